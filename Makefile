@@ -1,0 +1,48 @@
+# smsd: `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+CC = gcc
+
+ROOMS = base json store engine pipeline net http api jobs config
+SOURCES = src/main.c $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))
+HEADERS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.h src/$(room)/*.def))
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wvla -Wformat=2 -Wundef -Werror
+HARDENING = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection \
+	-fcf-protection
+CPPFLAGS = -Isrc -D_GNU_SOURCE -isystem $(BUILD)/deps/include
+CFLAGS_release = -O2 -flto=2 -g $(HARDENING)
+CFLAGS_debug = -O0 -g -DSMSD_CRASH_POINTS
+CFLAGS_sanitize = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -DSMSD_CRASH_POINTS
+LDFLAGS_release = -pie -Wl,-z,relro,-z,now -flto=2 -O2
+LDFLAGS_sanitize = -fsanitize=address,undefined
+LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedcrypto -Wl,-Bdynamic -lcjson -lpthread -ldl -lm
+
+# One build of one variant: `build/smsd` is the release, `build/debug/smsd` and
+# `build/sanitize/smsd` are the others. Each keeps its own objects.
+VARIANT ?= release
+OBJECTS = $(SOURCES:%.c=$(BUILD)/$(VARIANT)/%.o)
+
+.PHONY: all debug sanitize clean
+all: $(BUILD)/smsd
+
+$(BUILD)/smsd: $(BUILD)/release/smsd
+	cp -f $< $@
+
+debug sanitize:
+	$(MAKE) VARIANT=$@ $(BUILD)/$@/smsd
+
+$(BUILD)/$(VARIANT)/smsd: $(OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
+
+$(BUILD)/$(VARIANT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS_$(VARIANT)) -MMD -MP -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+
+clean:
+	rm -rf $(BUILD)

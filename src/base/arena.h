@@ -1,0 +1,31 @@
+/* An arena: memory handed out by moving a pointer and given back all at once. One serves a request, a
+ * transaction or a batch and is reset after it; it keeps its largest chunk for the next.
+ * Allocation never fails: running past `bytes_max` or out of memory stops the process, so bounds on
+ * input are checked before memory is asked for. Not for use by two threads at once. */
+#ifndef SMSD_BASE_ARENA_H
+#define SMSD_BASE_ARENA_H
+
+#include <stddef.h>
+
+struct arena_chunk;
+
+struct arena {
+    struct arena_chunk *chunks; /* newest first; the newest is the one being filled */
+    char *next;
+    char *end;
+    size_t bytes;     /* in all chunks together */
+    size_t bytes_max; /* bound for `bytes`; 0 is none */
+};
+
+/* `bytes_max` bounds what the arena ever holds. Nothing is allocated yet. */
+void arena_init(struct arena *arena, size_t bytes_max);
+/* Gives everything back to the system; the struct may be initialised again. */
+void arena_release(struct arena *arena);
+/* Everything handed out so far is void; the largest chunk is kept for reuse. */
+void arena_reset(struct arena *arena);
+/* `size` bytes, aligned to 8, not cleared, valid until the next reset. */
+void *arena_alloc(struct arena *arena, size_t size);
+/* A copy of `size` bytes followed by a NUL. */
+char *arena_copy(struct arena *arena, const void *data, size_t size);
+
+#endif

@@ -1,0 +1,44 @@
+/* Exact writing of JSON: members in the order they are written, integers in full, strings escaped as
+ * RFC 8259 asks and no more, times as RFC 3339, ids as base/id.h spells them. Commas are the writer's affair.
+ *
+ *     struct json_writer w = json_writer(buffer);
+ *     json_object_begin(&w, NULL);
+ *     json_int(&w, "amount", 100);
+ *     json_object_end(&w);                          -> {"amount":100}
+ *
+ * `name` is the member's name (a plain ASCII literal that needs no escaping) inside an object and NULL
+ * inside an array or at the top. */
+#ifndef SMSD_JSON_WRITE_H
+#define SMSD_JSON_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+struct json_writer {
+    struct buffer *to;
+    bool needs_comma;
+};
+
+static inline struct json_writer json_writer(struct buffer *to)
+{
+    return (struct json_writer){to, false};
+}
+
+void json_object_begin(struct json_writer *writer, const char *name);
+void json_object_end(struct json_writer *writer);
+void json_array_begin(struct json_writer *writer, const char *name);
+void json_array_end(struct json_writer *writer);
+void json_text(struct json_writer *writer, const char *name, const char *text, size_t size);
+void json_string(struct json_writer *writer, const char *name, const char *text); /* NULL writes null */
+void json_int(struct json_writer *writer, const char *name, int64_t value);
+void json_bool(struct json_writer *writer, const char *name, bool value);
+void json_null(struct json_writer *writer, const char *name);
+void json_time(struct json_writer *writer, const char *name, int64_t unix_ms);
+void json_id(struct json_writer *writer, const char *name, const char *prefix, uint64_t number);
+/* Bytes that are JSON already. */
+void json_raw(struct json_writer *writer, const char *name, const char *json, size_t size);
+
+#endif
