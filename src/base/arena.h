@@ -1,5 +1,5 @@
-/* An arena: memory handed out by moving a pointer and given back all at once. One serves a request, a
- * transaction or a batch and is reset after it; it keeps its largest chunk for the next.
+/* An arena: memory handed out by moving a pointer and given back all at once. One serves a request,
+ * a transaction or a batch and is reset after it; it keeps its largest chunk for the next.
  * Allocation never fails: running past `bytes_max` or out of memory stops the process, so bounds on
  * input are checked before memory is asked for. Not for use by two threads at once. */
 #ifndef SMSD_BASE_ARENA_H

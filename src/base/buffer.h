@@ -1,5 +1,5 @@
-/* A growing run of bytes: what a reply, a journal batch or a log line is written into. Appending never
- * fails (out of memory stops the process); who feeds one from outside bounds it first. */
+/* A growing run of bytes: what a reply, a journal batch or a log line is written into. Appending
+ * never fails (out of memory stops the process); who feeds one from outside bounds it first. */
 #ifndef SMSD_BASE_BUFFER_H
 #define SMSD_BASE_BUFFER_H
 
@@ -29,6 +29,7 @@ void buffer_append_int(struct buffer *buffer, int64_t value);
 void buffer_append_uint(struct buffer *buffer, uint64_t value);
 
 /* A literal whose length the compiler knows. */
-#define buffer_append_literal(buffer, literal) buffer_append((buffer), (literal), sizeof(literal) - 1)
+#define buffer_append_literal(buffer, literal)                                                     \
+    buffer_append((buffer), (literal), sizeof(literal) - 1)
 
 #endif

@@ -1,6 +1,7 @@
-/* SipHash (Aumasson and Bernstein, 2012): a keyed hash that an outsider who does not know the key cannot
- * make collide. 64 bits for hash tables fed from outside, 128 bits (the reference implementation's
- * long variant) where the hash stands for the thing itself. Rounds 2-4; 1-3 is not offered. */
+/* SipHash (Aumasson and Bernstein, 2012): a keyed hash that an outsider who does not know the key
+ * cannot make collide. 64 bits for hash tables fed from outside, 128 bits (the reference
+ * implementation's long variant) where the hash stands for the thing itself. Rounds 2-4; 1-3 is not
+ * offered. */
 #ifndef SMSD_BASE_HASH_H
 #define SMSD_BASE_HASH_H
 

@@ -1,7 +1,7 @@
-/* Structured logs: one line of JSON an event, {"time","level","event",fields…}, to stderr or a file that
- * SIGHUP reopens. `event` is a fixed snake_case word; what varies goes into fields. Never a secret, a
- * bearer key or a full phone number (OPS-4): log_mobile() keeps the first and the last digits.
- * Any thread may log; a line is one write(2). */
+/* Structured logs: one line of JSON an event, {"time","level","event",fields…}, to stderr or a file
+ * that SIGHUP reopens. `event` is a fixed snake_case word; what varies goes into fields. Never a
+ * secret, a bearer key or a full phone number (OPS-4): log_mobile() keeps the first and the last
+ * digits. Any thread may log; a line is one write(2). */
 #ifndef SMSD_BASE_LOG_H
 #define SMSD_BASE_LOG_H
 
@@ -16,8 +16,16 @@ struct log_field {
     int64_t number;
     int is_number;
 };
-#define LOG_TEXT(name, value) (struct log_field){(name), (value), 0, 0}
-#define LOG_NUMBER(name, value) (struct log_field){(name), 0, (int64_t)(value), 1}
+#define LOG_TEXT(name, value)                                                                      \
+    (struct log_field)                                                                             \
+    {                                                                                              \
+        (name), (value), 0, 0                                                                      \
+    }
+#define LOG_NUMBER(name, value)                                                                    \
+    (struct log_field)                                                                             \
+    {                                                                                              \
+        (name), 0, (int64_t)(value), 1                                                             \
+    }
 
 /* `path` NULL is stderr. Returns 0 or an enum error. */
 int log_open(const char *path, enum log_level level);
@@ -29,12 +37,13 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
 #define log_event(level, event, ...)                                                               \
     do {                                                                                           \
         const struct log_field log_fields_[] = {__VA_ARGS__};                                      \
-        log_fields((level), (event), log_fields_, (int)(sizeof log_fields_ / sizeof *log_fields_)); \
+        log_fields((level), (event), log_fields_,                                                  \
+                   (int)(sizeof log_fields_ / sizeof *log_fields_));                               \
     } while (0)
 
 /* For a failure after which smsd must not go on: logs, says it on stderr and exits with status 70
- * (EX_SOFTWARE) without running anything that could write. `what` names the operation, `path` may be
- * NULL, `error` is an errno value or 0. */
+ * (EX_SOFTWARE) without running anything that could write. `what` names the operation, `path` may
+ * be NULL, `error` is an errno value or 0. */
 _Noreturn void log_fatal(const char *what, const char *path, int error);
 
 #endif
