@@ -1,5 +1,5 @@
-/* An arena: memory handed out by moving a pointer and given back all at once. One serves a request, a
- * transaction or a batch and is reset after it; it keeps its largest chunk for the next.
+/* An arena: memory handed out by moving a pointer and given back all at once. One serves a request,
+ * a transaction or a batch and is reset after it; it keeps its largest chunk for the next.
  * Allocation never fails: running past `bytes_max` or out of memory stops the process, so bounds on
  * input are checked before memory is asked for. Not for use by two threads at once. */
 #ifndef SMSD_BASE_ARENA_H
@@ -8,6 +8,9 @@
 #include <stddef.h>
 
 struct arena_chunk;
+
+/* One allocation; beyond it the process stops, as it does for memory that is not there. */
+#define ARENA_ALLOC_MAX ((size_t)1 << 40)
 
 struct arena {
     struct arena_chunk *chunks; /* newest first; the newest is the one being filled */
@@ -23,8 +26,19 @@ void arena_init(struct arena *arena, size_t bytes_max);
 void arena_release(struct arena *arena);
 /* Everything handed out so far is void; the largest chunk is kept for reuse. */
 void arena_reset(struct arena *arena);
+/* The slow half of arena_alloc: room from a new chunk. */
+void *arena_grow(struct arena *arena, size_t size);
+
 /* `size` bytes, aligned to 8, not cleared, valid until the next reset. */
-void *arena_alloc(struct arena *arena, size_t size);
+static inline void *arena_alloc(struct arena *arena, size_t size)
+{
+    char *at = arena->next;
+    if ((size_t)(arena->end - at) < size + 7 || size > ARENA_ALLOC_MAX)
+        return arena_grow(arena, size);
+    arena->next = at + ((size + 7) & ~(size_t)7);
+    return at;
+}
+
 /* A copy of `size` bytes followed by a NUL. */
 char *arena_copy(struct arena *arena, const void *data, size_t size);
 

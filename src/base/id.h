@@ -1,7 +1,8 @@
 /* Numbers and their names. Everything smsd names has a 64-bit number: milliseconds since
- * 2020-01-01T00:00:00Z in the upper 44 bits, a counter in the lower 20, never the same twice and never
- * smaller than one given before, also when the clock steps back. Its text is a prefix and 13 characters of
- * Crockford's base 32 in lower case, so that texts sort as numbers do: "chg_07xk3m0p9e002". */
+ * 2020-01-01T00:00:00Z in the upper 44 bits, a counter in the lower 20, never the same twice and
+ * never smaller than one given before, also when the clock steps back. Its text is a prefix and 13
+ * characters of Crockford's base 32 in lower case, so that texts sort as numbers do:
+ * "chg_07xk3m0p9e002". */
 #ifndef SMSD_BASE_ID_H
 #define SMSD_BASE_ID_H
 
@@ -15,7 +16,7 @@ enum {
     ID_TEXT_MAX = ID_PREFIX_MAX + ID_DIGITS,
 };
 
-#define ID_EPOCH_MS INT64_C(1577836800000) /* 2020-01-01T00:00:00Z in Unix time */
+#define ID_EPOCH_MS     INT64_C(1577836800000) /* 2020-01-01T00:00:00Z in Unix time */
 #define ID_COUNTER_BITS 20
 
 /* The next number after `previous` at Unix time `now_ms` (not before ID_EPOCH_MS). */

@@ -1,6 +1,7 @@
-/* Metrics for Prometheus, declared as rows of metric.def, written by metrics_render in its text format
- * 0.0.4. Counters and gauges are single 64-bit values; a histogram has fixed buckets in powers of two of a
- * microsecond, shown in seconds. All are relaxed atomics: any thread may count. */
+/* Metrics for Prometheus, declared as rows of metric.def, written by metrics_render in its text
+ * format 0.0.4. Counters and gauges are single 64-bit values; a histogram has fixed buckets in
+ * powers of two of a microsecond, shown in seconds. All are relaxed atomics: any thread may count.
+ */
 #ifndef SMSD_BASE_METRIC_H
 #define SMSD_BASE_METRIC_H
 
@@ -9,8 +10,8 @@
 struct buffer;
 
 enum metric {
-#define COUNTER(id, name, help) METRIC_##id,
-#define GAUGE(id, name, help) METRIC_##id,
+#define COUNTER(id, name, help)   METRIC_##id,
+#define GAUGE(id, name, help)     METRIC_##id,
 #define HISTOGRAM(id, name, help) METRIC_##id,
 #include "base/metric.def"
 #undef COUNTER
