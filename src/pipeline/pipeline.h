@@ -1,9 +1,9 @@
-/* The pipeline: between those who ask and the engine. It stamps a command with its time and number, runs it,
- * gathers what one turn of the loop changed into a batch, and says when that batch is durable, so that its
- * replies may leave. Loop thread only.
+/* The pipeline: between those who ask and the engine. It stamps a command with its time and number,
+ * runs it, gathers what one turn of the loop changed into a batch, and says when that batch is
+ * durable, so that its replies may leave. Loop thread only.
  *
- * Durable when: what a command changed, and what a read saw, is durable once on_durable was called with at
- * least the `hold` that came with it. No reply may leave earlier. */
+ * Durable when: what a command changed, and what a read saw, is durable once on_durable was called
+ * with at least the `hold` that came with it. No reply may leave earlier. */
 #ifndef SMSD_PIPELINE_PIPELINE_H
 #define SMSD_PIPELINE_PIPELINE_H
 
@@ -28,20 +28,20 @@ struct pipeline_options {
 /* Opens the store and recovers it. 0, or an enum error with a sentence in `why`. */
 int pipeline_open(struct pipeline **pipeline, struct uv_loop_s *loop,
                   const struct pipeline_options *options, struct buffer *why);
-/* Makes everything durable and writes a checkpoint, first half: after it nothing may be run, the loop
- * must run on until its handles are closed; then pipeline_free. */
+/* Makes everything durable, writes a checkpoint and closes the store. Afterwards the loop must run
+ * until the handles are closed; then pipeline_free. */
 void pipeline_close(struct pipeline *pipeline);
 void pipeline_free(struct pipeline *pipeline);
 
 /* Ask before running anything that writes: OUTCOME_OK, _OVERLOADED or _STORAGE_FULL. */
 enum outcome pipeline_admits(const struct pipeline *pipeline);
 
-/* Runs a command: the caller has filled everything but `number` and `now_ms`. Returns the hold for its reply. A command
- * that is not admitted gets that outcome and changes nothing. */
+/* Runs a command: the caller has filled everything but `number` and `now_ms`. Returns the hold for
+ * its reply. A command that is not admitted gets that outcome and changes nothing. */
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result);
 
-/* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns the hold
- * for what was seen. Nothing may be run in between. */
+/* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns
+ * the hold for what was seen. Nothing may be run in between. */
 struct txn *pipeline_read_begin(struct pipeline *pipeline);
 uint64_t pipeline_read_end(struct pipeline *pipeline, struct txn *txn);
 
@@ -49,8 +49,10 @@ uint64_t pipeline_read_end(struct pipeline *pipeline, struct txn *txn);
 int64_t pipeline_now_ms(struct pipeline *pipeline);
 /* Moves the test clock forward, durably. */
 uint64_t pipeline_advance_clock(struct pipeline *pipeline, int64_t ms);
-/* Was this data directory started for the first time? Then `bootstrap` is still to be run. */
+/* Is this data directory started for the first time? Then nothing may be run before
+ * pipeline_bootstrap, which takes a BOOTSTRAP command. */
 bool pipeline_is_new(const struct pipeline *pipeline);
+void pipeline_bootstrap(struct pipeline *pipeline, struct command *command);
 /* Secret of this data directory, for hashes of what clients send. */
 const struct hash_key *pipeline_secret(const struct pipeline *pipeline);
 struct store *pipeline_store(struct pipeline *pipeline);
