@@ -13,6 +13,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-proto
 HARDENING = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection \
 	-fcf-protection
 CPPFLAGS = -Isrc -D_GNU_SOURCE -isystem $(BUILD)/deps/include
+BANNED = -include src/base/banned.h
 CFLAGS_release = -O2 -flto=2 -g $(HARDENING)
 CFLAGS_debug = -O0 -g -DSMSD_CRASH_POINTS
 CFLAGS_sanitize = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -40,7 +41,7 @@ $(BUILD)/$(VARIANT)/smsd: $(OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
 
 $(BUILD)/$(VARIANT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS_$(VARIANT)) -MMD -MP -c -o $@ $<
+	$(CC) -std=c11 $(CPPFLAGS) $(BANNED) $(WARNINGS) $(CFLAGS_$(VARIANT)) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
 

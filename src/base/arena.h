@@ -9,6 +9,9 @@
 
 struct arena_chunk;
 
+/* One allocation; beyond it the process stops, as it does for memory that is not there. */
+#define ARENA_ALLOC_MAX ((size_t)1 << 40)
+
 struct arena {
     struct arena_chunk *chunks; /* newest first; the newest is the one being filled */
     char *next;
@@ -23,8 +26,19 @@ void arena_init(struct arena *arena, size_t bytes_max);
 void arena_release(struct arena *arena);
 /* Everything handed out so far is void; the largest chunk is kept for reuse. */
 void arena_reset(struct arena *arena);
+/* The slow half of arena_alloc: room from a new chunk. */
+void *arena_grow(struct arena *arena, size_t size);
+
 /* `size` bytes, aligned to 8, not cleared, valid until the next reset. */
-void *arena_alloc(struct arena *arena, size_t size);
+static inline void *arena_alloc(struct arena *arena, size_t size)
+{
+    char *at = arena->next;
+    if ((size_t)(arena->end - at) < size + 7 || size > ARENA_ALLOC_MAX)
+        return arena_grow(arena, size);
+    arena->next = at + ((size + 7) & ~(size_t)7);
+    return at;
+}
+
 /* A copy of `size` bytes followed by a NUL. */
 char *arena_copy(struct arena *arena, const void *data, size_t size);
 

@@ -16,11 +16,27 @@ struct buffer {
 void buffer_init(struct buffer *buffer);
 /* Frees the storage; the buffer is empty and usable again. */
 void buffer_release(struct buffer *buffer);
+/* The slow half of buffer_reserve. */
+void buffer_grow(struct buffer *buffer, size_t more);
+
 /* Makes room for `more` bytes behind `size` and returns where they go; `size` does not move. */
-char *buffer_reserve(struct buffer *buffer, size_t more);
+static inline char *buffer_reserve(struct buffer *buffer, size_t more)
+{
+    if (buffer->capacity - buffer->size < more)
+        buffer_grow(buffer, more);
+    return buffer->data + buffer->size;
+}
+
 /* Takes the first `count` bytes away and moves the rest to the front. */
 void buffer_consume(struct buffer *buffer, size_t count);
-void buffer_append(struct buffer *buffer, const void *data, size_t size);
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t size)
+{
+    if (size == 0)
+        return;
+    memcpy(buffer_reserve(buffer, size), data, size);
+    buffer->size += size;
+}
+
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -5,6 +5,7 @@
 #ifndef SMSD_BASE_HASH_H
 #define SMSD_BASE_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,9 +26,9 @@ struct hash {
     uint64_t v0, v1, v2, v3;
     uint64_t tail; /* bytes not yet mixed in, little-endian */
     uint64_t size; /* bytes given so far */
-    int is_128;
+    bool is_128;
 };
-void hash_init(struct hash *hash, const struct hash_key *key, int is_128);
+void hash_init(struct hash *hash, const struct hash_key *key, bool is_128);
 void hash_update(struct hash *hash, const void *data, size_t size);
 uint64_t hash_finish64(struct hash *hash);
 struct hash128 hash_finish128(struct hash *hash);

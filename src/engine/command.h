@@ -32,7 +32,7 @@ enum command_type {
 };
 
 struct bootstrap_command {
-    bool has_api_key;
+    struct hash_key secret; /* of the data directory, for hashes of what clients send */
     uint8_t api_key_digest[SHA256_SIZE];
 };
 

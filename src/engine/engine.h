@@ -23,6 +23,7 @@ struct engine_state {
     uint64_t number_last;    /* no number up to this may be given out again */
     int64_t clock_offset_ms; /* of the test clock */
     bool is_bootstrapped;
+    struct hash_key secret; /* zero until bootstrapped */
 };
 void engine_state_load(struct txn *txn, struct engine_state *state);
 /* Before each batch is submitted in which engine_apply was called. */

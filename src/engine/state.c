@@ -6,9 +6,10 @@
 #include "engine/handler.h"
 #include "engine/ledger.h"
 
-#define META_NUMBER       "number_last"
-#define META_CLOCK        "clock_offset_ms"
-#define META_BOOTSTRAPPED "bootstrapped"
+#define META_NUMBER   "number_last"
+#define META_CLOCK    "clock_offset_ms"
+#define META_SECRET_0 "secret_0"
+#define META_SECRET_1 "secret_1"
 
 static bool meta_get(struct txn *txn, const char *name, uint64_t *number)
 {
@@ -33,7 +34,8 @@ void engine_state_load(struct txn *txn, struct engine_state *state)
 
     state->number_last = meta_get(txn, META_NUMBER, &number) ? number : 0;
     state->clock_offset_ms = meta_get(txn, META_CLOCK, &number) ? (int64_t)number : 0;
-    state->is_bootstrapped = meta_get(txn, META_BOOTSTRAPPED, &number);
+    state->is_bootstrapped = meta_get(txn, META_SECRET_0, &state->secret.k0) &&
+                             meta_get(txn, META_SECRET_1, &state->secret.k1);
 }
 
 void engine_state_store_number(struct txn *txn, uint64_t number_last)
@@ -53,12 +55,12 @@ enum outcome engine_clock_advance(struct engine *engine,
 enum outcome engine_bootstrap(struct engine *engine, const struct bootstrap_command *command,
                               struct result *answer)
 {
+    struct api_key_create_command key = {.name = TEXT("admin"), .scopes = SCOPE_ADMIN};
+
     ledger_create_system_accounts(engine);
-    if (command->has_api_key) {
-        struct api_key_create_command key = {.name = TEXT("admin"), .scopes = SCOPE_ADMIN};
-        memcpy(key.digest, command->api_key_digest, sizeof key.digest);
-        engine_api_key_create(engine, &key, answer);
-    }
-    meta_put(engine->txn, META_BOOTSTRAPPED, engine->command->number);
+    memcpy(key.digest, command->api_key_digest, sizeof key.digest);
+    engine_api_key_create(engine, &key, answer);
+    meta_put(engine->txn, META_SECRET_0, command->secret.k0);
+    meta_put(engine->txn, META_SECRET_1, command->secret.k1);
     return OUTCOME_OK;
 }
