@@ -80,6 +80,9 @@ test: ## install what the tests need, build, run every test; ends with "N passed
 check: ## the checks of the source alone (tests/check/)
 	@tests/run check
 
+flags: # what the compiler is told, for the checks
+	@echo '$(CPPFLAGS) $(BANNED)'
+
 requirements: ## every requirement with the tests that name it
 	@tests/check/requirements
 
