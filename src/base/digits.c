@@ -11,7 +11,7 @@ static const char pairs[] = "0001020304050607080910111213141516171819"
 
 void digits_put_pair(char *to, unsigned value)
 {
-    memcpy(to, pairs + (size_t)2 * value, 2);
+    memcpy(to, pairs + 2 * value, 2);
 }
 
 static size_t count_digits(uint64_t value)

@@ -19,6 +19,8 @@ CASES = [
      '#include "base/arena.h"\n'),
     ("rooms", "src/engine/noun.c", "#include <time.h>\n", "src/engine/noun.c:1: engine is pure",
      "#include <string.h>\n"),
+    ("rooms", "src/engine/noun.c", "int now(void)\n{\n    return time(0);\n}\n", "src/engine/noun.c:3: engine is pure",
+     "/* the time( is told */\n"),
     ("rooms", "src/engine/noun.c", '\n#include "store/store.h"\n', "src/engine/noun.c:2: engine may not",
      '\n#include "store/txn.h"\n'),
     ("rooms", "src/api/noun.c", '#include "store/txn.h"\n', "src/api/noun.c:1: api may not include",

@@ -149,7 +149,7 @@ class Smsd:
         self.log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.generation += 1
         with self.log_path.open("ab") as log:
-            self.process = spawn(self.command(), self.environment, stderr=log)
+            self.process = spawn(self.command(), self.environment, stderr=log, stdout=log)
         deadline = time.monotonic() + START_SECONDS_MAX
         while len(addresses := self.listening()) < 2:
             if self.process.poll() is not None:
@@ -166,7 +166,7 @@ class Smsd:
         return self
 
     def said(self):
-        """What the present process, or the last one, wrote to stderr."""
+        """What the present process, or the last one, wrote."""
         if not self.log_path.exists():
             return ""
         with self.log_path.open("rb") as log:
