@@ -10,7 +10,6 @@
 #include "base/entropy.h"
 
 enum {
-    IDEMPOTENCY_KEY_MAX = 64,
     ARENA_BYTES_MAX =
         256 << 20, /* parsed bodies; what may be parsed is bounded by body_bytes_max */
 };
@@ -55,6 +54,25 @@ static bool find_route(struct call *call)
     return true;
 }
 
+bool idempotency_key_is_valid(const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] < 0x20 || data[i] > 0x7e)
+            return false;
+    }
+    return size > 0 && size <= IDEMPOTENCY_KEY_MAX;
+}
+
+struct hash128 call_key_hash(const struct call *call, struct text key)
+{
+    struct hash hash;
+
+    hash_init(&hash, pipeline_secret(call->api->pipeline), true);
+    hash_update(&hash, &call->key->row.number, sizeof call->key->row.number);
+    hash_update(&hash, key.data, key.size);
+    return hash_finish128(&hash);
+}
+
 /* The key's hash stands for API key and Idempotency-Key, the fingerprint for everything that makes
  * the request what it is. A NUL between the pieces keeps them apart. */
 static bool take_idempotency_key(struct call *call)
@@ -66,23 +84,13 @@ static bool take_idempotency_key(struct call *call)
 
     if (request->method != HTTP_METHOD_POST || key.data == NULL || call->key == NULL)
         return true;
-    if (key.size == 0 || key.size > IDEMPOTENCY_KEY_MAX ||
+    if (!idempotency_key_is_valid(key.data, key.size) ||
         request->header_count_idempotency_key > 1) {
         call_refuse(call, OUTCOME_INVALID,
                     "Idempotency-Key must be one header of 1 to 64 printable characters");
         return false;
     }
-    for (size_t i = 0; i < key.size; i++) {
-        if (key.data[i] < 0x20 || key.data[i] > 0x7e) {
-            call_refuse(call, OUTCOME_INVALID,
-                        "Idempotency-Key must be one header of 1 to 64 printable characters");
-            return false;
-        }
-    }
-    hash_init(&hash, secret, true);
-    hash_update(&hash, &call->key->row.number, sizeof call->key->row.number);
-    hash_update(&hash, key.data, key.size);
-    call->idempotency_key = hash_finish128(&hash);
+    call->idempotency_key = call_key_hash(call, key);
     hash_init(&hash, secret, false);
     hash_update(&hash, request->path.data, request->path.size);
     hash_update(&hash, "", 1);

@@ -106,6 +106,11 @@ bool call_page_after(struct call *call, const struct page *page, uint64_t *numbe
 /* --- running -------------------------------------------------------------------------------------
  */
 
+enum { IDEMPOTENCY_KEY_MAX = 64 };
+bool idempotency_key_is_valid(const char *data, size_t size);
+/* What an Idempotency-Key of this caller is kept under. */
+struct hash128 call_key_hash(const struct call *call, struct text key);
+
 /* Runs the command under the call's idempotency key. False: it was refused, and that is replied. */
 bool call_run(struct call *call, struct command *command, struct result *result);
 

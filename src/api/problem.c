@@ -147,7 +147,7 @@ void api_on_refusal(void *context, const struct http_request *request, const cha
     struct outcome_info info = {reply->status, code, detail};
 
     for (int i = 0; i < OUTCOME_COUNT; i++) {
-        if (strcmp(outcome_infos[i].code, code) == 0)
+        if (outcome_infos[i].code != NULL && strcmp(outcome_infos[i].code, code) == 0)
             info.title = outcome_infos[i].title;
     }
     call_common_headers(api, request, reply->headers);
