@@ -27,7 +27,7 @@ enum {
 
 /* The most that json_parse takes from the arena for a text of this size; for the arena's own bound.
  */
-#define JSON_ARENA_BYTES_MAX(size) ((size)*48 + ((size_t)2 << 20))
+#define JSON_ARENA_BYTES_MAX(size) ((size)*56 + ((size_t)2 << 20))
 
 /* A text's bytes in UTF-8: may hold anything but NUL; a NUL follows it. `data` NULL: the field was
  * absent or null. */
