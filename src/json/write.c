@@ -6,6 +6,7 @@
 #include "base/digits.h"
 #include "base/id.h"
 #include "base/time_text.h"
+#include "json/plain.h"
 
 /* Comma, quotes and colon around a name; \u0000. */
 enum { NAME_EXTRA = 4, ESCAPE_MAX = 6 };
@@ -72,30 +73,18 @@ void json_array_end(struct json_writer *writer)
     close_container(writer, "]");
 }
 
-static bool needs_escape(unsigned char c)
+/* How many bytes from `text` may be copied as they are. */
+static inline size_t count_plain(const char *text, size_t size)
 {
-    return c < 0x20 || c == '"' || c == '\\';
-}
-
-/* How many bytes from `text` may be copied as they are. Eight at a time; see skip_plain in check.c.
- */
-static size_t count_plain(const char *text, size_t size)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t marks;
     size_t i = 0;
     for (; size - i >= 8; i += 8) {
-        uint64_t word;
-        memcpy(&word, text + i, 8);
-        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
-        uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-                         ((word - ones * 0x20) & ~word);
-        found &= ones * 0x80;
-        if (found != 0)
-            return i + (size_t)(__builtin_ctzll(found) >> 3);
+        marks = json_marks(json_load(text + i));
+        if (marks != 0)
+            return i + json_first_mark(marks);
     }
-    while (i < size && !needs_escape((unsigned char)text[i]))
-        i++;
-    return i;
+    marks = json_marks(json_load_short(text + i, size - i));
+    return marks != 0 ? i + json_first_mark(marks) : size;
 }
 
 static char *put_escape(char *to, unsigned char c)
