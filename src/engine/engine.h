@@ -18,6 +18,9 @@ struct txn;
  * several things. */
 uint64_t engine_apply(struct txn *txn, const struct command *command, struct result *result);
 
+/* Of a row of TABLE_IDEMPOTENCY: is it past its age? Any thread. */
+bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms);
+
 /* What the engine remembers of itself. */
 struct engine_state {
     uint64_t number_last;    /* no number up to this may be given out again */

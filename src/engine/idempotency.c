@@ -19,6 +19,15 @@ static bool is_expired(const struct idempotency_row *row, int64_t now_ms)
     return id_time_ms(row->number) + IDEMPOTENCY_AGE_MAX_MS <= now_ms;
 }
 
+bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms)
+{
+    struct idempotency_row row;
+
+    assert(size >= sizeof row);
+    memcpy(&row, value, sizeof row);
+    return is_expired(&row, now_ms);
+}
+
 bool idempotency_replay(struct engine *engine, struct result *answer, size_t result_size)
 {
     const struct command *command = engine->command;
@@ -75,14 +84,10 @@ enum outcome engine_idempotency_expire(struct engine *engine,
     (void)answer;
     for (size_t i = 0; i < command->count; i++) {
         const struct hash128 *key = &command->keys[i];
-        struct idempotency_row row;
         size_t size;
         const void *value = txn_get(engine->txn, TABLE_IDEMPOTENCY, key, sizeof *key, &size);
-        if (value == NULL)
-            continue; /* used again since, and expired again */
-        assert(size >= sizeof row);
-        memcpy(&row, value, sizeof row);
-        if (is_expired(&row, engine->command->now_ms))
+        /* It may have been used again since it was found. */
+        if (value != NULL && idempotency_is_expired(value, size, engine->command->now_ms))
             txn_delete(engine->txn, TABLE_IDEMPOTENCY, key, sizeof *key);
     }
     return OUTCOME_OK;

@@ -13,6 +13,14 @@
 #include "base/log.h"
 #include "base/metric.h"
 
+/* A scan under way, or ended and waiting for the loop to be told. */
+struct scan {
+    struct pipeline *pipeline;
+    struct pipeline_scan asked;
+    int error;
+    struct scan *next;
+};
+
 struct pipeline {
     struct store *store;
     struct clock clock;
@@ -23,6 +31,8 @@ struct pipeline {
     uv_async_t durable; /* from the journal's thread */
     uv_async_t wake;    /* from the checkpoint's thread */
     uv_timer_t tick;
+    uv_mutex_t ended_lock;
+    struct scan *ended; /* scans that have ended, oldest first */
     bool is_closed;
 };
 
@@ -81,9 +91,24 @@ static void on_durable(uv_async_t *async)
     pipeline->options.on_durable(pipeline->options.context, store_durable(pipeline->store));
 }
 
+static void end_scans(struct pipeline *pipeline)
+{
+    struct scan *scan, *next;
+
+    uv_mutex_lock(&pipeline->ended_lock);
+    scan = pipeline->ended;
+    pipeline->ended = NULL;
+    uv_mutex_unlock(&pipeline->ended_lock);
+    for (; scan != NULL; scan = next) {
+        next = scan->next;
+        scan->asked.on_end(scan->asked.context, scan->error);
+        free(scan);
+    }
+}
+
 static void on_wake(uv_async_t *async)
 {
-    (void)async; /* as on_tick */
+    end_scans(async->data); /* and the store's own work is done at the end of the turn */
 }
 
 static void on_store_durable(void *context)
@@ -128,6 +153,7 @@ int pipeline_open(struct pipeline **out, uv_loop_t *loop, const struct pipeline_
     pipeline->options.store.on_durable = on_store_durable;
     pipeline->options.store.on_wake = on_store_wake;
     pipeline->options.store.context = pipeline;
+    uv_mutex_init(&pipeline->ended_lock);
     init_handles(pipeline, loop);
     error = store_open(&pipeline->store, &pipeline->options.store, why);
     if (error != 0) {
@@ -151,6 +177,7 @@ void pipeline_close(struct pipeline *pipeline)
     assert(!pipeline->is_closed);
     store_number(pipeline);
     store_close(pipeline->store, true);
+    end_scans(pipeline);
     pipeline->store = NULL;
     pipeline->is_closed = true;
     close_handles(pipeline);
@@ -159,6 +186,7 @@ void pipeline_close(struct pipeline *pipeline)
 void pipeline_free(struct pipeline *pipeline)
 {
     assert(pipeline->is_closed);
+    uv_mutex_destroy(&pipeline->ended_lock);
     free(pipeline);
 }
 
@@ -166,6 +194,44 @@ void pipeline_flush(struct pipeline *pipeline)
 {
     store_number(pipeline);
     store_flush(pipeline->store);
+}
+
+static int on_scan_row(void *context, enum table table, const void *key, size_t key_size,
+                       const void *value, size_t value_size)
+{
+    struct scan *scan = context;
+
+    return scan->asked.on_row(scan->asked.context, table, key, key_size, value, value_size);
+}
+
+static void on_scan_end(void *context, int error)
+{
+    struct scan *scan = context, **last = &scan->pipeline->ended;
+
+    scan->error = error;
+    uv_mutex_lock(&scan->pipeline->ended_lock);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = scan;
+    uv_mutex_unlock(&scan->pipeline->ended_lock);
+    uv_async_send(&scan->pipeline->wake);
+}
+
+int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *asked)
+{
+    struct scan *scan = malloc(sizeof *scan);
+    int error;
+
+    assert(scan != NULL);
+    *scan = (struct scan){.pipeline = pipeline, .asked = *asked};
+    error = store_scan(pipeline->store, &(struct store_scan){.tables = asked->tables,
+                                                             .table_count = asked->table_count,
+                                                             .on_row = on_scan_row,
+                                                             .on_end = on_scan_end,
+                                                             .context = scan});
+    if (error != 0)
+        free(scan);
+    return error;
 }
 
 enum outcome pipeline_admits(const struct pipeline *pipeline)

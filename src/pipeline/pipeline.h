@@ -56,6 +56,18 @@ void pipeline_bootstrap(struct pipeline *pipeline, struct command *command);
 /* Secret of this data directory, for hashes of what clients send. */
 const struct hash_key *pipeline_secret(const struct pipeline *pipeline);
 struct store *pipeline_store(struct pipeline *pipeline);
+/* store_scan, with `on_end` on the loop. `on_row` runs on the scan's thread. Returns 0, or -1 if
+ * too many wait. */
+struct pipeline_scan {
+    const enum table *tables; /* static */
+    int table_count;
+    int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
+                  const void *value, size_t value_size);
+    void (*on_end)(void *context, int error);
+    void *context;
+};
+int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *scan);
+
 /* Waits until all that was run is durable. For start-up only. */
 void pipeline_flush(struct pipeline *pipeline);
 
