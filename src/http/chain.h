@@ -1,6 +1,6 @@
-/* A chain: things on a list that take themselves off, wherever they are on whichever list. Walked by
- * moving all of it to a head of one's own and taking links off one by one, so that whatever happens
- * to the others meanwhile does no harm. */
+/* A chain: things on a list that take themselves off, wherever they are on whichever list. Walked
+ * by moving all of it to a head of one's own and taking links off one by one, so that whatever
+ * happens to the others meanwhile does no harm. */
 #ifndef SMSD_HTTP_CHAIN_H
 #define SMSD_HTTP_CHAIN_H
 

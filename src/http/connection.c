@@ -1,10 +1,11 @@
-/* A connection, from its first byte to its last. What it does happens in turns: something is ready, due
- * or answered; bytes are read and run through; then, once, at the end of the turn, what may leave is
- * written and it is settled what to wait for next. So all replies to one read leave in one write.
+/* A connection, from its first byte to its last. What it does happens in turns: something is ready,
+ * due or answered; bytes are read and run through; then, once, at the end of the turn, what may
+ * leave is written and it is settled what to wait for next. So all replies to one read leave in one
+ * write.
  *
  * What is hard about it is who may end it when. A handler may release or answer inside of a turn,
- * writing may fail inside of a release: nothing is freed before its turn ends, and a turn inside of a
- * turn is none. */
+ * writing may fail inside of a release: nothing is freed before its turn ends, and a turn inside of
+ * a turn is none. */
 #include "http/connection.h"
 
 #include <assert.h>
@@ -78,8 +79,8 @@ static size_t waiting_bytes(const struct http_connection *connection)
     return connection->outgoing == NULL ? 0 : http_outgoing_size(connection->outgoing);
 }
 
-/* `size` bytes could not be sent. The client has write_timeout_ms to take them; some progress does not
- * win it time, else a few bytes a minute would hold memory for ever. */
+/* `size` bytes could not be sent. The client has write_timeout_ms to take them; some progress does
+ * not win it time, else a few bytes a minute would hold memory for ever. */
 static void on_blocked(struct http_connection *connection, size_t size)
 {
     const struct http_shared *shared = connection->shared;
@@ -93,7 +94,8 @@ static void on_blocked(struct http_connection *connection, size_t size)
 static void on_sent(struct http_connection *connection, size_t size)
 {
     http_outgoing_left(connection->outgoing, size, clock_monotonic_ns());
-    connection->blocked_bytes -= connection->blocked_bytes < size ? connection->blocked_bytes : size;
+    connection->blocked_bytes -=
+        connection->blocked_bytes < size ? connection->blocked_bytes : size;
 }
 
 /* Writes once what may leave. */
@@ -106,7 +108,8 @@ static void flush(struct http_connection *connection)
     size_t end = http_outgoing_end(outgoing, shared->released);
     size_t size = end - outgoing->sent;
     if (size != 0) {
-        ssize_t sent = stream_write(connection->stream, outgoing->bytes.data + outgoing->sent, size);
+        ssize_t sent =
+            stream_write(connection->stream, outgoing->bytes.data + outgoing->sent, size);
         if (sent == STREAM_BROKEN) {
             connection_close(connection);
             return;
@@ -211,7 +214,8 @@ static uint64_t due_ms(const struct http_connection *connection)
         return connection->linger_until_ms;
     if (connection->is_blocked)
         return connection->write_until_ms;
-    if (connection->phase == HTTP_ENDING || !http_connection_may_go_on(connection) || connection->is_input_pending)
+    if (connection->phase == HTTP_ENDING || !http_connection_may_go_on(connection) ||
+        connection->is_input_pending)
         return 0;
     if (connection->input != NULL)
         return input_due_ms(connection);

@@ -1,8 +1,9 @@
 /* One client's connection: reads, has requests cut out and handled, queues and sends the replies.
- * Private to the room; knows nothing of listening. All of a server's connections share one struct http_shared.
+ * Private to the room; knows nothing of listening. All of a server's connections share one struct
+ * http_shared.
  *
- * connection.c: turns, sending, what to wait for, the end. input.c: bytes to requests. exchange.c: requests
- * to the handler, replies from it. */
+ * connection.c: turns, sending, what to wait for, the end. input.c: bytes to requests. exchange.c:
+ * requests to the handler, replies from it. */
 #ifndef SMSD_HTTP_CONNECTION_H
 #define SMSD_HTTP_CONNECTION_H
 
@@ -54,7 +55,8 @@ struct http_shared {
 enum http_phase {
     HTTP_SERVING,
     HTTP_ENDING,    /* no more requests; it closes when the last reply has left */
-    HTTP_LINGERING, /* our end is closed; what still comes is dropped until the client closes its own */
+    HTTP_LINGERING, /* our end is closed; what still comes is dropped until the client closes its
+                       own */
 };
 
 /* A request that is not whole, or requests not yet to be handled. */
@@ -98,7 +100,8 @@ struct http_deferred {
 
 /* Makes the parts above from options and handler on. */
 void http_shared_init(struct http_shared *shared, uv_loop_t *loop,
-                      const struct http_server_options *options, const struct http_handler *handler);
+                      const struct http_server_options *options,
+                      const struct http_handler *handler);
 /* Without connections and with its two timers closed. */
 void http_shared_release(struct http_shared *shared);
 
@@ -114,8 +117,8 @@ void http_connections_wind_up(struct http_shared *shared);
 /* Closes all at once. */
 void http_connections_cut(struct http_shared *shared);
 
-/* Everything that happens to a connection happens between these two. False: it is in a turn already,
- * whose end will see to what this one would. */
+/* Everything that happens to a connection happens between these two. False: it is in a turn
+ * already, whose end will see to what this one would. */
 bool http_turn_begin(struct http_connection *connection);
 /* Sends, settles what to wait for, and frees the connection if it was closed. */
 void http_turn_end(struct http_connection *connection);
@@ -130,7 +133,8 @@ void http_input_drop(struct http_connection *connection);
 
 /* exchange.c: a head is whole (`size` bytes of its request are there); a request is; one is refused
  * (`request` may be NULL). */
-void http_exchange_head(struct http_connection *connection, struct http_framing *framing, size_t size);
+void http_exchange_head(struct http_connection *connection, struct http_framing *framing,
+                        size_t size);
 void http_exchange_request(struct http_connection *connection, const struct http_head *head,
                            bool is_last);
 void http_exchange_refuse(struct http_connection *connection, const struct http_request *request,

@@ -1,5 +1,6 @@
-/* The wheel. Ticks count on for ever; a tick's slot is its number modulo the slots. What is due beyond
- * one turn waits in the furthest slot and is put on from there, as is what was set later meanwhile. */
+/* The wheel. Ticks count on for ever; a tick's slot is its number modulo the slots. What is due
+ * beyond one turn waits in the furthest slot and is put on from there, as is what was set later
+ * meanwhile. */
 #include "http/deadline.h"
 
 #include <assert.h>

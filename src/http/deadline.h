@@ -1,7 +1,8 @@
-/* Deadlines of many connections with one timer: a wheel of slots, each HTTP_TICK_MS wide. Moving a deadline
- * later, which every request does, is one store: the connection stays in its slot and is put
- * further on when that comes up. The timer runs only while there is something in the wheel and only to the
- * next slot that holds anything. A deadline is told late, by up to a tick, never early. */
+/* Deadlines of many connections with one timer: a wheel of slots, each HTTP_TICK_MS wide. Moving a
+ * deadline later, which every request does, is one store: the connection stays in its slot and is
+ * put further on when that comes up. The timer runs only while there is something in the wheel and
+ * only to the next slot that holds anything. A deadline is told late, by up to a tick, never early.
+ */
 #ifndef SMSD_HTTP_DEADLINE_H
 #define SMSD_HTTP_DEADLINE_H
 
@@ -34,7 +35,8 @@ struct http_wheel {
 
 void http_wheel_init(struct http_wheel *wheel, uv_loop_t *loop,
                      void (*on_due)(struct http_deadline *deadline));
-/* Replaces what was set before. `due_ms` 0: no deadline for now. When it has come, on_due is called once. */
+/* Replaces what was set before. `due_ms` 0: no deadline for now. When it has come, on_due is called
+ * once. */
 void http_deadline_set(struct http_wheel *wheel, struct http_deadline *deadline, uint64_t due_ms);
 /* Takes it out for good. */
 void http_deadline_remove(struct http_wheel *wheel, struct http_deadline *deadline);

@@ -1,6 +1,6 @@
 /* Exchanges: a request goes to the handler, a reply comes back and is queued, at once or, if it was
- * deferred, when it is answered. What is hard about it: a deferred reply may outlive its connection,
- * and a handler may answer before it has returned. */
+ * deferred, when it is answered. What is hard about it: a deferred reply may outlive its
+ * connection, and a handler may answer before it has returned. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ static struct exchange exchange_begin(struct http_connection *connection, struct
 
 /* `request` may be NULL. */
 void http_exchange_refuse(struct http_connection *connection, const struct http_request *request,
-                   enum http_refusal refusal)
+                          enum http_refusal refusal)
 {
     struct http_shared *shared = connection->shared;
     const struct http_refusal_row *row = http_refusal_row(refusal);
@@ -85,7 +85,8 @@ void http_exchange_refuse(struct http_connection *connection, const struct http_
 }
 
 /* `size` bytes of the request have come. */
-void http_exchange_head(struct http_connection *connection, struct http_framing *framing, size_t size)
+void http_exchange_head(struct http_connection *connection, struct http_framing *framing,
+                        size_t size)
 {
     const struct http_handler *handler = &connection->shared->handler;
     const struct http_head *head = &framing->head;
@@ -153,4 +154,3 @@ void http_answer(struct http_deferred *deferred, int status, const char *content
     }
     free(deferred);
 }
-

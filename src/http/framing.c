@@ -2,8 +2,8 @@
  * stopped at the end of each such part by callbacks that return HPE_PAUSED, so that everything that
  * is decided is decided here, outside of it, on positions that do not depend on how the bytes came.
  * A body of known length is not shown to it at all. For each request it starts anew: nothing of one
- * request can leak into the next. Never llhttp_pause() in a callback: the state it leaves is not the
- * one behind the callback. */
+ * request can leak into the next. Never llhttp_pause() in a callback: the state it leaves is not
+ * the one behind the callback. */
 #include "http/framing.h"
 
 #include <stdint.h>
@@ -83,8 +83,8 @@ static size_t min_size(size_t a, size_t b)
 
 enum feed { FEED_MORE, FEED_PART_END, FEED_ERROR };
 
-/* Shows the parser what is there of the part, up to `part_max` bytes of it. FEED_ERROR: refused, with
- * `too_long` if the part has not ended by then. */
+/* Shows the parser what is there of the part, up to `part_max` bytes of it. FEED_ERROR: refused,
+ * with `too_long` if the part has not ended by then. */
 static enum feed feed(struct http_framing *framing, const char *bytes, size_t size, size_t part_max,
                       enum http_refusal too_long)
 {
@@ -114,10 +114,10 @@ static void begin(struct http_framing *framing, enum http_framing_place place)
     framing->part_seen = 0;
 }
 
-static enum http_framing_result run_head(struct http_framing *framing, const char *bytes, size_t size)
+static enum http_framing_result run_head(struct http_framing *framing, const char *bytes,
+                                         size_t size)
 {
-    enum feed fed =
-        feed(framing, bytes, size, framing->header_bytes_max, HTTP_REFUSAL_HEAD_SIZE);
+    enum feed fed = feed(framing, bytes, size, framing->header_bytes_max, HTTP_REFUSAL_HEAD_SIZE);
     if (fed != FEED_PART_END)
         return fed == FEED_MORE ? HTTP_FRAMING_MORE : HTTP_FRAMING_REFUSED;
     framing->head_size = framing->seen;
@@ -126,8 +126,8 @@ static enum http_framing_result run_head(struct http_framing *framing, const cha
     return refusal == HTTP_REFUSAL_NONE ? HTTP_FRAMING_HEAD : refuse(framing, refusal);
 }
 
-/* The head's spans point into bytes that may have moved since: then they are found again, in the same
- * bytes that were accepted before. */
+/* The head's spans point into bytes that may have moved since: then they are found again, in the
+ * same bytes that were accepted before. */
 static void follow_bytes(struct http_framing *framing, const char *bytes)
 {
     if (framing->head_bytes == bytes)
@@ -144,7 +144,8 @@ static enum http_framing_result complete(struct http_framing *framing, const cha
     return HTTP_FRAMING_REQUEST;
 }
 
-static enum http_framing_result run_body(struct http_framing *framing, const char *bytes, size_t size)
+static enum http_framing_result run_body(struct http_framing *framing, const char *bytes,
+                                         size_t size)
 {
     size_t end = framing->head_size + framing->body_size;
     framing->seen = min_size(size, end);
@@ -166,7 +167,8 @@ static enum http_framing_result run_chunk_line(struct http_framing *framing, con
 }
 
 /* The parser checks the line end behind the data; the data moves up to the body's end. */
-static enum http_framing_result run_chunk_data(struct http_framing *framing, char *bytes, size_t size)
+static enum http_framing_result run_chunk_data(struct http_framing *framing, char *bytes,
+                                               size_t size)
 {
     char *from = bytes + framing->seen;
     size_t data_left = framing->chunk_left > 2 ? framing->chunk_left - 2 : 0;

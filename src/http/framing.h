@@ -1,7 +1,7 @@
-/* Cutting a connection's bytes into requests (RFC 9112 §6). A framing looks at one request at a time; the
- * bytes belong to the caller, begin with the request's first byte and may end anywhere, also behind the
- * request. Bytes are looked at once, however they arrive, and the outcome does not depend on where they
- * were cut.
+/* Cutting a connection's bytes into requests (RFC 9112 §6). A framing looks at one request at a
+ * time; the bytes belong to the caller, begin with the request's first byte and may end anywhere,
+ * also behind the request. Bytes are looked at once, however they arrive, and the outcome does not
+ * depend on where they were cut.
  *
  * A chunked body is joined in place: the bytes between the end of the head and what was looked at
  * last are overwritten.
@@ -64,14 +64,16 @@ struct http_framing {
 
 void http_framing_init(struct http_framing *framing, size_t header_bytes_max);
 enum http_framing_result http_framing_run(struct http_framing *framing, char *bytes, size_t size);
-/* After HTTP_FRAMING_HEAD: the body may have so many bytes. HTTP_FRAMING_REFUSED if it is known to have
- * more, otherwise HTTP_FRAMING_MORE. */
+/* After HTTP_FRAMING_HEAD: the body may have so many bytes. HTTP_FRAMING_REFUSED if it is known to
+ * have more, otherwise HTTP_FRAMING_MORE. */
 enum http_framing_result http_framing_accept(struct http_framing *framing, size_t body_max);
 /* What is known of the request, which begins at `bytes`: NULL until its head was accepted. */
 const struct http_request *http_framing_request(struct http_framing *framing, const char *bytes);
-/* After http_framing_accept: is there a body of which no byte is among the `size` that are there? */
+/* After http_framing_accept: is there a body of which no byte is among the `size` that are there?
+ */
 bool http_framing_awaits_body(const struct http_framing *framing, size_t size);
-/* Before `size` bytes are put elsewhere: moves out what is no longer needed, says how many are left. */
+/* Before `size` bytes are put elsewhere: moves out what is no longer needed, says how many are
+ * left. */
 size_t http_framing_keep(struct http_framing *framing, char *bytes, size_t size);
 
 #endif

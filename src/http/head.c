@@ -1,8 +1,9 @@
 /* Reading a head. The parser (llhttp) has been over the bytes: methods, tokens, header values and
  * numbers are of the right characters, the empty line is where it says. It is lenient in places
- * where RFC 9112 lets a server be, and where proxies differ, which is what request smuggling lives on:
- * bare LF, folded lines (CVE-2024-27982), spaces, versions, Host, codings. So the lines are gone
- * through once more, by memchr, which also finds the few headers that matter, without copying. */
+ * where RFC 9112 lets a server be, and where proxies differ, which is what request smuggling lives
+ * on: bare LF, folded lines (CVE-2024-27982), spaces, versions, Host, codings. So the lines are
+ * gone through once more, by memchr, which also finds the few headers that matter, without copying.
+ */
 #include "http/head.h"
 
 #include <stdint.h>
@@ -32,9 +33,10 @@ static inline uint32_t fold4(const char *from)
     return word | UINT32_C(0x20202020);
 }
 
-/* Is the token the lower-case `name` of letters and hyphens, in any case? Eight (or four) bytes at a
- * time, the last ones overlapping: `size`, 4 to 24, is known when compiled. Setting the bit that makes
- * letters lower-case maps nothing else that may stand in a token onto a letter or a hyphen. */
+/* Is the token the lower-case `name` of letters and hyphens, in any case? Eight (or four) bytes at
+ * a time, the last ones overlapping: `size`, 4 to 24, is known when compiled. Setting the bit that
+ * makes letters lower-case maps nothing else that may stand in a token onto a letter or a hyphen.
+ */
 static inline __attribute__((always_inline)) bool is_name(const char *token, const char *name,
                                                           size_t size)
 {
@@ -78,7 +80,8 @@ static inline struct http_span trim(const char *data, size_t size)
 /* RFC 3986 §3.2.2, host and port: letters, digits and -._~%!$&'()*+,;=[]: as bits of a set. */
 static bool is_authority(const char *data, size_t size)
 {
-    static const uint64_t allowed[4] = {UINT64_C(0x2fff7ff200000000), UINT64_C(0x47fffffeaffffffe), 0, 0};
+    static const uint64_t allowed[4] = {UINT64_C(0x2fff7ff200000000), UINT64_C(0x47fffffeaffffffe),
+                                        0, 0};
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)data[i];
         if (!(allowed[c >> 6] >> (c & 63) & 1))
@@ -157,7 +160,8 @@ static enum http_refusal read_target(struct http_request *request, const char *t
 }
 
 /* `end` is where the line's CR is. */
-static enum http_refusal read_request_line(struct http_head *head, const char *line, const char *end)
+static enum http_refusal read_request_line(struct http_head *head, const char *line,
+                                           const char *end)
 {
     static const char version[] = " HTTP/1.";
     const size_t version_size = sizeof version; /* with the minor digit */
@@ -243,8 +247,7 @@ static enum http_refusal read_transfer_encoding(struct http_head *head, struct h
 
 static enum http_refusal read_expect(struct http_head *head, struct http_span value)
 {
-    if (IS_VALUE(value.data, value.size, "100-continue") &&
-        head->expectation != HTTP_EXPECTS_OTHER)
+    if (IS_VALUE(value.data, value.size, "100-continue") && head->expectation != HTTP_EXPECTS_OTHER)
         head->expectation = HTTP_EXPECTS_CONTINUE;
     else
         head->expectation = HTTP_EXPECTS_OTHER;
@@ -344,8 +347,8 @@ enum http_refusal http_head_read(struct http_head *head, const char *bytes, size
         return refusal;
     if (!(head->seen & SEEN_HOST) && !head->is_http_1_0)
         return HTTP_REFUSAL_HOST;
-    head->is_close = (head->seen & SEEN_CLOSE) != 0 ||
-                     (head->is_http_1_0 && !(head->seen & SEEN_KEEP_ALIVE));
+    head->is_close =
+        (head->seen & SEEN_CLOSE) != 0 || (head->is_http_1_0 && !(head->seen & SEEN_KEEP_ALIVE));
     if (head->is_http_1_0)
         head->expectation = HTTP_EXPECTS_NOTHING; /* RFC 9110 §10.1.1 */
     return HTTP_REFUSAL_NONE;

@@ -1,5 +1,6 @@
-/* A request's head: request line and headers, read once all of it is there and the parser has accepted its
- * characters. What the parser lets through and this server does not is refused here. */
+/* A request's head: request line and headers, read once all of it is there and the parser has
+ * accepted its characters. What the parser lets through and this server does not is refused here.
+ */
 #ifndef SMSD_HTTP_HEAD_H
 #define SMSD_HTTP_HEAD_H
 
@@ -23,8 +24,8 @@ struct http_head {
 /* Reads `size` bytes that end behind the empty line. */
 enum http_refusal http_head_read(struct http_head *head, const char *bytes, size_t size);
 
-/* The headers behind a chunked body: what lies between the last chunk's line and the end of the empty line.
- * They are checked for the same line ends and dropped. */
+/* The headers behind a chunked body: what lies between the last chunk's line and the end of the
+ * empty line. They are checked for the same line ends and dropped. */
 enum http_refusal http_trailers_check(const char *bytes, size_t size);
 
 #endif

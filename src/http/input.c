@@ -1,7 +1,7 @@
 /* From bytes to requests. What was read lies in the buffer all connections share, and requests
- * that are whole are handled from there, without being copied. What is left over, the beginning of a request
- * or requests that may not be handled yet, moves into the connection's own storage, which exists only as
- * long as there is something in it: an idle connection has none.
+ * that are whole are handled from there, without being copied. What is left over, the beginning of
+ * a request or requests that may not be handled yet, moves into the connection's own storage, which
+ * exists only as long as there is something in it: an idle connection has none.
  *
  * Bodies that are handed on while they arrive would be taken out between http_framing_run and
  * http_framing_keep; nothing else would have to know. */
@@ -24,8 +24,8 @@ void http_input_drop(struct http_connection *connection)
     connection->is_input_pending = false;
 }
 
-/* Does what the framing came to, with `size` bytes of the request and what is behind it, and returns how
- * many of them are done with. */
+/* Does what the framing came to, with `size` bytes of the request and what is behind it, and
+ * returns how many of them are done with. */
 static size_t on_framed(struct http_connection *connection, struct http_framing *framing,
                         enum http_framing_result result, const char *bytes, size_t size)
 {
@@ -116,7 +116,6 @@ void http_input_read(struct http_connection *connection, char *bytes, size_t siz
     buffer_append(&input->bytes, bytes, size);
     run(connection, &input->framing, input->bytes.data, input->bytes.size);
 }
-
 
 void http_input_resume(struct http_connection *connection)
 {

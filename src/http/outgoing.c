@@ -11,9 +11,9 @@
 #include "base/metric.h"
 
 enum {
-    SPARE_MAX = 256,              /* lent again rather than allocated again */
-    SPARE_BYTES_MAX = 16 * 1024,  /* larger ones are given back to the system */
-    SENT_BYTES_MIN = 64 * 1024,   /* not worth moving the rest to the front for less */
+    SPARE_MAX = 256,             /* lent again rather than allocated again */
+    SPARE_BYTES_MAX = 16 * 1024, /* larger ones are given back to the system */
+    SENT_BYTES_MIN = 64 * 1024,  /* not worth moving the rest to the front for less */
 };
 
 static void outgoing_free(struct http_outgoing *outgoing)

@@ -1,5 +1,6 @@
 /* What waits to leave one connection: replies as bytes, in order, and how long each is held. Exists
- * only while something waits; the memory is lent by a pool, hot from the last connection that used it. */
+ * only while something waits; the memory is lent by a pool, hot from the last connection that used
+ * it. */
 #ifndef SMSD_HTTP_OUTGOING_H
 #define SMSD_HTTP_OUTGOING_H
 
@@ -33,8 +34,8 @@ struct http_outgoing *http_outgoing_take(struct http_outgoing_pool *pool);
 void http_outgoing_give(struct http_outgoing_pool *pool, struct http_outgoing *outgoing);
 void http_outgoing_pool_release(struct http_outgoing_pool *pool);
 
-/* The bytes behind what was there before are `count` replies held by `hold`; they leave no earlier than
- * what is in front of them. */
+/* The bytes behind what was there before are `count` replies held by `hold`; they leave no earlier
+ * than what is in front of them. */
 void http_outgoing_hold(struct http_outgoing *outgoing, uint64_t hold, uint64_t read_ns,
                         uint32_t count);
 /* Up to where bytes may leave once `released` has been reached. */

@@ -27,9 +27,10 @@ static void make_date_line(struct http_date *date, time_t now)
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct tm tm;
     gmtime_r(&now, &tm);
-    int size = snprintf(date->line, sizeof date->line, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
-                        days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
-                        tm.tm_hour, tm.tm_min, tm.tm_sec);
+    int size =
+        snprintf(date->line, sizeof date->line, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+                 days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
+                 tm.tm_hour, tm.tm_min, tm.tm_sec);
     assert(size == HTTP_DATE_LINE_SIZE);
 }
 
@@ -65,15 +66,16 @@ static char *put_connection(char *to, struct http_manner manner)
     return manner.is_http_1_0 ? PUT(to, KEEP_ALIVE) : to;
 }
 
-void http_reply_append(struct buffer *to, const char *date_line, struct http_manner manner, int status,
-                       const char *content_type, const struct buffer *headers,
+void http_reply_append(struct buffer *to, const char *date_line, struct http_manner manner,
+                       int status, const char *content_type, const struct buffer *headers,
                        const struct buffer *body)
 {
     const struct http_status *line = http_status(status);
     assert(line != NULL);
     size_t type_size = content_type == NULL ? 0 : strlen(content_type);
     size_t body_size = content_type == NULL ? 0 : body->size;
-    char *start = buffer_reserve(to, line->size + FIXED_MAX + type_size + headers->size + body_size);
+    char *start =
+        buffer_reserve(to, line->size + FIXED_MAX + type_size + headers->size + body_size);
     char *at = put(start, line->line, line->size);
     at = put(at, date_line, HTTP_DATE_LINE_SIZE);
     if (content_type != NULL && !http_status_is_bodiless(status)) {

@@ -25,8 +25,8 @@ struct http_manner {
 };
 
 /* `status` must be a row of status.def. `content_type` NULL: no body. */
-void http_reply_append(struct buffer *to, const char *date_line, struct http_manner manner, int status,
-                       const char *content_type, const struct buffer *headers,
+void http_reply_append(struct buffer *to, const char *date_line, struct http_manner manner,
+                       int status, const char *content_type, const struct buffer *headers,
                        const struct buffer *body);
 
 #endif

@@ -1,5 +1,6 @@
-/* The server: listens, admits connections up to the limit, stops. Who is beyond the limit is told to come
- * back with bytes made beforehand, and gets a moment to read them as long as not too many do. */
+/* The server: listens, admits connections up to the limit, stops. Who is beyond the limit is told
+ * to come back with bytes made beforehand, and gets a moment to read them as long as not too many
+ * do. */
 #include "http/server.h"
 
 #include <assert.h>
@@ -31,7 +32,7 @@ struct http_server {
 };
 
 #define BUSY_BODY                                                                                  \
-    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"                    \
+    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"                  \
     "\"code\":\"overloaded\",\"detail\":\"too many connections\"}"
 
 static const char busy_reply[] = "HTTP/1.1 503 Service Unavailable\r\n"
@@ -156,8 +157,8 @@ static void on_stop_timer(uv_timer_t *timer)
     close_timer(server, &server->shared.resume_timer);
 }
 
-void http_server_stop(struct http_server *server, uint32_t grace_ms, void (*on_stopped)(void *context),
-                      void *context)
+void http_server_stop(struct http_server *server, uint32_t grace_ms,
+                      void (*on_stopped)(void *context), void *context)
 {
     struct http_shared *shared = &server->shared;
     assert(!shared->is_stopping);

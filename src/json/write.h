@@ -1,13 +1,14 @@
-/* Exact writing of JSON: members in the order they are written, integers in full, strings escaped as
- * RFC 8259 asks and no more, times as RFC 3339, ids as base/id.h spells them. Commas are the writer's affair.
+/* Exact writing of JSON: members in the order they are written, integers in full, strings escaped
+ * as RFC 8259 asks and no more, times as RFC 3339, ids as base/id.h spells them. Commas are the
+ * writer's affair.
  *
  *     struct json_writer w = json_writer(buffer);
  *     json_object_begin(&w, NULL);
  *     json_int(&w, "amount", 100);
  *     json_object_end(&w);                          -> {"amount":100}
  *
- * `name` is the member's name (a plain ASCII literal that needs no escaping) inside an object and NULL
- * inside an array or at the top. */
+ * `name` is the member's name (a plain ASCII literal that needs no escaping) inside an object and
+ * NULL inside an array or at the top. */
 #ifndef SMSD_JSON_WRITE_H
 #define SMSD_JSON_WRITE_H
 
@@ -32,7 +33,8 @@ void json_object_end(struct json_writer *writer);
 void json_array_begin(struct json_writer *writer, const char *name);
 void json_array_end(struct json_writer *writer);
 void json_text(struct json_writer *writer, const char *name, const char *text, size_t size);
-void json_string(struct json_writer *writer, const char *name, const char *text); /* NULL writes null */
+void json_string(struct json_writer *writer, const char *name,
+                 const char *text); /* NULL writes null */
 void json_int(struct json_writer *writer, const char *name, int64_t value);
 void json_bool(struct json_writer *writer, const char *name, bool value);
 void json_null(struct json_writer *writer, const char *name);

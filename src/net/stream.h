@@ -1,10 +1,11 @@
-/* A stream: bytes to and from one peer, without saying what carries them. A socket is one (socket.h);
- * what encrypts on top of a socket is another and offers the same five operations. Whoever holds a
- * stream never blocks: it says what it waits for and is told when there is something to do.
+/* A stream: bytes to and from one peer, without saying what carries them. A socket is one
+ * (socket.h); what encrypts on top of a socket is another and offers the same five operations.
+ * Whoever holds a stream never blocks: it says what it waits for and is told when there is
+ * something to do.
  *
  * Ready means ready: on_ready is called again as long as what is watched is possible (level, not
- * edge), so one read a call is enough. A stream that decrypts and has bytes left of its own calls again
- * by itself.
+ * edge), so one read a call is enough. A stream that decrypts and has bytes left of its own calls
+ * again by itself.
  *
  * Loop thread only. */
 #ifndef SMSD_NET_STREAM_H
@@ -42,7 +43,8 @@ struct stream {
     void *owner;
 };
 
-/* Up to `size` bytes; 0: the peer will send no more. Less than `size` means that there is no more now. */
+/* Up to `size` bytes; 0: the peer will send no more. Less than `size` means that there is no more
+ * now. */
 static inline ssize_t stream_read(struct stream *stream, void *to, size_t size)
 {
     return stream->ops->read(stream, to, size);
