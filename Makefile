@@ -28,12 +28,12 @@ VARIANT ?= release
 OBJECTS = $(SOURCES:%.c=$(BUILD)/$(VARIANT)/%.o)
 
 .PHONY: all debug sanitize clean
-all: $(BUILD)/smsd
+all: $(BUILD)/smsd ## the release binary, build/smsd (the default)
 
 $(BUILD)/smsd: $(BUILD)/release/smsd
 	cp -f $< $@
 
-debug sanitize:
+debug sanitize: ## the same with crash points; with address and undefined sanitizers: build/sanitize/smsd
 	$(MAKE) VARIANT=$@ $(BUILD)/$@/smsd
 
 $(BUILD)/$(VARIANT)/smsd: $(OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
@@ -45,5 +45,78 @@ $(BUILD)/$(VARIANT)/%.o: %.c
 
 -include $(OBJECTS:.o=.d)
 
-clean:
+clean: ## remove everything that was built
 	rm -rf $(BUILD)
+
+# Running and installing.
+
+RUN_OPTIONS ?= --data-dir ./data --listen 127.0.0.1:8080
+
+.PHONY: help run install
+help: ## this list
+	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+
+run: ## install what is missing, build, and serve 127.0.0.1:8080 from ./data
+	deps/install
+	$(MAKE) all
+	exec $(BUILD)/smsd $(RUN_OPTIONS)
+
+install: all ## binary and man pages below $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/smsd $(DESTDIR)$(PREFIX)/bin/smsd
+	for page in $(wildcard man/*.[1-8]); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+
+# Tests: each tests/unit/*.c is a program of its own, linked with all of src/ except src/main.c.
+
+UNITS = $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/*.c))
+ARCHIVE = $(BUILD)/$(VARIANT)/smsd.a
+
+.PHONY: test check requirements units fuzz
+test: ## install what the tests need, build, run every test; ends with "N passed, N failed"
+	@tests/install
+	@tests/run
+
+check: ## the checks of the source alone (tests/check/)
+	@tests/run check
+
+flags: # what the compiler is told, for the checks
+	@echo '$(CPPFLAGS) $(BANNED)'
+
+requirements: ## every requirement with the tests that name it
+	@tests/check/requirements
+
+units: $(UNITS)
+
+$(ARCHIVE): $(filter-out %/src/main.o,$(OBJECTS))
+	rm -f $@
+	gcc-ar rcs $@ $^
+
+$(UNITS): $(BUILD)/$(VARIANT)/unit/%: $(BUILD)/$(VARIANT)/tests/unit/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ -lcmocka $(LIBRARIES)
+
+-include $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/tests/unit/%.d,$(wildcard tests/unit/*.c))
+
+# Fuzzing: each tests/fuzz/*.c is a libFuzzer target (clang); its seeds lie in the folder of its name.
+
+FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_SECONDS ?= 60
+CFLAGS_fuzz = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_fuzz = -fsanitize=fuzzer,address,undefined
+
+.PHONY: fuzz fuzzers
+fuzz: ## feed the parsers with made-up input, FUZZ_SECONDS (60) each
+	@tests/install fuzz
+	$(MAKE) VARIANT=fuzz CC=clang fuzzers
+	for name in $(FUZZERS); do \
+		mkdir -p $(BUILD)/fuzz/corpus/$$name && \
+		$(BUILD)/fuzz/target/$$name -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/fuzz/ \
+			$(BUILD)/fuzz/corpus/$$name $$(ls -d tests/fuzz/$$name 2>/dev/null) || exit 1; \
+	done
+
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/target/%)
+
+$(BUILD)/fuzz/target/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/smsd.a $(BUILD)/fuzz/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_fuzz) -o $@ $^ $(LIBRARIES)
