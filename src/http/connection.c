@@ -159,7 +159,7 @@ static void on_readable(struct http_connection *connection)
     if (is_lingering)
         on_lingering_read(connection, size);
     else if (size > 0)
-        on_read(connection, shared->read_buffer, (size_t)size);
+        http_input_read(connection, shared->read_buffer, (size_t)size);
     else if (size == 0)
         connection->is_end_of_input = true;
     else if (size != STREAM_AGAIN)
@@ -342,7 +342,7 @@ void http_connection_turn_away(struct http_shared *shared, struct stream *stream
     shared->busy_count++;
     set_gauge(shared);
     http_turn_begin(connection);
-    buffer_append(&outgoing_of(connection)->bytes, reply, size);
+    buffer_append(&http_connection_outgoing(connection)->bytes, reply, size);
     http_outgoing_hold(connection->outgoing, 0, 0, 0);
     connection->phase = HTTP_ENDING;
     http_turn_end(connection);

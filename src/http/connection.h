@@ -123,6 +123,14 @@ bool http_turn_begin(struct http_connection *connection);
 /* Sends, settles what to wait for, and frees the connection if it was closed. */
 void http_turn_end(struct http_connection *connection);
 
+/* Where its next reply goes. */
+static inline struct http_outgoing *http_connection_outgoing(struct http_connection *connection)
+{
+    if (connection->outgoing == NULL)
+        connection->outgoing = http_outgoing_take(&connection->shared->pool);
+    return connection->outgoing;
+}
+
 /* May its next request be handled? */
 bool http_connection_may_go_on(const struct http_connection *connection);
 

@@ -26,18 +26,11 @@ static void count_reply(int status)
         metric_add(METRIC_HTTP_ERRORS_4XX, 1);
 }
 
-static struct http_outgoing *outgoing_of(struct http_connection *connection)
-{
-    if (connection->outgoing == NULL)
-        connection->outgoing = http_outgoing_take(&connection->shared->pool);
-    return connection->outgoing;
-}
-
 static void append_reply(struct http_connection *connection, struct http_manner manner,
                          const struct http_reply *reply, uint64_t read_ns)
 {
     struct http_shared *shared = connection->shared;
-    struct http_outgoing *outgoing = outgoing_of(connection);
+    struct http_outgoing *outgoing = http_connection_outgoing(connection);
     const char *date_line = http_date_line(&shared->date, uv_now(shared->loop));
     http_reply_append(&outgoing->bytes, date_line, manner, reply->status, reply->content_type,
                       reply->headers, reply->body);
@@ -49,7 +42,7 @@ static void append_reply(struct http_connection *connection, struct http_manner 
 
 static void append_continue(struct http_connection *connection)
 {
-    struct http_outgoing *outgoing = outgoing_of(connection);
+    struct http_outgoing *outgoing = http_connection_outgoing(connection);
     buffer_append_literal(&outgoing->bytes, "HTTP/1.1 100 Continue\r\n\r\n");
     http_outgoing_hold(outgoing, 0, 0, 0);
 }
@@ -136,14 +129,15 @@ struct http_deferred *http_defer(struct http_reply *reply)
 void http_answer(struct http_deferred *deferred, int status, const char *content_type,
                  const struct buffer *headers, const struct buffer *body, uint64_t hold)
 {
-    static struct buffer none;
     struct http_connection *connection = deferred->connection;
     if (connection != NULL) {
+        struct buffer headers_view = headers == NULL ? (struct buffer){0} : *headers;
+        struct buffer body_view = body == NULL ? (struct buffer){0} : *body;
         struct http_reply reply = {
             .status = status,
             .content_type = content_type,
-            .headers = headers == NULL ? &none : (struct buffer *)(uintptr_t)headers,
-            .body = body == NULL ? &none : (struct buffer *)(uintptr_t)body,
+            .headers = &headers_view,
+            .body = &body_view,
             .hold = hold,
         };
         bool is_begun = http_turn_begin(connection);
