@@ -22,14 +22,22 @@ static size_t on_headers(void *context, const struct http_request *request)
     return api->options.body_bytes_max;
 }
 
-static bool is_json(struct text type)
+static bool is_type(struct text type, struct text wanted)
 {
-    static const char json[] = "application/json";
-    size_t size = sizeof json - 1;
+    return type.size >= wanted.size && strncasecmp(type.data, wanted.data, wanted.size) == 0 &&
+           (type.size == wanted.size || type.data[wanted.size] == ';' ||
+            type.data[wanted.size] == ' ');
+}
 
-    return type.data == NULL ||
-           (type.size >= size && strncasecmp(type.data, json, size) == 0 &&
-            (type.size == size || type.data[size] == ';' || type.data[size] == ' '));
+/* None at all is taken for JSON. */
+static bool take_type(struct call *call)
+{
+    struct text type = {call->request->content_type.data, call->request->content_type.size};
+
+    if (type.data == NULL || is_type(type, TEXT("application/json")))
+        return true;
+    call->is_lines = call->route->body == BODY_BATCH && is_type(type, TEXT("application/x-ndjson"));
+    return call->is_lines;
 }
 
 static bool find_route(struct call *call)
@@ -107,13 +115,14 @@ static bool parse_body(struct call *call)
     const struct http_request *request = call->request;
     const char *why;
 
-    if (request->body.size == 0 || request->method == HTTP_METHOD_GET ||
-        request->method == HTTP_METHOD_HEAD)
+    if (request->body.size == 0 || call->route->body == BODY_NONE)
         return true;
-    if (!is_json((struct text){request->content_type.data, request->content_type.size})) {
+    if (!take_type(call)) {
         call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE, NULL);
         return false;
     }
+    if (call->route->body == BODY_BATCH)
+        return true;
     call->json = json_parse(call->arena, request->body.data, request->body.size, &why);
     if (call->json != NULL)
         return true;

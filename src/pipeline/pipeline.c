@@ -21,6 +21,13 @@ struct scan {
     struct scan *next;
 };
 
+/* Work that goes on in a later turn. */
+struct continuation {
+    void (*next)(void *context);
+    void *context;
+    struct continuation *behind;
+};
+
 struct pipeline {
     struct store *store;
     struct clock clock;
@@ -36,6 +43,8 @@ struct pipeline {
     int64_t due_set_ms; /* what the timer is set to; INT64_MAX: it is not */
     void (*on_due)(void *context);
     void *on_due_context;
+    uv_timer_t later; /* at once, while `continuations` has any */
+    struct continuation *continuations, **continuations_end;
     uv_mutex_t ended_lock;
     struct scan *ended; /* scans that have ended, oldest first */
     bool is_closed;
@@ -48,6 +57,7 @@ static void close_handles(struct pipeline *pipeline)
     uv_close((uv_handle_t *)&pipeline->wake, NULL);
     uv_close((uv_handle_t *)&pipeline->tick, NULL);
     uv_close((uv_handle_t *)&pipeline->due, NULL);
+    uv_close((uv_handle_t *)&pipeline->later, NULL);
 }
 
 /* The highest number goes with the batch it was given out in, so that none is ever given out again.
@@ -104,6 +114,32 @@ static void set_due_timer(struct pipeline *pipeline)
     /* The timer counts from the loop's time, which may be a turn old. */
     uv_update_time(pipeline->due.loop);
     uv_timer_start(&pipeline->due, on_due_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+}
+
+/* Each waiting one once: what continues again waits for the next turn. */
+static void on_later(uv_timer_t *timer)
+{
+    struct pipeline *pipeline = timer->data;
+    struct continuation *continuation = pipeline->continuations, *behind;
+
+    pipeline->continuations = NULL;
+    pipeline->continuations_end = &pipeline->continuations;
+    for (; continuation != NULL; continuation = behind) {
+        behind = continuation->behind;
+        continuation->next(continuation->context);
+        free(continuation);
+    }
+}
+
+void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), void *context)
+{
+    struct continuation *continuation = malloc(sizeof *continuation);
+
+    assert(continuation != NULL);
+    *continuation = (struct continuation){next, context, NULL};
+    *pipeline->continuations_end = continuation;
+    pipeline->continuations_end = &continuation->behind;
+    uv_timer_start(&pipeline->later, on_later, 0, 0);
 }
 
 void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context), void *context)
@@ -174,6 +210,10 @@ static void init_handles(struct pipeline *pipeline, uv_loop_t *loop)
     uv_async_init(loop, &pipeline->durable, on_durable);
     uv_async_init(loop, &pipeline->wake, on_wake);
     uv_timer_init(loop, &pipeline->tick);
+    uv_timer_init(loop, &pipeline->later);
+    pipeline->later.data = pipeline;
+    pipeline->continuations_end = &pipeline->continuations;
+    uv_unref((uv_handle_t *)&pipeline->later);
     uv_timer_init(loop, &pipeline->due);
     pipeline->due.data = pipeline;
     uv_unref((uv_handle_t *)&pipeline->due);
@@ -329,7 +369,7 @@ uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct
 }
 
 bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, size_t count,
-                         struct result *results, uint64_t *hold)
+                         struct result *results, bool is_trial, uint64_t *hold)
 {
     enum outcome admitted = pipeline_admits(pipeline);
     bool is_done = admitted == OUTCOME_OK;
@@ -346,6 +386,7 @@ bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, si
         run(pipeline, txn, &commands[i], &results[i]);
         is_done = is_done && results[i].outcome == OUTCOME_OK;
     }
+    is_done = is_done && !is_trial;
     if (is_done)
         store_commit(txn);
     else

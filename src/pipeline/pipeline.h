@@ -41,9 +41,13 @@ enum outcome pipeline_admits(const struct pipeline *pipeline);
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result);
 
 /* Runs several as one: all, or, if any is refused, none: then false is returned, and `results` say
- * for each what it would have been answered. Each is stamped and has its own idempotency key. */
+ * for each what it would have been answered. `is_trial`: none in any case. Each is stamped and has
+ * its own idempotency key. */
 bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, size_t count,
-                         struct result *results, uint64_t *hold);
+                         struct result *results, bool is_trial, uint64_t *hold);
+/* Calls `next` in a later turn of the loop, after what came in meanwhile: for work done in slices.
+ */
+void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), void *context);
 
 /* Has `on_due` called when the first row of TABLE_DUE, as far as the pipeline knows, has come to
  * its time. Who is called runs what is due and then says with pipeline_wait_due what comes next
