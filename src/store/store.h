@@ -1,15 +1,16 @@
-/* The store: rows in tables, changed by transactions, gathered into batches that a journal makes durable,
- * moved into LMDB by checkpoints. src/README.md tells how the parts work together.
+/* The store: rows in tables, changed by transactions, gathered into batches that a journal makes
+ * durable, moved into LMDB by checkpoints. src/README.md tells how the parts work together.
  *
- * Threads: every call here is for the loop's thread, except where said. The store has threads of its own
- * (journal writer, segment preparer, checkpoint and scan); callbacks named on_… come on those threads and
- * may only wake the loop.
+ * Threads: every call here is for the loop's thread, except where said. The store has threads of
+ * its own (journal writer, segment preparer, checkpoint and scan); callbacks named on_… come on
+ * those threads and may only wake the loop.
  *
  * Durable when: a committed transaction is durable once store_durable() >= the sequence that
  * store_visible() returned after its commit. Until then no reply may show it.
  *
- * Failure: an error from write or fsync of the journal ends the process inside the store (log_fatal).
- * A checkpoint that fails is tried again. No room for the journal shows in store_admits. */
+ * Failure: an error from write or fsync of the journal ends the process inside the store
+ * (log_fatal). A checkpoint that fails is tried again. No room for the journal shows in
+ * store_admits. */
 #ifndef SMSD_STORE_STORE_H
 #define SMSD_STORE_STORE_H
 
@@ -24,19 +25,22 @@ struct store;
 struct buffer;
 
 struct store_options {
-    const char *data_dir;    /* made if missing (mode 0700); NULL: rows in memory only, no journal, no
-                                LMDB, every batch durable at once (the simulator's store) */
-    size_t overlay_bytes_max; /* bound for one generation of rows in memory; two exist during a checkpoint */
-    size_t journal_bytes_max; /* bound for all segments together, at least four segments */
-    uint32_t checkpoint_interval_ms; /* oldest change that may wait for a checkpoint */
-    size_t map_bytes_max;     /* LMDB's address space; only the bound of the file's size */
+    const char *data_dir; /* made if missing (mode 0700); NULL: rows in memory only, no journal, no
+                             LMDB, every batch durable at once (the simulator's store) */
+    size_t overlay_bytes_max;     /* bound for one generation of rows in memory; two exist during a
+                                     checkpoint */
+    size_t journal_bytes_max;     /* bound for all segments together, at least four segments */
+    size_t journal_segment_bytes; /* 0: JOURNAL_SEGMENT_BYTES. Smaller in tests. */
+    uint32_t checkpoint_interval_ms;   /* oldest change that may wait for a checkpoint */
+    size_t map_bytes_max;              /* LMDB's address space; only the bound of the file's size */
     void (*on_durable)(void *context); /* store_durable() has moved. Any thread. */
     void (*on_wake)(void *context);    /* store_tick() has something to do. Any thread. */
     void *context;
 };
 
-/* Opens, recovers (journal replayed, torn tail cut), starts the threads. 0 or an enum error, with what
- * is wrong and where in `why` (a sentence for the operator). Holds the directory's lock until closed. */
+/* Opens, recovers (journal replayed, torn tail cut), starts the threads. 0 or an enum error, with
+ * what is wrong and where in `why` (a sentence for the operator). Holds the directory's lock until
+ * closed. */
 int store_open(struct store **store, const struct store_options *options, struct buffer *why);
 /* Makes everything durable, writes a last checkpoint if `checkpoint`, stops the threads, frees. */
 void store_close(struct store *store, bool checkpoint);
@@ -59,25 +63,26 @@ void store_abort(struct txn *txn);
 uint64_t store_visible(const struct store *store);
 /* The last durable batch. */
 uint64_t store_durable(const struct store *store);
-/* Hands the open batch to the journal if it holds changes and no other batch is under way. Call at the end
- * of each turn of the loop and after each on_durable. */
+/* Hands the open batch to the journal if it holds changes and no other batch is under way. Call at
+ * the end of each turn of the loop and after each on_durable. */
 void store_submit(struct store *store);
 /* Submits and waits until all that is visible is durable. For start-up and shut-down. */
 void store_flush(struct store *store);
 
-/* Freezes the live generation when it is large or old enough, adopts a finished checkpoint, retries a
- * failed one. Call at the end of each turn, and when on_wake says so; `now_ns` is monotonic. Returns
- * the milliseconds after which it wants to be called again at the latest, or -1: only when something
- * changes. */
+/* Freezes the live generation when it is large or old enough, adopts a finished checkpoint, retries
+ * a failed one. Call at the end of each turn, and when on_wake says so; `now_ns` is monotonic.
+ * Returns the milliseconds after which it wants to be called again at the latest, or -1: only when
+ * something changes. */
 int store_tick(struct store *store, uint64_t now_ns);
 /* Asks for a checkpoint now, whatever its age; it is begun by the next store_tick. */
 void store_request_checkpoint(struct store *store);
 
-/* Reads every row of one or more tables as they are at this moment, off the loop, without holding anything
- * up: the live generation is frozen and checkpointed, then the scan thread reads that LMDB snapshot, table
- * after table, in key order. `on_row` and `on_end` run on the scan thread; `on_end` gets 0, or the enum
- * error that ended it early (`on_row` returning non-zero ends it with that value). One scan runs at a time,
- * further ones wait in line (SCANS_MAX; then -1 is returned and nothing is called). */
+/* Reads every row of one or more tables as they are at this moment, off the loop, without holding
+ * anything up: the live generation is frozen and checkpointed, then the scan thread reads that LMDB
+ * snapshot, table after table, in key order. `on_row` and `on_end` run on the scan thread; `on_end`
+ * gets 0, or the enum error that ended it early (`on_row` returning non-zero ends it with that
+ * value). One scan runs at a time, further ones wait in line (SCANS_MAX; then -1 is returned and
+ * nothing is called). */
 enum { SCANS_MAX = 16 };
 struct store_scan {
     const enum table *tables;
@@ -89,10 +94,11 @@ struct store_scan {
 };
 int store_scan(struct store *store, const struct store_scan *scan);
 
-/* Offline: reads everything a store holds, without changing a byte: format, LMDB's checksums of every row,
- * the journal's chain; then calls on_row for every row as recovery would leave it, table after table, in key
- * order (unordered tables too). 0, or an enum error with a sentence in `why`. Refused while a smsd holds the
- * directory. `summary` gets lines for the operator: rows by table, journal segments and sequences. */
+/* Offline: reads everything a store holds, without changing a byte: format, LMDB's checksums of
+ * every row, the journal's chain; then calls on_row for every row as recovery would leave it, table
+ * after table, in key order (unordered tables too). 0, or an enum error with a sentence in `why`.
+ * Refused while a smsd holds the directory. `summary` gets lines for the operator: rows by table,
+ * journal segments and sequences. */
 int store_verify(const char *data_dir, struct buffer *summary, struct buffer *why,
                  int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
                                const void *value, size_t value_size),

@@ -1,13 +1,13 @@
 /* Transactions: how the engine reads and changes rows. The only door from engine to store.
  *
- * One transaction is open at a time, on the loop's thread. It sees its own writes, then those of all
- * committed transactions, durable or not, then what LMDB holds. Committing costs nothing and waits for
- * nothing: its changes become part of the open batch, which the journal makes durable later. Aborting
- * undoes every change.
+ * One transaction is open at a time, on the loop's thread. It sees its own writes, then those of
+ * all committed transactions, durable or not, then what LMDB holds. Committing costs nothing and
+ * waits for nothing: its changes become part of the open batch, which the journal makes durable
+ * later. Aborting undoes every change.
  *
- * Nothing here fails: keys and values within the bounds of table.def always fit (the store refuses work
- * by store_admits before a transaction begins), and a row that cannot be read, or whose checksum is
- * wrong, stops the process. */
+ * Nothing here fails: keys and values within the bounds of table.def always fit (the store refuses
+ * work by store_admits before a transaction begins), and a row that cannot be read, or whose
+ * checksum is wrong, stops the process. */
 #ifndef SMSD_STORE_TXN_H
 #define SMSD_STORE_TXN_H
 
@@ -18,13 +18,13 @@
 
 struct txn;
 
-/* The value, or NULL if there is no such row. Not aligned (memcpy it into a struct), and valid until the
- * next put or delete, commit or abort. */
+/* The value, or NULL if there is no such row. Not aligned (memcpy it into a struct), and valid
+ * until the next put or delete, commit or abort. */
 const void *txn_get(struct txn *txn, enum table table, const void *key, size_t key_size,
                     size_t *value_size);
 /* Inserts or replaces. `value` may not point into a row that txn_get or a walk returned. */
-void txn_put(struct txn *txn, enum table table, const void *key, size_t key_size,
-             const void *value, size_t value_size);
+void txn_put(struct txn *txn, enum table table, const void *key, size_t key_size, const void *value,
+             size_t value_size);
 /* True if there was such a row. */
 bool txn_delete(struct txn *txn, enum table table, const void *key, size_t key_size);
 
@@ -39,8 +39,8 @@ void txn_rollback(struct txn *txn, size_t savepoint);
  *     txn_walk_end(walk);
  *
  * Rows put or deleted while a walk is open may or may not be met by it; the row it stands on may be
- * deleted. Key and value are valid until the next call on the walk or change to a row. Few walks are
- * open at once (WALKS_MAX); they end before the transaction does. */
+ * deleted. Key and value are valid until the next call on the walk or change to a row. Few walks
+ * are open at once (WALKS_MAX); they end before the transaction does. */
 enum walk_direction { WALK_UP, WALK_DOWN };
 enum { WALKS_MAX = 8 };
 
@@ -51,8 +51,8 @@ struct txn_walk {
     size_t value_size;
 };
 
-/* UP: from the first key >= `from`; DOWN: from the last key <= `from`. `from` NULL: from the end that
- * the direction starts at. */
+/* UP: from the first key >= `from`; DOWN: from the last key <= `from`. `from` NULL: from the end
+ * that the direction starts at. */
 struct txn_walk *txn_walk(struct txn *txn, enum table table, enum walk_direction direction,
                           const void *from, size_t from_size);
 bool txn_walk_next(struct txn_walk *walk);
