@@ -27,23 +27,75 @@ LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedcrypto -Wl,-Bdynamic -lcjson -lpthr
 VARIANT ?= release
 OBJECTS = $(SOURCES:%.c=$(BUILD)/$(VARIANT)/%.o)
 
+include deps/deps.mk
+
+.DEFAULT_GOAL = all
 .PHONY: all debug sanitize clean
-all: $(BUILD)/smsd
+all: $(BUILD)/smsd ## the release binary, build/smsd (the default)
 
 $(BUILD)/smsd: $(BUILD)/release/smsd
 	cp -f $< $@
 
-debug sanitize:
+debug sanitize: ## the same with crash points; with address and undefined sanitizers: build/sanitize/smsd
 	$(MAKE) VARIANT=$@ $(BUILD)/$@/smsd
 
 $(BUILD)/$(VARIANT)/smsd: $(OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
-$(BUILD)/$(VARIANT)/%.o: %.c
+$(BUILD)/$(VARIANT)/%.o: %.c | $(DEPS)/installed
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(BANNED) $(WARNINGS) $(CFLAGS_$(VARIANT)) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
 
-clean:
+clean: ## remove everything that was built
 	rm -rf $(BUILD)
+
+# Benchmarks: the load generator, and the runner that measures smsd beside other servers (bench/README.md).
+
+BENCH_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard bench/load/*.c))
+
+.PHONY: bench
+bench: all $(BUILD)/bench/load ## measure beside nginx, Redis and PostgreSQL; BENCH_OPTIONS=--quick for a short run
+	bench/install
+	bench/run $(BENCH_OPTIONS)
+
+$(BUILD)/bench/load: $(BENCH_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^
+
+-include $(BENCH_OBJECTS:.o=.d)
+
+# Fuzzing: each tests/fuzz/*.c is a libFuzzer target (clang); its seeds lie in the folder of its name.
+
+FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_SECONDS ?= 60
+CFLAGS_fuzz = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_fuzz = -fsanitize=fuzzer,address,undefined
+
+.PHONY: fuzz fuzzers
+fuzz: ## feed the parsers with made-up input, FUZZ_SECONDS (60) each
+	@tests/install fuzz
+	$(MAKE) VARIANT=fuzz CC=clang fuzzers
+	for name in $(FUZZERS); do \
+		mkdir -p $(BUILD)/fuzz/corpus/$$name && \
+		$(BUILD)/fuzz/target/$$name -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/fuzz/ \
+			$(BUILD)/fuzz/corpus/$$name $$(ls -d tests/fuzz/$$name 2>/dev/null) || exit 1; \
+	done
+
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/target/%)
+
+$(BUILD)/fuzz/target/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/smsd.a $(BUILD)/fuzz/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_fuzz) -o $@ $^ $(LIBRARIES)
+
+# The server that the tests of src/http/ talk to.
+
+HTTP_TEST_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard src/base/*.c src/net/*.c src/http/*.c))
+
+$(BUILD)/$(VARIANT)/http/echo_server: $(BUILD)/$(VARIANT)/tests/http/echo_server.o $(HTTP_TEST_OBJECTS) \
+		$(BUILD)/$(VARIANT)/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
+
+-include $(BUILD)/$(VARIANT)/tests/http/echo_server.d

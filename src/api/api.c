@@ -1,0 +1,175 @@
+/* From request to handler: route, key, media type, idempotency key, body, in that order, so that
+ * nothing is parsed for a caller who may not. */
+#include "api/api.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "api/call.h"
+#include "base/entropy.h"
+
+enum {
+    IDEMPOTENCY_KEY_MAX = 64,
+    ARENA_BYTES_MAX =
+        256 << 20, /* parsed bodies; what may be parsed is bounded by body_bytes_max */
+};
+
+static size_t on_headers(void *context, const struct http_request *request)
+{
+    struct api *api = context;
+
+    (void)request;
+    return api->options.body_bytes_max;
+}
+
+static bool is_json(struct text type)
+{
+    static const char json[] = "application/json";
+    size_t size = sizeof json - 1;
+
+    return type.data == NULL ||
+           (type.size >= size && strncasecmp(type.data, json, size) == 0 &&
+            (type.size == size || type.data[size] == ';' || type.data[size] == ' '));
+}
+
+static bool find_route(struct call *call)
+{
+    struct text path = {call->request->path.data, call->request->path.size};
+    struct route_match match;
+
+    route_match(call->arena, call->request->method, path, &match);
+    if (match.route == NULL && match.allowed == 0) {
+        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+        return false;
+    }
+    if (match.route == NULL) {
+        buffer_append_literal(call->reply->headers, "Allow: ");
+        buffer_append_text(call->reply->headers, route_method_names(call->arena, match.allowed));
+        buffer_append_literal(call->reply->headers, "\r\n");
+        call_refuse(call, OUTCOME_METHOD_NOT_ALLOWED, NULL);
+        return false;
+    }
+    call->route = match.route;
+    memcpy(call->params, match.params, sizeof call->params);
+    return true;
+}
+
+/* The key's hash stands for API key and Idempotency-Key, the fingerprint for everything that makes
+ * the request what it is. A NUL between the pieces keeps them apart. */
+static bool take_idempotency_key(struct call *call)
+{
+    const struct http_request *request = call->request;
+    const struct hash_key *secret = pipeline_secret(call->api->pipeline);
+    struct text key = {request->idempotency_key.data, request->idempotency_key.size};
+    struct hash hash;
+
+    if (request->method != HTTP_METHOD_POST || key.data == NULL || call->key == NULL)
+        return true;
+    if (key.size == 0 || key.size > IDEMPOTENCY_KEY_MAX ||
+        request->header_count_idempotency_key > 1) {
+        call_refuse(call, OUTCOME_INVALID,
+                    "Idempotency-Key must be one header of 1 to 64 printable characters");
+        return false;
+    }
+    for (size_t i = 0; i < key.size; i++) {
+        if (key.data[i] < 0x20 || key.data[i] > 0x7e) {
+            call_refuse(call, OUTCOME_INVALID,
+                        "Idempotency-Key must be one header of 1 to 64 printable characters");
+            return false;
+        }
+    }
+    hash_init(&hash, secret, true);
+    hash_update(&hash, &call->key->row.number, sizeof call->key->row.number);
+    hash_update(&hash, key.data, key.size);
+    call->idempotency_key = hash_finish128(&hash);
+    hash_init(&hash, secret, false);
+    hash_update(&hash, request->path.data, request->path.size);
+    hash_update(&hash, "", 1);
+    hash_update(&hash, request->query.data, request->query.size);
+    hash_update(&hash, "", 1);
+    hash_update(&hash, request->body.data, request->body.size);
+    call->fingerprint = hash_finish64(&hash);
+    call->has_idempotency_key = true;
+    return true;
+}
+
+static bool parse_body(struct call *call)
+{
+    const struct http_request *request = call->request;
+    const char *why;
+
+    if (request->body.size == 0 || request->method == HTTP_METHOD_GET ||
+        request->method == HTTP_METHOD_HEAD)
+        return true;
+    if (!is_json((struct text){request->content_type.data, request->content_type.size})) {
+        call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE, NULL);
+        return false;
+    }
+    call->json = json_parse(call->arena, request->body.data, request->body.size, &why);
+    if (call->json != NULL)
+        return true;
+    call_refuse(call, OUTCOME_MALFORMED_JSON, why);
+    return false;
+}
+
+/* Overload shows before any work: what writes is refused by its method. */
+static bool is_admitted(struct call *call)
+{
+    enum outcome outcome;
+
+    if (call->request->method == HTTP_METHOD_GET || call->request->method == HTTP_METHOD_HEAD)
+        return true;
+    outcome = pipeline_admits(call->api->pipeline);
+    if (outcome == OUTCOME_OK)
+        return true;
+    call_refuse(call, outcome, NULL);
+    return false;
+}
+
+static void on_request(void *context, const struct http_request *request, struct http_reply *reply)
+{
+    struct api *api = context;
+    struct call call = {.api = api, .arena = &api->arena, .request = request, .reply = reply};
+
+    call_common_headers(api, request, reply->headers);
+    if (find_route(&call) && call_authenticate(&call) && is_admitted(&call) &&
+        take_idempotency_key(&call) && parse_body(&call))
+        call.route->handler(&call);
+    arena_reset(&api->arena);
+}
+
+static void on_connection_end(void *context, void *connection_data)
+{
+    (void)context;
+    free(connection_data);
+}
+
+struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, const struct api_options *options)
+{
+    struct api *api = calloc(1, sizeof *api);
+
+    assert(api != NULL);
+    api->pipeline = pipeline;
+    api->jobs = jobs;
+    api->options = *options;
+    arena_init(&api->arena, ARENA_BYTES_MAX);
+    entropy_fill(&api->request_id_secret, sizeof api->request_id_secret);
+    routes_init();
+    return api;
+}
+
+void api_free(struct api *api)
+{
+    arena_release(&api->arena);
+    free(api);
+}
+
+void api_handler(struct api *api, struct http_handler *handler)
+{
+    *handler = (struct http_handler){.on_headers = on_headers,
+                                     .on_request = on_request,
+                                     .on_refusal = api_on_refusal,
+                                     .on_connection_end = on_connection_end,
+                                     .context = api};
+}

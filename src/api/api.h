@@ -1,0 +1,26 @@
+/* The HTTP contract: what a request means, who may make it, what it answers. Stands between the
+ * HTTP server, as its handler, and the pipeline. Loop thread only. */
+#ifndef SMSD_API_API_H
+#define SMSD_API_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct api;
+struct http_handler;
+struct jobs;
+struct pipeline;
+
+struct api_options {
+    bool is_test_clock;
+    size_t body_bytes_max; /* of an ordinary request */
+};
+
+struct api *api_new(struct pipeline *pipeline, struct jobs *jobs,
+                    const struct api_options *options);
+void api_free(struct api *api);
+/* The handler to give to http_server_new. */
+void api_handler(struct api *api, struct http_handler *handler);
+
+#endif

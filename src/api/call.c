@@ -1,0 +1,160 @@
+/* The steps of a call: binding what came, answering. */
+#include "api/call.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/id.h"
+
+bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
+               uint64_t *given)
+{
+    struct json_errors errors = {.count = 0};
+
+    if (call->json == NULL) {
+        call_refuse(call, OUTCOME_MALFORMED_JSON, "A JSON object is expected as the body");
+        return false;
+    }
+    if (json_bind(call->arena, call->json, fields, count, target, given, "", &errors))
+        return true;
+    call_refuse_errors(call, &errors);
+    return false;
+}
+
+/* One parameter of a query: +, %XX decoded. False: an escape that is not one. */
+static bool decode(struct arena *arena, const char *data, size_t size, struct json_text *text)
+{
+    char *to = arena_alloc(arena, size + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] == '%') {
+            char digits[3] = {0}, *end;
+            if (size - i < 3)
+                return false;
+            memcpy(digits, data + i + 1, 2);
+            to[count] = (char)strtol(digits, &end, 16);
+            if (end != digits + 2 || digits[0] == '+' || digits[0] == '-' || to[count] == '\0')
+                return false;
+            count++;
+            i += 2;
+        } else {
+            to[count++] = data[i] == '+' ? ' ' : data[i];
+        }
+    }
+    to[count] = '\0';
+    *text = (struct json_text){to, count};
+    return true;
+}
+
+static bool set_int(const struct json_field *field, struct json_text value, void *target)
+{
+    char *end;
+    long long number = strtoll(value.data, &end, 10);
+
+    if (value.size == 0 || value.size > 18 || *end != '\0' || value.data[0] == '+' ||
+        value.data[0] == ' ' || number < field->min || number > field->max)
+        return false;
+    memcpy((char *)target + field->offset, &(int64_t){number}, sizeof(int64_t));
+    return true;
+}
+
+static bool set_text(const struct json_field *field, struct json_text value, void *target)
+{
+    if ((int64_t)value.size < field->min || (int64_t)value.size > field->max ||
+        (field->check != NULL && !field->check(value.data, value.size)))
+        return false;
+    memcpy((char *)target + field->offset, &value, sizeof value);
+    return true;
+}
+
+static const char *pointer_of(struct arena *arena, struct json_text name)
+{
+    char *pointer = arena_alloc(arena, name.size + 2);
+
+    pointer[0] = '/';
+    memcpy(pointer + 1, name.data, name.size);
+    pointer[name.size + 1] = '\0';
+    return pointer;
+}
+
+static void bind_parameter(struct call *call, const struct json_field *fields, size_t count,
+                           struct json_text name, struct json_text value, void *target,
+                           struct json_errors *errors)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct json_field *field = &fields[i];
+        bool is_set;
+        if (strcmp(field->name, name.data) != 0)
+            continue;
+        is_set = field->kind == JSON_INT ? set_int(field, value, target)
+                                         : set_text(field, value, target);
+        if (!is_set)
+            json_errors_add(call->arena, errors, pointer_of(call->arena, name),
+                            field->rule != NULL ? field->rule : "is out of range");
+        return;
+    }
+    json_errors_add(call->arena, errors, pointer_of(call->arena, name), "unknown parameter");
+    errors->has_unknown_field = true;
+}
+
+bool call_bind_query(struct call *call, const struct json_field *fields, size_t count, void *target)
+{
+    struct json_errors errors = {.count = 0};
+    const char *next = call->request->query.data;
+    const char *end = next + call->request->query.size;
+
+    while (next != NULL && next < end) {
+        const char *stop = memchr(next, '&', (size_t)(end - next));
+        const char *equals;
+        struct json_text name, value;
+        if (stop == NULL)
+            stop = end;
+        equals = memchr(next, '=', (size_t)(stop - next));
+        if (equals == NULL)
+            equals = stop;
+        if (stop > next) {
+            if (!decode(call->arena, next, (size_t)(equals - next), &name) ||
+                !decode(call->arena, equals < stop ? equals + 1 : stop,
+                        equals < stop ? (size_t)(stop - equals - 1) : 0, &value))
+                json_errors_add(call->arena, &errors, "", "the query has a malformed escape");
+            else
+                bind_parameter(call, fields, count, name, value, target, &errors);
+        }
+        next = stop + 1;
+    }
+    if (errors.count == 0)
+        return true;
+    call_refuse_errors(call, &errors);
+    return false;
+}
+
+bool call_page_after(struct call *call, const struct page *page, uint64_t *number)
+{
+    if (page->after.data == NULL || id_parse(page->after.data, page->after.size, "", number))
+        return true;
+    call_refuse_field(call, "/after", "is not a cursor that a list returned");
+    return false;
+}
+
+struct json_writer call_answer_status(struct call *call, int status)
+{
+    call->reply->status = status;
+    call->reply->content_type = "application/json";
+    return json_writer(call->reply->body);
+}
+
+struct json_writer call_answer(struct call *call)
+{
+    return call_answer_status(call, call->route->success);
+}
+
+void call_end_list(struct json_writer *writer, uint64_t next)
+{
+    json_array_end(writer);
+    if (next == 0)
+        json_null(writer, "next");
+    else
+        json_id(writer, "next", "", next);
+    json_object_end(writer);
+}

@@ -1,0 +1,141 @@
+/* One call: what a handler gets and the steps it is made of. A handler binds the body, fills a
+ * command, runs it and writes the answer; each step that fails has replied already, and the handler
+ * returns. */
+#ifndef SMSD_API_CALL_H
+#define SMSD_API_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "api/route.h"
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/text.h"
+#include "engine/api_key.h"
+#include "engine/command.h"
+#include "http/server.h"
+#include "pipeline/pipeline.h"
+#include "json/read.h"
+#include "json/write.h"
+
+/* What a connection is known to be: kept between its requests, so that a key is looked up once. */
+struct session {
+    struct api_key key;
+    uint64_t keys_version; /* api->keys_version when `key` was read */
+    size_t authorization_size;
+    char authorization[128];
+};
+
+struct api {
+    struct pipeline *pipeline;
+    struct jobs *jobs;
+    struct api_options options;
+    struct arena arena;     /* of the request in hand */
+    uint64_t keys_version;  /* grows whenever an API key changes */
+    uint64_t request_count; /* for request ids */
+    struct hash_key request_id_secret;
+};
+
+struct call {
+    struct api *api;
+    struct arena *arena;
+    const struct http_request *request;
+    struct http_reply *reply;
+    const struct route *route;
+    struct text params[ROUTE_PARAMS_MAX];
+    const struct api_key *key;     /* NULL on open routes */
+    const struct json_value *json; /* the body; NULL: none was sent */
+    bool has_idempotency_key;
+    struct hash128 idempotency_key;
+    uint64_t fingerprint;
+};
+
+/* --- refusing ------------------------------------------------------------------------------------
+ */
+
+/* Answers with a problem (RFC 9457). `detail` NULL: the outcome's title says it. Where the request
+ * has an idempotency key and the outcome is of the kept kind, the refusal is kept. */
+void call_refuse(struct call *call, enum outcome outcome, const char *detail);
+/* The same with field errors: `unknown_field` or `invalid`. */
+void call_refuse_errors(struct call *call, const struct json_errors *errors);
+/* A single field error. */
+void call_refuse_field(struct call *call, const char *pointer, const char *detail);
+
+/* For answers that come later: writes the problem and returns its status. */
+int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail);
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
+
+#define FIELD_COUNT(fields) (sizeof(fields) / sizeof *(fields))
+
+/* Fills `target` from the body, which must be an object. False: replied. */
+bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
+               uint64_t *given);
+/* Fills `target` from the query: JSON_TEXT and JSON_INT fields only. False: replied. */
+bool call_bind_query(struct call *call, const struct json_field *fields, size_t count,
+                     void *target);
+
+/* Rows of a list's query declaration: `limit` (1 to 500) and `after`. */
+struct page {
+    int64_t limit;
+    struct json_text after;
+};
+struct page_query { /* of a list that has no other parameters */
+    struct page page;
+};
+enum { PAGE_LIMIT_MAX = 500, PAGE_LIMIT_DEFAULT = 50 };
+#define PAGE_DEFAULT                                                                               \
+    {                                                                                              \
+        .limit = PAGE_LIMIT_DEFAULT                                                                \
+    }
+#define PAGE_FIELDS(type, member)                                                                  \
+    {.name = "limit",                                                                              \
+     .kind = JSON_INT,                                                                             \
+     .offset = offsetof(type, member.limit),                                                       \
+     .min = 1,                                                                                     \
+     .max = PAGE_LIMIT_MAX},                                                                       \
+    {                                                                                              \
+        .name = "after", .kind = JSON_TEXT, .offset = offsetof(type, member.after), .min = 1,      \
+        .max = 64                                                                                  \
+    }
+/* The number a page goes on behind; `*number` stays as it is without a cursor. False: replied. */
+bool call_page_after(struct call *call, const struct page *page, uint64_t *number);
+
+/* --- running -------------------------------------------------------------------------------------
+ */
+
+/* Runs the command under the call's idempotency key. False: it was refused, and that is replied. */
+bool call_run(struct call *call, struct command *command, struct result *result);
+
+/* --- answering -----------------------------------------------------------------------------------
+ */
+
+/* Begins a JSON answer with the route's success status. */
+struct json_writer call_answer(struct call *call);
+/* The same with another status. */
+struct json_writer call_answer_status(struct call *call, int status);
+/* Ends the list that `writer` stands in: `next` 0 writes null. */
+void call_end_list(struct json_writer *writer, uint64_t next);
+/* X-Request-Id and what else every answer carries. */
+void call_common_headers(struct api *api, const struct http_request *request,
+                         struct buffer *headers);
+
+static inline struct text text_of(struct json_text text)
+{
+    return (struct text){text.data, text.size};
+}
+
+/* The handlers, one a row of route.def. */
+#define ROUTE(method, path, scope, success, handler) void api_##handler(struct call *call);
+#include "api/route.def"
+#undef ROUTE
+
+void api_on_refusal(void *context, const struct http_request *request, const char *code,
+                    const char *detail, struct http_reply *reply);
+
+/* api/authentication.c: fills call->key, or replies and returns false. */
+bool call_authenticate(struct call *call);
+
+#endif

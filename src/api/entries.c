@@ -1,0 +1,190 @@
+/* /v1/accounts/{id}/entries: an account's history, newest first (BILL-11). Entries are chained from
+ * the account's row, so a page is a walk back along the chain, and a cursor is the entry it goes on
+ * behind: entries made meanwhile come before it and move nothing.
+ *
+ * A filter that matches little could walk far: after ENTRIES_EXAMINED_MAX entries a page ends
+ * early, with a cursor to go on from, and holds nobody up. */
+#include <string.h>
+
+#include "api/billing.h"
+#include "base/id.h"
+#include "base/time_text.h"
+
+enum { ENTRIES_EXAMINED_MAX = 5000 };
+
+static const struct text type_texts[] = {
+#define ENTRY_TYPE(name, number, text) [number] = {text, sizeof(text) - 1},
+#include "engine/entry_type.def"
+#undef ENTRY_TYPE
+};
+
+/* By entry type: the prefix of the id of what made it. */
+static const char *const source_prefixes[ENTRY_TYPE_COUNT] = {
+    [ENTRY_CHARGE] = "chg_",      [ENTRY_REFUND] = "chg_",         [ENTRY_TRANSFER] = "trf_",
+    [ENTRY_PACKET_SEND] = "pkt_", [ENTRY_PACKET_GRAB] = "pkt_",    [ENTRY_PACKET_REFUND] = "pkt_",
+    [ENTRY_MESSAGE] = "msg_",     [ENTRY_MESSAGE_REFUND] = "msg_",
+};
+
+bool entry_type_parse(struct text text, enum entry_type *type)
+{
+    for (size_t i = 1; i < sizeof type_texts / sizeof *type_texts; i++) {
+        if (text_equals(type_texts[i], text)) {
+            *type = (enum entry_type)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void write_entry(struct json_writer *w, const struct entry_view *entry)
+{
+    json_object_begin(w, NULL);
+    json_id(w, "id", "ent_", entry->number);
+    json_text(w, "account", entry->account.data, entry->account.size);
+    json_text(w, "type", type_texts[entry->type].data, type_texts[entry->type].size);
+    json_int(w, "amount", entry->amount);
+    json_int(w, "balance", entry->balance);
+    json_int(w, "count", entry->count);
+    write_reference(w, entry->reference);
+    if (entry->source == 0)
+        json_null(w, "source");
+    else
+        json_id(w, "source", source_prefixes[entry->type], entry->source);
+    json_time(w, "created_at", id_time_ms(entry->number));
+    json_object_end(w);
+}
+
+struct entry_query {
+    struct page page;
+    struct json_text type, created_from, created_to;
+};
+
+static bool is_type(const char *data, size_t size)
+{
+    enum entry_type type;
+    return entry_type_parse((struct text){data, size}, &type);
+}
+
+static bool is_time(const char *data, size_t size)
+{
+    int64_t time_ms;
+    return time_parse(data, size, &time_ms);
+}
+
+static const struct json_field entry_parameters[] = {
+    PAGE_FIELDS(struct entry_query, page),
+    {.name = "type",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct entry_query, type),
+     .min = 1,
+     .max = 32,
+     .check = is_type,
+     .rule = "is not a type of entry"},
+    {.name = "created_from",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct entry_query, created_from),
+     .min = 1,
+     .max = 64,
+     .check = is_time,
+     .rule = "must be a time as RFC 3339 writes it"},
+    {.name = "created_to",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct entry_query, created_to),
+     .min = 1,
+     .max = 64,
+     .check = is_time,
+     .rule = "must be a time as RFC 3339 writes it"},
+};
+
+/* What a page is asked to show: entries from `first` up to and without `end`. */
+struct filter {
+    uint64_t first, end;
+    enum entry_type type;
+    bool has_type;
+};
+
+static void filter_init(struct filter *filter, const struct entry_query *query)
+{
+    int64_t time_ms;
+
+    *filter = (struct filter){.end = UINT64_MAX};
+    if (query->type.data != NULL)
+        filter->has_type = entry_type_parse(text_of(query->type), &filter->type);
+    if (query->created_from.data != NULL &&
+        time_parse(query->created_from.data, query->created_from.size, &time_ms))
+        filter->first = id_at(time_ms);
+    if (query->created_to.data != NULL &&
+        time_parse(query->created_to.data, query->created_to.size, &time_ms))
+        filter->end = id_at(time_ms);
+}
+
+static uint64_t write_page(struct json_writer *w, struct txn *txn, const struct account *account,
+                           uint64_t number, const struct filter *filter, int64_t limit)
+{
+    uint64_t last = 0;
+    int64_t count = 0;
+
+    for (int examined = 0; number != 0 && number >= filter->first; examined++) {
+        struct entry entry;
+        bool is_there = entry_find(txn, number, &entry);
+        if (count == limit || examined == ENTRIES_EXAMINED_MAX)
+            return last;
+        if (!is_there || entry.row.account != account->row.number)
+            return 0; /* a cursor of another list */
+        last = number;
+        if (number < filter->end && (!filter->has_type || entry.row.type == filter->type)) {
+            count++;
+            write_entry(
+                w, &(struct entry_view){.number = number,
+                                        .account = {account->id, account->id_size},
+                                        .type = (enum entry_type)entry.row.type,
+                                        .amount = entry.row.amount,
+                                        .balance = entry.row.balance,
+                                        .count = entry.row.count,
+                                        .reference = {entry.reference, entry.row.reference_size},
+                                        .source = entry.row.source});
+        }
+        number = entry.row.previous;
+    }
+    return 0;
+}
+
+/* The entry behind the cursor's, or the account's last. */
+static uint64_t first_of_page(struct txn *txn, const struct account *account, uint64_t after)
+{
+    struct entry entry;
+
+    if (after == 0)
+        return account->row.entry_last;
+    if (!entry_find(txn, after, &entry) || entry.row.account != account->row.number)
+        return 0;
+    return entry.row.previous;
+}
+
+void api_entry_list(struct call *call)
+{
+    struct entry_query query = {.page = PAGE_DEFAULT};
+    struct filter filter;
+    struct account account;
+    struct json_writer w;
+    struct txn *txn;
+    uint64_t after = 0, next;
+
+    if (!call_bind_query(call, entry_parameters, FIELD_COUNT(entry_parameters), &query) ||
+        !call_page_after(call, &query.page, &after))
+        return;
+    filter_init(&filter, &query);
+    txn = pipeline_read_begin(call->api->pipeline);
+    if (!account_find(txn, call->params[0], &account)) {
+        call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+        call_refuse(call, OUTCOME_ACCOUNT_NOT_FOUND, NULL);
+        return;
+    }
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    json_array_begin(&w, "data");
+    next = write_page(&w, txn, &account, first_of_page(txn, &account, after), &filter,
+                      query.page.limit);
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_end_list(&w, next);
+}

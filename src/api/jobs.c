@@ -1,0 +1,80 @@
+/* /v1/jobs (OPS-9): the timers, when they ran, when they run next, and running one now. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "api/call.h"
+#include "jobs/jobs.h"
+
+static void write_job(struct json_writer *w, const struct job_status *job)
+{
+    json_object_begin(w, NULL);
+    json_string(w, "name", job->name);
+    json_string(w, "description", job->description);
+    json_int(w, "interval_ms", job->interval_ms);
+    if (job->last_run_ms == 0)
+        json_null(w, "last_run_at");
+    else
+        json_time(w, "last_run_at", job->last_run_ms);
+    json_time(w, "next_run_at", job->next_run_ms);
+    json_bool(w, "running", job->is_running);
+    json_int(w, "done", (int64_t)job->done);
+    json_int(w, "failed", (int64_t)job->failed);
+    json_object_end(w);
+}
+
+void api_job_list(struct call *call)
+{
+    struct json_writer w = call_answer(call);
+
+    json_object_begin(&w, NULL);
+    json_array_begin(&w, "data");
+    for (int i = 0; i < jobs_count(); i++) {
+        struct job_status status;
+        jobs_status(call->api->jobs, i, &status);
+        write_job(&w, &status);
+    }
+    call_end_list(&w, 0);
+}
+
+struct run {
+    struct api *api;
+    struct http_deferred *deferred;
+    struct buffer headers;
+    int job;
+};
+
+static void on_done(void *context)
+{
+    struct run *run = context;
+    struct job_status status;
+    struct buffer body;
+    struct json_writer w;
+
+    buffer_init(&body);
+    w = json_writer(&body);
+    jobs_status(run->api->jobs, run->job, &status);
+    write_job(&w, &status);
+    http_answer(run->deferred, 200, "application/json", &run->headers, &body, 0);
+    buffer_release(&body);
+    buffer_release(&run->headers);
+    free(run);
+}
+
+void api_job_run(struct call *call)
+{
+    int job = jobs_find(call->params[0]);
+    struct run *run;
+
+    if (job < 0) {
+        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+        return;
+    }
+    run = calloc(1, sizeof *run);
+    assert(run != NULL);
+    run->api = call->api;
+    run->job = job;
+    buffer_init(&run->headers);
+    buffer_append(&run->headers, call->reply->headers->data, call->reply->headers->size);
+    run->deferred = http_defer(call->reply);
+    jobs_run(call->api->jobs, job, on_done, run);
+}

@@ -1,0 +1,144 @@
+/* Sums by currency, and the chains of entries proved by a multiset hash: for each entry a token of
+ * what it says of itself (number, account, balance) on one side; on the other a token of what its
+ * successor, or its account, says of it. The sums over both sides are equal if and only if (up to
+ * 2^-64) every entry is named exactly once and nothing is named that is not there. */
+#include "engine/audit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "engine/ledger.h"
+
+static const struct hash_key token_key = {0x736d736420617564, 0x697420746f6b656e};
+
+static uint64_t token(uint64_t entry, uint64_t account, int64_t balance)
+{
+    struct {
+        uint64_t entry, account;
+        int64_t balance;
+    } said = {entry, account, balance};
+
+    return hash64(&token_key, &said, sizeof said);
+}
+
+__attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, const char *format,
+                                                        ...)
+{
+    va_list arguments;
+
+    if (audit->fault[0] != '\0')
+        return;
+    va_start(arguments, format);
+    vsnprintf(audit->fault, sizeof audit->fault, format, arguments);
+    va_end(arguments);
+}
+
+void audit_init(struct audit *audit, bool has_entries)
+{
+    *audit = (struct audit){.has_entries = has_entries};
+}
+
+static void add_to_currency(struct audit *audit, const struct account_row *row)
+{
+    for (size_t i = 0; i < audit->currency_count; i++) {
+        if (memcmp(audit->currencies[i].currency, row->currency, CURRENCY_SIZE) == 0) {
+            audit->currencies[i].sum += (uint64_t)row->balance;
+            return;
+        }
+    }
+    if (audit->currency_count == AUDIT_CURRENCIES_MAX) {
+        fault(audit, "accounts are in more than %d currencies", AUDIT_CURRENCIES_MAX);
+        return;
+    }
+    memcpy(audit->currencies[audit->currency_count].currency, row->currency, CURRENCY_SIZE);
+    audit->currencies[audit->currency_count++].sum = (uint64_t)row->balance;
+}
+
+static bool is_system(struct text id, struct text name)
+{
+    return id.size >= name.size && memcmp(id.data, name.data, name.size) == 0 &&
+           (id.size == name.size || id.data[name.size] == '.');
+}
+
+static void add_system(struct audit *audit, struct text id, int64_t balance)
+{
+    if (is_system(id, TEXT("@world")))
+        audit->world += balance;
+    else if (is_system(id, TEXT("@revenue")))
+        audit->revenue += balance;
+    else if (is_system(id, TEXT("@packets")))
+        audit->packets += balance;
+    else
+        fault(audit, "account %.*s is no system account", (int)id.size, id.data);
+}
+
+void audit_account(struct audit *audit, const void *id, size_t id_size, const void *value,
+                   size_t value_size)
+{
+    struct text text = {id, id_size};
+    struct account_row row;
+
+    if (value_size != sizeof row) {
+        fault(audit, "account %.*s has a row of %zu bytes", (int)id_size, text.data, value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    add_to_currency(audit, &row);
+    if (row.held < 0 || row.pending < 0)
+        fault(audit, "account %.*s holds a negative amount", (int)id_size, text.data);
+    audit->held += row.held;
+    audit->pending += row.pending;
+    if (account_id_is_system(text)) {
+        add_system(audit, text, row.balance);
+        return;
+    }
+    audit->accounts++;
+    if (row.entry_last != 0)
+        audit->entries_named += token(row.entry_last, row.number, row.balance);
+    else if (row.balance != 0)
+        fault(audit, "account %.*s has a balance and no entry", (int)id_size, text.data);
+}
+
+void audit_entry(struct audit *audit, const void *key, size_t key_size, const void *value,
+                 size_t value_size)
+{
+    struct entry_row row;
+    uint64_t number = key_size == 8 ? bytes_get_u64_be(key) : 0;
+    char id[ID_TEXT_MAX];
+    int id_size = (int)id_format(id, "ent_", number);
+    int64_t before;
+
+    audit->entries++;
+    if (number == 0 || value_size < sizeof row) {
+        fault(audit, "entry %.*s has a row of %zu bytes", id_size, id, value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    audit->entries_there += token(number, row.account, row.balance);
+    if (__builtin_sub_overflow(row.balance, row.amount, &before) || row.previous >= number)
+        fault(audit, "entry %.*s does not follow from the one before it", id_size, id);
+    else if (row.previous != 0)
+        audit->entries_named += token(row.previous, row.account, before);
+    else if (before != 0)
+        fault(audit, "entry %.*s is its account's first and does not begin at zero", id_size, id);
+}
+
+bool audit_finish(struct audit *audit)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < audit->currency_count; i++) {
+        sum += audit->currencies[i].sum;
+        if (audit->currencies[i].sum != 0)
+            fault(audit, "the balances in %.3s sum to %lld", audit->currencies[i].currency,
+                  (long long)audit->currencies[i].sum);
+    }
+    audit->sum = (int64_t)sum;
+    if (audit->has_entries && audit->entries_there != audit->entries_named)
+        fault(audit, "entries are missing, changed or inserted");
+    return audit->fault[0] == '\0';
+}

@@ -1,0 +1,127 @@
+/* Commands: everything that can change a row, as data. What varies from run to run (time, ids,
+ * secrets) is in the command, so that the same commands over the same rows always end in the same
+ * rows. Texts point into the caller's memory and are copied when they are kept. */
+#ifndef SMSD_ENGINE_COMMAND_H
+#define SMSD_ENGINE_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "engine/outcome.h"
+#include "engine/row.h"
+
+enum {
+    ACCOUNT_ID_MAX = 64,
+    REFERENCE_MAX = 128,
+    API_KEY_NAME_MAX = 64,
+    COMPANY_ID_MAX = 64,
+};
+
+/* Most minor units an amount or a balance may have: 2^53 - 1, what every JSON reader holds exactly.
+ */
+#define AMOUNT_MAX INT64_C(9007199254740991)
+
+enum command_type {
+#define COMMAND(name, member, payload, kept) COMMAND_##name,
+#include "engine/command.def"
+#undef COMMAND
+    COMMAND_COUNT
+};
+
+struct bootstrap_command {
+    struct hash_key secret; /* of the data directory, for hashes of what clients send */
+    uint8_t api_key_digest[SHA256_SIZE];
+};
+
+struct refusal_command {
+    enum outcome outcome;
+};
+
+struct account_create_command {
+    struct text id;
+    char currency[3];
+    int64_t credit_limit;
+    bool has_low_balance;
+    int64_t low_balance;
+};
+
+struct account_update_command {
+    struct text id;
+    bool has_status, has_credit_limit, has_low_balance, has_packets_blocked;
+    enum account_status status;
+    int64_t credit_limit;
+    bool is_low_balance_cleared; /* with has_low_balance: none from now on */
+    int64_t low_balance;
+    bool packets_blocked;
+};
+
+/* One side of a movement; the other is the system account that the command's type implies. */
+struct money_command {
+    struct text account;
+    int64_t amount; /* 1 to AMOUNT_MAX */
+    struct text reference;
+};
+
+struct api_key_create_command {
+    uint8_t digest[SHA256_SIZE];
+    struct text name, company;
+    uint32_t scopes;
+};
+
+struct api_key_update_command {
+    uint64_t number;
+    enum api_key_status status;
+};
+
+struct idempotency_expire_command {
+    const struct hash128 *keys; /* deleted where they are older than 24 h */
+    size_t count;
+};
+
+struct clock_advance_command {
+    int64_t offset_ms; /* the test clock's whole offset from now on */
+};
+
+struct command {
+    enum command_type type;
+    /* Stamped by the pipeline: the number of what is made, and the time in it. */
+    uint64_t number;
+    int64_t now_ms;
+    /* The client's Idempotency-Key, if it sent one. */
+    bool has_key;
+    struct hash128 key;   /* of the API key's number and the Idempotency-Key */
+    uint64_t fingerprint; /* of method, path and body */
+    union {
+#define COMMAND(name, member, payload, kept) struct payload##_command member;
+#include "engine/command.def"
+#undef COMMAND
+    } of;
+};
+
+struct nothing_result {
+    char nothing;
+};
+
+struct account_result {
+    struct account_row row;
+};
+
+struct entry_result {
+    int64_t balance;
+};
+
+struct result {
+    enum outcome outcome;
+    bool is_replayed;
+    uint64_t number; /* of what was made: the first time's, when replayed */
+    union {
+        struct nothing_result nothing;
+        struct account_result account;
+        struct entry_result entry;
+    } of;
+};
+
+#endif

@@ -1,0 +1,35 @@
+/* The engine: what a command does to the rows. No clock, no I/O, no randomness: time, ids and
+ * secrets come with the command; what must happen outside is a row.
+ *
+ * A handler checks everything first, then writes, and answers with an outcome. A refusal leaves no
+ * trace but its idempotency key (BILL-9). Money moves only through engine/ledger.h. */
+#ifndef SMSD_ENGINE_ENGINE_H
+#define SMSD_ENGINE_ENGINE_H
+
+#include "engine/command.h"
+
+struct txn;
+
+/* How long a first answer is replayed. */
+#define IDEMPOTENCY_AGE_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
+
+/* Runs the command inside the open transaction, which the caller commits whatever the outcome.
+ * Returns the last number that was given out: at least command->number, more if the command made
+ * several things. */
+uint64_t engine_apply(struct txn *txn, const struct command *command, struct result *result);
+
+/* Of a row of TABLE_IDEMPOTENCY: is it past its age? Any thread. */
+bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms);
+
+/* What the engine remembers of itself. */
+struct engine_state {
+    uint64_t number_last;    /* no number up to this may be given out again */
+    int64_t clock_offset_ms; /* of the test clock */
+    bool is_bootstrapped;
+    struct hash_key secret; /* zero until bootstrapped */
+};
+void engine_state_load(struct txn *txn, struct engine_state *state);
+/* Before each batch is submitted in which engine_apply was called. */
+void engine_state_store_number(struct txn *txn, uint64_t number_last);
+
+#endif

@@ -1,0 +1,234 @@
+/* One uv timer for all jobs, set to the next that is due; a job's own timer only while it runs in
+ * slices. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "jobs/job.h"
+#include "pipeline/pipeline.h"
+
+struct waiter {
+    void (*on_done)(void *context);
+    void *context;
+    struct waiter *next;
+};
+
+/* Several waiters' common end: jobs_run_due waits for every job that is due. */
+struct countdown {
+    int left;
+    void (*on_done)(void *context);
+    void *context;
+};
+
+static const struct {
+    const char *name, *description;
+    int64_t interval_ms;
+    void (*run)(struct job *job);
+} infos[] = {
+#define JOB(name, interval_ms, description) {#name, description, interval_ms, job_##name},
+#include "jobs/job.def"
+#undef JOB
+};
+
+enum { JOB_COUNT = sizeof infos / sizeof *infos };
+
+struct jobs {
+    struct pipeline *pipeline;
+    uv_timer_t timer;
+    struct job items[JOB_COUNT];
+    bool is_stopped;
+};
+
+static void on_timer(uv_timer_t *timer);
+
+static void set_timer(struct jobs *jobs)
+{
+    int64_t now_ms = pipeline_now_ms(jobs->pipeline), next_ms = INT64_MAX;
+
+    if (jobs->is_stopped)
+        return;
+    for (int i = 0; i < JOB_COUNT; i++) {
+        const struct job_status *status = &jobs->items[i].status;
+        if (!status->is_running && status->next_run_ms < next_ms)
+            next_ms = status->next_run_ms;
+    }
+    if (next_ms == INT64_MAX)
+        uv_timer_stop(&jobs->timer);
+    else
+        uv_timer_start(&jobs->timer, on_timer, next_ms > now_ms ? (uint64_t)(next_ms - now_ms) : 0,
+                       0);
+}
+
+static void job_start(struct job *job)
+{
+    int index = (int)(job - job->jobs->items);
+
+    if (job->status.is_running)
+        return;
+    job->status.is_running = true;
+    job->status.last_run_ms = pipeline_now_ms(job->pipeline);
+    job->status.next_run_ms = job->status.last_run_ms + job->status.interval_ms;
+    infos[index].run(job);
+}
+
+static void start_due(struct jobs *jobs)
+{
+    int64_t now_ms = pipeline_now_ms(jobs->pipeline);
+
+    for (int i = 0; i < JOB_COUNT; i++) {
+        if (jobs->items[i].status.next_run_ms <= now_ms)
+            job_start(&jobs->items[i]);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct jobs *jobs = timer->data;
+
+    start_due(jobs);
+    set_timer(jobs);
+}
+
+static void wait_for(struct job *job, void (*on_done)(void *context), void *context)
+{
+    struct waiter *waiter = malloc(sizeof *waiter);
+
+    assert(waiter != NULL);
+    *waiter = (struct waiter){on_done, context, job->waiters};
+    job->waiters = waiter;
+}
+
+void job_finish(struct job *job, uint64_t done, bool is_failed)
+{
+    struct waiter *waiter = job->waiters, *next;
+
+    assert(job->status.is_running);
+    job->status.is_running = false;
+    job->status.done += done;
+    job->status.failed += is_failed;
+    job->waiters = NULL;
+    log_event(is_failed ? LOG_WARNING : LOG_DEBUG, "job_ended", LOG_TEXT("job", job->status.name),
+              LOG_NUMBER("done", done), LOG_NUMBER("failed", is_failed));
+    set_timer(job->jobs);
+    for (; waiter != NULL; waiter = next) {
+        next = waiter->next;
+        waiter->on_done(waiter->context);
+        free(waiter);
+    }
+}
+
+static void on_slice(uv_timer_t *timer)
+{
+    struct job *job = timer->data;
+    void (*next)(struct job *) = job->next;
+
+    next(job);
+}
+
+void job_continue(struct job *job, uint64_t after_ms, void (*next)(struct job *job))
+{
+    job->next = next;
+    uv_timer_start(&job->slice, on_slice, after_ms, 0);
+}
+
+static void on_one_done(void *context)
+{
+    struct countdown *countdown = context;
+
+    if (--countdown->left > 0)
+        return;
+    countdown->on_done(countdown->context);
+    free(countdown);
+}
+
+void jobs_run_due(struct jobs *jobs, void (*on_done)(void *context), void *context)
+{
+    struct countdown *countdown = malloc(sizeof *countdown);
+    int64_t now_ms = pipeline_now_ms(jobs->pipeline);
+
+    assert(countdown != NULL);
+    *countdown = (struct countdown){1, on_done, context};
+    for (int i = 0; i < JOB_COUNT; i++) {
+        struct job *job = &jobs->items[i];
+        if (job->status.next_run_ms <= now_ms || job->status.is_running) {
+            countdown->left++;
+            wait_for(job, on_one_done, countdown);
+        }
+    }
+    start_due(jobs);
+    set_timer(jobs);
+    on_one_done(countdown);
+}
+
+void jobs_run(struct jobs *jobs, int index, void (*on_done)(void *context), void *context)
+{
+    struct job *job = &jobs->items[index];
+
+    wait_for(job, on_done, context);
+    job_start(job);
+}
+
+struct jobs *jobs_new(struct pipeline *pipeline, uv_loop_t *loop)
+{
+    struct jobs *jobs = calloc(1, sizeof *jobs);
+    int64_t now_ms = pipeline_now_ms(pipeline);
+
+    assert(jobs != NULL);
+    jobs->pipeline = pipeline;
+    uv_timer_init(loop, &jobs->timer);
+    uv_unref((uv_handle_t *)&jobs->timer);
+    jobs->timer.data = jobs;
+    for (int i = 0; i < JOB_COUNT; i++) {
+        struct job *job = &jobs->items[i];
+        *job = (struct job){.jobs = jobs,
+                            .pipeline = pipeline,
+                            .status = {.name = infos[i].name,
+                                       .description = infos[i].description,
+                                       .interval_ms = infos[i].interval_ms,
+                                       .next_run_ms = now_ms + infos[i].interval_ms}};
+        uv_timer_init(loop, &job->slice);
+        uv_unref((uv_handle_t *)&job->slice);
+        job->slice.data = job;
+    }
+    set_timer(jobs);
+    return jobs;
+}
+
+void jobs_stop(struct jobs *jobs)
+{
+    jobs->is_stopped = true;
+    uv_close((uv_handle_t *)&jobs->timer, NULL);
+    for (int i = 0; i < JOB_COUNT; i++) {
+        struct job *job = &jobs->items[i];
+        bool is_waiting = uv_is_active((uv_handle_t *)&job->slice);
+        job->is_stopped = true;
+        uv_close((uv_handle_t *)&job->slice, NULL);
+        if (is_waiting)
+            job->next(job); /* sees is_stopped and finishes */
+    }
+}
+
+void jobs_free(struct jobs *jobs)
+{
+    free(jobs);
+}
+
+int jobs_count(void)
+{
+    return JOB_COUNT;
+}
+
+int jobs_find(struct text name)
+{
+    for (int i = 0; i < JOB_COUNT; i++) {
+        if (text_equals((struct text){infos[i].name, strlen(infos[i].name)}, name))
+            return i;
+    }
+    return -1;
+}
+
+void jobs_status(const struct jobs *jobs, int job, struct job_status *status)
+{
+    *status = jobs->items[job].status;
+}

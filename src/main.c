@@ -1,0 +1,385 @@
+/* Wires the rooms together: options, log, store and pipeline, jobs, contract, server, in that
+ * order, and takes them down in the opposite one. `smsd verify` reads a data directory and serves
+ * nothing. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "api/api.h"
+#include "api/api_key_secret.h"
+#include "base/buffer.h"
+#include "base/entropy.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "engine/audit.h"
+#include "http/server.h"
+#include "jobs/jobs.h"
+#include "pipeline/pipeline.h"
+#include "store/store.h"
+
+#define VERSION "0.1.0"
+
+enum { EXIT_USAGE = 2 };
+
+struct smsd {
+    struct config config;
+    uv_loop_t loop;
+    struct pipeline *pipeline;
+    struct jobs *jobs;
+    struct api *api;
+    struct http_server *server;
+    uv_signal_t signals[3];
+    struct buffer address; /* the first one listened on */
+    bool is_stopping;
+};
+
+/* --- taking down ---------------------------------------------------------------------------------
+ */
+
+static void on_server_stopped(void *context)
+{
+    struct smsd *smsd = context;
+
+    for (size_t i = 0; i < sizeof smsd->signals / sizeof *smsd->signals; i++)
+        uv_close((uv_handle_t *)&smsd->signals[i], NULL);
+    jobs_stop(smsd->jobs);
+    pipeline_close(smsd->pipeline);
+    log_event(LOG_INFO, "stopped", LOG_NUMBER("pid", getpid()));
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct smsd *smsd = signal->data;
+
+    if (number == SIGHUP) {
+        int error = log_reopen();
+        log_event(LOG_INFO, "log_reopened", LOG_NUMBER("error", error));
+        return;
+    }
+    if (smsd->is_stopping)
+        return;
+    smsd->is_stopping = true;
+    log_event(LOG_INFO, "stopping", LOG_NUMBER("signal", number));
+    http_server_stop(smsd->server, (uint32_t)smsd->config.stop_grace_ms, on_server_stopped, smsd);
+}
+
+/* --- building up ---------------------------------------------------------------------------------
+ */
+
+static void start_signals(struct smsd *smsd)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uv_signal_init(&smsd->loop, &smsd->signals[i]);
+        smsd->signals[i].data = smsd;
+        uv_signal_start(&smsd->signals[i], on_signal, numbers[i]);
+        uv_unref((uv_handle_t *)&smsd->signals[i]);
+    }
+}
+
+static void on_durable(void *context, uint64_t durable)
+{
+    struct smsd *smsd = context;
+
+    if (smsd->server != NULL)
+        http_server_release(smsd->server, durable);
+}
+
+static int open_pipeline(struct smsd *smsd, struct buffer *why)
+{
+    const struct config *config = &smsd->config;
+    struct pipeline_options options = {
+        .store = {.data_dir = config->data_dir,
+                  .overlay_bytes_max = (size_t)config->overlay_bytes_max,
+                  .journal_bytes_max = (size_t)config->journal_bytes_max,
+                  .checkpoint_interval_ms = (uint32_t)config->checkpoint_interval_ms,
+                  .map_bytes_max = (size_t)config->map_bytes_max},
+        .is_test_clock = config->test_clock,
+        .on_durable = on_durable,
+        .context = smsd};
+
+    return pipeline_open(&smsd->pipeline, &smsd->loop, &options, why);
+}
+
+static int write_whole(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+        if (written < 0 && errno != EINTR)
+            return ERR_IO;
+        if (written > 0) {
+            data += written;
+            size -= (size_t)written;
+        }
+    }
+    return fsync(fd) == 0 ? 0 : ERR_IO;
+}
+
+static int write_admin_key(const char *path, const char *secret, struct buffer *why)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int error = fd < 0 ? ERR_IO : write_whole(fd, secret, API_KEY_SECRET_SIZE);
+
+    if (error == 0)
+        error = write_whole(fd, "\n", 1);
+    if (error != 0)
+        buffer_append_format(why, "cannot write %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+/* First start: system accounts and the admin key. The key's file is there before the key is, so
+ * that a crash in between leaves no key that nobody has; the next start makes another. */
+static int bootstrap(struct smsd *smsd, struct buffer *why)
+{
+    struct command command = {.type = COMMAND_BOOTSTRAP};
+    char secret[API_KEY_SECRET_SIZE];
+    struct buffer path;
+    int error;
+
+    if (!pipeline_is_new(smsd->pipeline))
+        return 0;
+    api_key_secret_make(secret, command.of.bootstrap.api_key_digest);
+    entropy_fill(&command.of.bootstrap.secret, sizeof command.of.bootstrap.secret);
+    buffer_init(&path);
+    buffer_append_format(&path, "%s/admin.key", smsd->config.data_dir);
+    buffer_append(&path, "", 1);
+    error = write_admin_key(path.data, secret, why);
+    if (error == 0) {
+        pipeline_bootstrap(smsd->pipeline, &command);
+        pipeline_flush(smsd->pipeline);
+        log_event(LOG_INFO, "admin_key_made", LOG_TEXT("path", path.data));
+    }
+    buffer_release(&path);
+    return error;
+}
+
+static int start_server(struct smsd *smsd, struct buffer *why)
+{
+    const struct config *config = &smsd->config;
+    struct http_server_options options = {
+        .connections_max = (uint32_t)config->connections_max,
+        .header_bytes_max = (uint32_t)config->header_bytes_max,
+        .header_timeout_ms = (uint32_t)config->header_timeout_ms,
+        .body_timeout_ms = (uint32_t)config->body_timeout_ms,
+        .idle_timeout_ms = (uint32_t)config->idle_timeout_ms,
+        .write_timeout_ms = (uint32_t)config->write_timeout_ms,
+        .reply_bytes_max = (uint32_t)config->reply_bytes_max,
+    };
+    struct http_handler handler;
+    int error;
+
+    api_handler(smsd->api, &handler);
+    error = http_server_new(&smsd->server, &smsd->loop, &options, &handler);
+    for (int i = 0; error == 0 && i < config->listen.count; i++) {
+        struct buffer bound;
+        buffer_init(&bound);
+        error = http_server_listen(smsd->server, config->listen.items[i], &bound, why);
+        buffer_append(&bound, "", 1);
+        if (error == 0)
+            log_event(LOG_INFO, "listening", LOG_TEXT("address", bound.data));
+        if (smsd->address.size == 0)
+            buffer_append(&smsd->address, bound.data, bound.size);
+        buffer_release(&bound);
+    }
+    return error;
+}
+
+static void greet(const struct smsd *smsd)
+{
+    const char *address = smsd->address.data, *dir = smsd->config.data_dir;
+    bool is_unix = strncmp(address, "unix:", 5) == 0;
+
+    printf("smsd " VERSION " serves %s, its data lies in %s\n", address, dir);
+    if (smsd->config.test_clock)
+        printf("WARNING: --test-clock: time can be moved by an API call. Never in production.\n");
+    printf("The admin key is in %s/admin.key. To begin with:\n\n"
+           "  curl -sS -H \"Authorization: Bearer $(cat %s/admin.key)\" \\\n"
+           "    --json '{\"amount\":10000}' %s%s%s/v1/accounts/alice/topups\n\n",
+           dir, dir, is_unix ? "--unix-socket " : "http://", is_unix ? address + 5 : address,
+           is_unix ? " http://localhost" : "");
+    fflush(stdout);
+}
+
+static int start(struct smsd *smsd, struct buffer *why)
+{
+    int error = open_pipeline(smsd, why);
+
+    if (error != 0)
+        return error;
+    error = bootstrap(smsd, why);
+    smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
+    smsd->api =
+        api_new(smsd->pipeline, smsd->jobs,
+                &(struct api_options){.is_test_clock = smsd->config.test_clock,
+                                      .body_bytes_max = (size_t)smsd->config.body_bytes_max});
+    if (error == 0)
+        error = start_server(smsd, why);
+    return error;
+}
+
+static int log_level_of(const char *text, enum log_level *level)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+        if (strcmp(names[i], text) == 0) {
+            *level = (enum log_level)i;
+            return 0;
+        }
+    }
+    return ERR_INVALID;
+}
+
+static int serve(struct config *config, struct buffer *why)
+{
+    struct smsd smsd = {.config = *config};
+    enum log_level level;
+    int error;
+
+    if (log_level_of(config->log_level, &level) != 0) {
+        buffer_append_format(why, "option log_level cannot be \"%s\"", config->log_level);
+        return EXIT_USAGE;
+    }
+    if (log_open(*config->log_file != '\0' ? config->log_file : NULL, level) != 0) {
+        buffer_append_format(why, "cannot write %s: %s", config->log_file, strerror(errno));
+        return EXIT_FAILURE;
+    }
+    uv_loop_init(&smsd.loop);
+    buffer_init(&smsd.address);
+    error = start(&smsd, why);
+    if (error != 0) /* what was built ends with the process; nothing of it is half done on disk */
+        return EXIT_FAILURE;
+    start_signals(&smsd);
+    greet(&smsd);
+    uv_run(&smsd.loop, UV_RUN_DEFAULT);
+    http_server_free(smsd.server);
+    api_free(smsd.api);
+    jobs_free(smsd.jobs);
+    pipeline_free(smsd.pipeline);
+    buffer_release(&smsd.address);
+    error = uv_loop_close(&smsd.loop);
+    assert(error == 0);
+    return EXIT_SUCCESS;
+}
+
+/* --- smsd verify ---------------------------------------------------------------------------------
+ */
+
+static int on_verify_row(void *context, enum table table, const void *key, size_t key_size,
+                         const void *value, size_t value_size)
+{
+    if (table == TABLE_ACCOUNT)
+        audit_account(context, key, key_size, value, value_size);
+    if (table == TABLE_ENTRY)
+        audit_entry(context, key, key_size, value, value_size);
+    return 0;
+}
+
+static int verify(struct config *config, struct buffer *why)
+{
+    struct audit *audit = malloc(sizeof *audit);
+    struct buffer summary;
+    int error;
+
+    assert(audit != NULL);
+    audit_init(audit, true);
+    buffer_init(&summary);
+    error = store_verify(config->data_dir, &summary, why, on_verify_row, audit);
+    if (error == 0 && !audit_finish(audit)) {
+        buffer_append_text(why, audit->fault);
+        error = ERR_DAMAGED;
+    }
+    fwrite(summary.data, 1, summary.size, stdout);
+    if (error == 0)
+        printf("%llu accounts, %llu entries; balances sum to %lld: ok\n",
+               (unsigned long long)audit->accounts, (unsigned long long)audit->entries,
+               (long long)audit->sum);
+    buffer_release(&summary);
+    free(audit);
+    return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* --- the command line ----------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    int (*run)(struct config *config, struct buffer *why);
+    const char *prose;
+} commands[] = {
+    {"serve", serve, "Serve the data directory (the default)."},
+    {"verify", verify, "Check a data directory that no smsd has open; changes nothing."},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int help(void)
+{
+    struct buffer text;
+
+    buffer_init(&text);
+    buffer_append_text(&text, "usage: smsd [COMMAND] --data-dir DIR [OPTION]…\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        buffer_append_format(&text, "  %-8s %s\n", commands[i].name, commands[i].prose);
+    buffer_append_text(&text, "\n");
+    config_help(&text);
+    buffer_append_text(&text, "  --version\n  --help\n");
+    fwrite(text.data, 1, text.size, stdout);
+    buffer_release(&text);
+    return EXIT_SUCCESS;
+}
+
+static int run_command(int index, int argc, char **argv)
+{
+    struct config config;
+    struct buffer why;
+    int status = EXIT_USAGE;
+
+    buffer_init(&why);
+    if (config_read(&config, argc, argv, &why) == 0) {
+        if (*config.data_dir == '\0')
+            buffer_append_text(&why, "--data-dir DIR is needed; see smsd --help");
+        else
+            status = commands[index].run(&config, &why);
+    }
+    if (why.size > 0)
+        fprintf(stderr, "smsd: %.*s\n", (int)why.size, why.data);
+    buffer_release(&why);
+    config_release(&config);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    int index = 0, first = 1;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return help();
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("smsd " VERSION "\n");
+            return EXIT_SUCCESS;
+        }
+    }
+    if (argc > 1 && argv[1][0] != '-') {
+        while (index < COMMANDS && strcmp(commands[index].name, argv[1]) != 0)
+            index++;
+        if (index == COMMANDS) {
+            fprintf(stderr, "smsd: unknown command %s; see smsd --help\n", argv[1]);
+            return EXIT_USAGE;
+        }
+        first = 2;
+    }
+    return run_command(index, argc - first, argv + first);
+}

@@ -1,0 +1,327 @@
+/* One turn of the loop: commands run as they come, each a transaction of its own; before the loop
+ * goes to wait (uv_prepare), what they changed is handed to the journal as one batch, unless one is
+ * under way: then it gathers on and goes when that one is durable (uv_async from the journal's
+ * thread). So batches grow with the load by themselves, and nobody waits for a timer. */
+#include "pipeline/pipeline.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/buffer.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/metric.h"
+
+/* A scan under way, or ended and waiting for the loop to be told. */
+struct scan {
+    struct pipeline *pipeline;
+    struct pipeline_scan asked;
+    int error;
+    struct scan *next;
+};
+
+struct pipeline {
+    struct store *store;
+    struct clock clock;
+    struct engine_state state;
+    uint64_t number_stored; /* what TABLE_META knows of state.number_last */
+    struct pipeline_options options;
+    uv_prepare_t turn_end;
+    uv_async_t durable; /* from the journal's thread */
+    uv_async_t wake;    /* from the checkpoint's thread */
+    uv_timer_t tick;
+    uv_mutex_t ended_lock;
+    struct scan *ended; /* scans that have ended, oldest first */
+    bool is_closed;
+};
+
+static void close_handles(struct pipeline *pipeline)
+{
+    uv_close((uv_handle_t *)&pipeline->turn_end, NULL);
+    uv_close((uv_handle_t *)&pipeline->durable, NULL);
+    uv_close((uv_handle_t *)&pipeline->wake, NULL);
+    uv_close((uv_handle_t *)&pipeline->tick, NULL);
+}
+
+/* The highest number goes with the batch it was given out in, so that none is ever given out again.
+ */
+static void store_number(struct pipeline *pipeline)
+{
+    struct txn *txn;
+
+    if (pipeline->number_stored == pipeline->state.number_last)
+        return;
+    txn = store_begin(pipeline->store);
+    engine_state_store_number(txn, pipeline->state.number_last);
+    store_commit(txn);
+    pipeline->number_stored = pipeline->state.number_last;
+}
+
+static void on_tick(uv_timer_t *timer);
+
+static void submit_and_tick(struct pipeline *pipeline)
+{
+    int again_ms;
+
+    store_number(pipeline);
+    store_submit(pipeline->store);
+    again_ms = store_tick(pipeline->store, clock_monotonic_ns());
+    if (again_ms < 0)
+        uv_timer_stop(&pipeline->tick);
+    else if (!uv_is_active((uv_handle_t *)&pipeline->tick) ||
+             uv_timer_get_due_in(&pipeline->tick) > (uint64_t)again_ms)
+        uv_timer_start(&pipeline->tick, on_tick, (uint64_t)again_ms, 0);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    (void)timer; /* the turn that it began ends with on_turn_end */
+}
+
+static void on_turn_end(uv_prepare_t *prepare)
+{
+    submit_and_tick(prepare->data);
+}
+
+static void on_durable(uv_async_t *async)
+{
+    struct pipeline *pipeline = async->data;
+
+    pipeline->options.on_durable(pipeline->options.context, store_durable(pipeline->store));
+}
+
+static void end_scans(struct pipeline *pipeline)
+{
+    struct scan *scan, *next;
+
+    uv_mutex_lock(&pipeline->ended_lock);
+    scan = pipeline->ended;
+    pipeline->ended = NULL;
+    uv_mutex_unlock(&pipeline->ended_lock);
+    for (; scan != NULL; scan = next) {
+        next = scan->next;
+        scan->asked.on_end(scan->asked.context, scan->error);
+        free(scan);
+    }
+}
+
+static void on_wake(uv_async_t *async)
+{
+    end_scans(async->data); /* and the store's own work is done at the end of the turn */
+}
+
+static void on_store_durable(void *context)
+{
+    struct pipeline *pipeline = context;
+    uv_async_send(&pipeline->durable);
+}
+
+static void on_store_wake(void *context)
+{
+    struct pipeline *pipeline = context;
+    uv_async_send(&pipeline->wake);
+}
+
+static void init_handles(struct pipeline *pipeline, uv_loop_t *loop)
+{
+    uv_prepare_init(loop, &pipeline->turn_end);
+    uv_async_init(loop, &pipeline->durable, on_durable);
+    uv_async_init(loop, &pipeline->wake, on_wake);
+    uv_timer_init(loop, &pipeline->tick);
+    pipeline->turn_end.data = pipeline;
+    pipeline->durable.data = pipeline;
+    pipeline->wake.data = pipeline;
+    pipeline->tick.data = pipeline;
+    uv_prepare_start(&pipeline->turn_end, on_turn_end);
+    /* The server decides when the loop ends, not these. */
+    uv_unref((uv_handle_t *)&pipeline->turn_end);
+    uv_unref((uv_handle_t *)&pipeline->durable);
+    uv_unref((uv_handle_t *)&pipeline->wake);
+    uv_unref((uv_handle_t *)&pipeline->tick);
+}
+
+int pipeline_open(struct pipeline **out, uv_loop_t *loop, const struct pipeline_options *options,
+                  struct buffer *why)
+{
+    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+    struct txn *txn;
+    int error;
+
+    assert(pipeline != NULL);
+    pipeline->options = *options;
+    pipeline->options.store.on_durable = on_store_durable;
+    pipeline->options.store.on_wake = on_store_wake;
+    pipeline->options.store.context = pipeline;
+    uv_mutex_init(&pipeline->ended_lock);
+    init_handles(pipeline, loop);
+    error = store_open(&pipeline->store, &pipeline->options.store, why);
+    if (error != 0) {
+        close_handles(pipeline);
+        uv_run(loop, UV_RUN_DEFAULT);
+        free(pipeline);
+        return error;
+    }
+    txn = store_begin(pipeline->store);
+    engine_state_load(txn, &pipeline->state);
+    store_abort(txn);
+    pipeline->number_stored = pipeline->state.number_last;
+    clock_init(&pipeline->clock, id_time_ms(pipeline->state.number_last),
+               options->is_test_clock ? pipeline->state.clock_offset_ms : 0);
+    *out = pipeline;
+    return 0;
+}
+
+void pipeline_close(struct pipeline *pipeline)
+{
+    assert(!pipeline->is_closed);
+    store_number(pipeline);
+    store_close(pipeline->store, true);
+    end_scans(pipeline);
+    pipeline->store = NULL;
+    pipeline->is_closed = true;
+    close_handles(pipeline);
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+    assert(pipeline->is_closed);
+    uv_mutex_destroy(&pipeline->ended_lock);
+    free(pipeline);
+}
+
+void pipeline_flush(struct pipeline *pipeline)
+{
+    store_number(pipeline);
+    store_flush(pipeline->store);
+}
+
+static int on_scan_row(void *context, enum table table, const void *key, size_t key_size,
+                       const void *value, size_t value_size)
+{
+    struct scan *scan = context;
+
+    return scan->asked.on_row(scan->asked.context, table, key, key_size, value, value_size);
+}
+
+static void on_scan_end(void *context, int error)
+{
+    struct scan *scan = context, **last = &scan->pipeline->ended;
+
+    scan->error = error;
+    uv_mutex_lock(&scan->pipeline->ended_lock);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = scan;
+    uv_mutex_unlock(&scan->pipeline->ended_lock);
+    uv_async_send(&scan->pipeline->wake);
+}
+
+int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *asked)
+{
+    struct scan *scan = malloc(sizeof *scan);
+    int error;
+
+    assert(scan != NULL);
+    *scan = (struct scan){.pipeline = pipeline, .asked = *asked};
+    error = store_scan(pipeline->store, &(struct store_scan){.tables = asked->tables,
+                                                             .table_count = asked->table_count,
+                                                             .on_row = on_scan_row,
+                                                             .on_end = on_scan_end,
+                                                             .context = scan});
+    if (error != 0)
+        free(scan);
+    return error;
+}
+
+enum outcome pipeline_admits(const struct pipeline *pipeline)
+{
+    switch (store_admits(pipeline->store)) {
+    case STORE_ADMITS:
+        return OUTCOME_OK;
+    case STORE_OVERLOADED:
+        return OUTCOME_OVERLOADED;
+    case STORE_STORAGE_FULL:
+        return OUTCOME_STORAGE_FULL;
+    }
+    assert(!"an admission that store.h does not name");
+    return OUTCOME_INTERNAL;
+}
+
+uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result)
+{
+    struct txn *txn;
+
+    result->outcome = pipeline_admits(pipeline);
+    if (result->outcome != OUTCOME_OK) {
+        result->is_replayed = false;
+        return 0;
+    }
+    command->number = id_next(pipeline->state.number_last, clock_wall_ms(&pipeline->clock));
+    command->now_ms = id_time_ms(command->number);
+    txn = store_begin(pipeline->store);
+    pipeline->state.number_last = engine_apply(txn, command, result);
+    store_commit(txn);
+    metric_add(METRIC_COMMANDS, 1);
+    if (result->is_replayed)
+        metric_add(METRIC_COMMANDS_REPLAYED, 1);
+    return store_visible(pipeline->store);
+}
+
+struct txn *pipeline_read_begin(struct pipeline *pipeline)
+{
+    return store_begin(pipeline->store);
+}
+
+uint64_t pipeline_read_end(struct pipeline *pipeline, struct txn *txn)
+{
+    store_abort(txn);
+    return store_visible(pipeline->store);
+}
+
+int64_t pipeline_now_ms(struct pipeline *pipeline)
+{
+    return clock_wall_ms(&pipeline->clock);
+}
+
+uint64_t pipeline_advance_clock(struct pipeline *pipeline, int64_t ms)
+{
+    struct command command = {.type = COMMAND_CLOCK_ADVANCE};
+    struct result result;
+
+    assert(pipeline->options.is_test_clock && ms >= 0);
+    clock_advance(&pipeline->clock, ms);
+    command.of.clock_advance.offset_ms = pipeline->clock.offset_ms;
+    return pipeline_run(pipeline, &command, &result);
+}
+
+bool pipeline_is_new(const struct pipeline *pipeline)
+{
+    return !pipeline->state.is_bootstrapped;
+}
+
+void pipeline_bootstrap(struct pipeline *pipeline, struct command *command)
+{
+    struct result result;
+    struct txn *txn;
+    uint64_t number_last;
+
+    pipeline_run(pipeline, command, &result);
+    assert(result.outcome == OUTCOME_OK);
+    number_last = pipeline->state.number_last;
+    txn = store_begin(pipeline->store);
+    engine_state_load(txn, &pipeline->state);
+    store_abort(txn);
+    pipeline->state.number_last =
+        number_last; /* is stored with the batch, at the end of the turn */
+}
+
+const struct hash_key *pipeline_secret(const struct pipeline *pipeline)
+{
+    return &pipeline->state.secret;
+}
+
+struct store *pipeline_store(struct pipeline *pipeline)
+{
+    return pipeline->store;
+}

@@ -1,0 +1,74 @@
+/* The pipeline: between those who ask and the engine. It stamps a command with its time and number,
+ * runs it, gathers what one turn of the loop changed into a batch, and says when that batch is
+ * durable, so that its replies may leave. Loop thread only.
+ *
+ * Durable when: what a command changed, and what a read saw, is durable once on_durable was called
+ * with at least the `hold` that came with it. No reply may leave earlier. */
+#ifndef SMSD_PIPELINE_PIPELINE_H
+#define SMSD_PIPELINE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "store/store.h"
+
+struct uv_loop_s;
+struct buffer;
+struct pipeline;
+
+struct pipeline_options {
+    struct store_options store; /* its callbacks and context are the pipeline's to set */
+    bool is_test_clock;
+    void (*on_durable)(void *context, uint64_t durable); /* on the loop */
+    void *context;
+};
+
+/* Opens the store and recovers it. 0, or an enum error with a sentence in `why`. */
+int pipeline_open(struct pipeline **pipeline, struct uv_loop_s *loop,
+                  const struct pipeline_options *options, struct buffer *why);
+/* Makes everything durable, writes a checkpoint and closes the store. Afterwards the loop must run
+ * until the handles are closed; then pipeline_free. */
+void pipeline_close(struct pipeline *pipeline);
+void pipeline_free(struct pipeline *pipeline);
+
+/* Ask before running anything that writes: OUTCOME_OK, _OVERLOADED or _STORAGE_FULL. */
+enum outcome pipeline_admits(const struct pipeline *pipeline);
+
+/* Runs a command: the caller has filled everything but `number` and `now_ms`. Returns the hold for
+ * its reply. A command that is not admitted gets that outcome and changes nothing. */
+uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result);
+
+/* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns
+ * the hold for what was seen. Nothing may be run in between. */
+struct txn *pipeline_read_begin(struct pipeline *pipeline);
+uint64_t pipeline_read_end(struct pipeline *pipeline, struct txn *txn);
+
+/* Unix time in milliseconds, with the test clock's offset. */
+int64_t pipeline_now_ms(struct pipeline *pipeline);
+/* Moves the test clock forward, durably. */
+uint64_t pipeline_advance_clock(struct pipeline *pipeline, int64_t ms);
+/* Is this data directory started for the first time? Then nothing may be run before
+ * pipeline_bootstrap, which takes a BOOTSTRAP command. */
+bool pipeline_is_new(const struct pipeline *pipeline);
+void pipeline_bootstrap(struct pipeline *pipeline, struct command *command);
+/* Secret of this data directory, for hashes of what clients send. */
+const struct hash_key *pipeline_secret(const struct pipeline *pipeline);
+struct store *pipeline_store(struct pipeline *pipeline);
+/* store_scan, with `on_end` on the loop. `on_row` runs on the scan's thread. Returns 0, or -1 if
+ * too many wait. */
+struct pipeline_scan {
+    const enum table *tables; /* static */
+    int table_count;
+    int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
+                  const void *value, size_t value_size);
+    void (*on_end)(void *context, int error);
+    void *context;
+};
+int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *scan);
+
+/* Waits until all that was run is durable. For start-up only. */
+void pipeline_flush(struct pipeline *pipeline);
+
+#endif

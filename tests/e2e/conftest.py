@@ -1,0 +1,44 @@
+"""What every end-to-end test can ask for."""
+
+import itertools
+
+import pytest
+
+import smsd as harness
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left():
+    yield
+    harness.kill_leftovers()
+
+
+@pytest.fixture
+def smsd(tmp_path):
+    """A smsd of the test's own, which may be killed and restarted. Whatever the test did, smsd must end
+    in order and leave data that `smsd verify` accepts."""
+    server = harness.Smsd(tmp_path).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A smsd for all tests of a file that neither stop it nor move its clock nor need an empty one."""
+    server = harness.Smsd(tmp_path_factory.mktemp("shared")).start()
+    yield server
+    server.close()
+
+
+account_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def account():
+    """An account id that no other test uses."""
+    return f"user.{next(account_numbers)}"
+
+
+@pytest.fixture
+def other():
+    return f"user.{next(account_numbers)}"
