@@ -149,7 +149,7 @@ static bool read_items(struct batch *batch, const struct http_request *request, 
 /* --- answering -----------------------------------------------------------------------------------
  */
 
-static void write_item(struct batch *batch, const struct item *item, const struct result *result)
+static void write_item(struct batch *batch, struct item *item, const struct result *result)
 {
     struct json_writer *w = &batch->writer;
     enum outcome outcome = item->refusal.size > 0 ? item->outcome : result->outcome;
@@ -158,13 +158,12 @@ static void write_item(struct batch *batch, const struct item *item, const struc
     if (outcome == OUTCOME_OK) {
         batch->succeeded++;
         json_int(w, "status", item->command.type == COMMAND_CHARGE_QUEUE ? 202 : 201);
-        json_raw(w, "body", "", 0);
-        charge_write(w, &item->command, result);
+        charge_write(w, "body", &item->command, result);
     } else {
         json_int(w, "status", outcome_infos[outcome].status);
-        json_raw(w, "body", item->refusal.data, item->refusal.size);
         if (item->refusal.size == 0)
-            call_write_problem(batch->writer.to, outcome, NULL);
+            call_write_problem(&item->refusal, outcome, NULL);
+        json_raw(w, "body", item->refusal.data, item->refusal.size);
     }
     json_object_end(w);
 }

@@ -50,7 +50,7 @@ bool call_account(struct call *call, uint64_t number, struct account *account);
  * what a charge is answered with, and returns its status. */
 bool charge_bind(struct call *call, const struct json_value *json, struct command *command,
                  struct text *idempotency_key, struct json_errors *errors);
-int charge_write(struct json_writer *writer, const struct command *command,
+int charge_write(struct json_writer *writer, const char *name, const struct command *command,
                  const struct result *result);
 
 #endif

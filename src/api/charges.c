@@ -86,7 +86,8 @@ static void write_charge(struct json_writer *w, const struct charge *charge, str
     json_time(w, "created_at", id_time_ms(charge->number));
 }
 
-int charge_write(struct json_writer *w, const struct command *command, const struct result *result)
+int charge_write(struct json_writer *w, const char *name, const struct command *command,
+                 const struct result *result)
 {
     bool is_queued = command->type == COMMAND_CHARGE_QUEUE;
     const struct money_command *now = &command->of.charge;
@@ -100,7 +101,7 @@ int charge_write(struct json_writer *w, const struct command *command, const str
 
     if (reference.size > 0)
         memcpy(charge.reference, reference.data, reference.size);
-    json_object_begin(w, NULL);
+    json_object_begin(w, name);
     write_charge(w, &charge, is_queued ? queued->account : now->account);
     json_object_end(w);
     return is_queued ? 202 : 201;
@@ -118,7 +119,7 @@ void api_charge_create(struct call *call)
     fill(call, &body, &command);
     if (call_run(call, &command, &result)) {
         struct json_writer w = call_answer(call);
-        call->reply->status = charge_write(&w, &command, &result);
+        call->reply->status = charge_write(&w, NULL, &command, &result);
     }
 }
 
