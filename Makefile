@@ -27,6 +27,9 @@ LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedcrypto -Wl,-Bdynamic -lcjson -lpthr
 VARIANT ?= release
 OBJECTS = $(SOURCES:%.c=$(BUILD)/$(VARIANT)/%.o)
 
+include deps/deps.mk
+
+.DEFAULT_GOAL = all
 .PHONY: all debug sanitize clean
 all: $(BUILD)/smsd ## the release binary, build/smsd (the default)
 
@@ -39,7 +42,7 @@ debug sanitize: ## the same with crash points; with address and undefined saniti
 $(BUILD)/$(VARIANT)/smsd: $(OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
-$(BUILD)/$(VARIANT)/%.o: %.c
+$(BUILD)/$(VARIANT)/%.o: %.c | $(DEPS)/installed
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(BANNED) $(WARNINGS) $(CFLAGS_$(VARIANT)) -MMD -MP -c -o $@ $<
 
@@ -48,55 +51,20 @@ $(BUILD)/$(VARIANT)/%.o: %.c
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
-# Running and installing.
+# Benchmarks: the load generator, and the runner that measures smsd beside other servers (bench/README.md).
 
-RUN_OPTIONS ?= --data-dir ./data --listen 127.0.0.1:8080
+BENCH_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard bench/load/*.c))
 
-.PHONY: help run install
-help: ## this list
-	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+.PHONY: bench
+bench: all $(BUILD)/bench/load ## measure beside nginx, Redis and PostgreSQL; BENCH_OPTIONS=--quick for a short run
+	bench/install
+	bench/run $(BENCH_OPTIONS)
 
-run: ## install what is missing, build, and serve 127.0.0.1:8080 from ./data
-	deps/install
-	$(MAKE) all
-	exec $(BUILD)/smsd $(RUN_OPTIONS)
-
-install: all ## binary and man pages below $(DESTDIR)$(PREFIX)
-	install -D -m 755 $(BUILD)/smsd $(DESTDIR)$(PREFIX)/bin/smsd
-	for page in $(wildcard man/*.[1-8]); do \
-		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
-	done
-
-# Tests: each tests/unit/*.c is a program of its own, linked with all of src/ except src/main.c.
-
-UNITS = $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/*.c))
-ARCHIVE = $(BUILD)/$(VARIANT)/smsd.a
-
-.PHONY: test check requirements units fuzz
-test: ## install what the tests need, build, run every test; ends with "N passed, N failed"
-	@tests/install
-	@tests/run
-
-check: ## the checks of the source alone (tests/check/)
-	@tests/run check
-
-flags: # what the compiler is told, for the checks
-	@echo '$(CPPFLAGS) $(BANNED)'
-
-requirements: ## every requirement with the tests that name it
-	@tests/check/requirements
-
-units: $(UNITS)
-
-$(ARCHIVE): $(filter-out %/src/main.o,$(OBJECTS))
-	rm -f $@
-	gcc-ar rcs $@ $^
-
-$(UNITS): $(BUILD)/$(VARIANT)/unit/%: $(BUILD)/$(VARIANT)/tests/unit/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+$(BUILD)/bench/load: $(BENCH_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ -lcmocka $(LIBRARIES)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^
 
--include $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/tests/unit/%.d,$(wildcard tests/unit/*.c))
+-include $(BENCH_OBJECTS:.o=.d)
 
 # Fuzzing: each tests/fuzz/*.c is a libFuzzer target (clang); its seeds lie in the folder of its name.
 
@@ -120,3 +88,14 @@ fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/target/%)
 $(BUILD)/fuzz/target/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/smsd.a $(BUILD)/fuzz/llhttp.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_fuzz) -o $@ $^ $(LIBRARIES)
+
+# The server that the tests of src/http/ talk to.
+
+HTTP_TEST_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard src/base/*.c src/net/*.c src/http/*.c))
+
+$(BUILD)/$(VARIANT)/http/echo_server: $(BUILD)/$(VARIANT)/tests/http/echo_server.o $(HTTP_TEST_OBJECTS) \
+		$(BUILD)/$(VARIANT)/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
+
+-include $(BUILD)/$(VARIANT)/tests/http/echo_server.d

@@ -7,12 +7,15 @@
  * with at least its `hold`; replies behind it wait with it. All replies of a connection that may
  * leave go in one write.
  *
- * Refused by the server itself, with a problem body and `Connection: close`: bare LF, folded
- * headers, other versions than 1.0 and 1.1, no or several Host headers, both Content-Length and
- * Transfer-Encoding or either twice, a Transfer-Encoding other than chunked, malformed chunks, NUL
- * or control characters in headers (400 `malformed_request`); request line or headers too large
- * (431 `headers_too_large`); body too large (413 `body_too_large`); timeouts (408
- * `request_timeout`); too many connections (503 `overloaded`).
+ * Refused by the server itself, with a problem body and `Connection: close` (the rows are in
+ * refusal.def): bare LF, folded headers, other versions than 1.0 and 1.1, a method nobody knows, a
+ * target that is neither a path nor an http URL, no (in HTTP/1.1), several or malformed Host
+ * headers, both Content-Length and Transfer-Encoding or either twice, Authorization or Content-Type
+ * twice, a Transfer-Encoding other than chunked, malformed chunks, NUL or control characters in
+ * headers (400 `malformed_request`); CONNECT (405 `method_not_allowed`); an Expect other than
+ * 100-continue (417 `expectation_failed`); request line or headers too large (431
+ * `headers_too_large`); body too large (413 `body_too_large`); timeouts (408 `request_timeout`);
+ * too many connections (503 `overloaded`, by the server alone). An Upgrade is ignored.
  *
  * Loop thread only. */
 #ifndef SMSD_HTTP_SERVER_H
@@ -76,9 +79,12 @@ struct http_handler {
     /* The whole request. Fills `reply`, or calls http_defer and answers later. */
     void (*on_request)(void *context, const struct http_request *request, struct http_reply *reply);
     /* A problem body (RFC 9457) for a refusal of the server's own. `code` and `detail` are static.
-     * Fills status is done already; content_type, headers and body are the handler's to fill. */
+     * The status is filled in already, and `headers` with what the status asks for (Allow);
+     * content_type, body and further headers are the handler's. `request` is NULL if its head was
+     * not even accepted; no http_defer here. */
     void (*on_refusal)(void *context, const struct http_request *request_or_null, const char *code,
                        const char *detail, struct http_reply *reply);
+    /* The connection is gone; called if it has data. */
     void (*on_connection_end)(void *context, void *connection_data);
     void *context;
 };
@@ -93,6 +99,7 @@ struct http_server_options {
     uint32_t reply_bytes_max;   /* waiting for one client; beyond it, its requests are not read */
 };
 
+/* All four functions of the handler are needed. ERR_INVALID if an option is 0. */
 int http_server_new(struct http_server **server, struct uv_loop_s *loop,
                     const struct http_server_options *options, const struct http_handler *handler);
 /* `address`: "127.0.0.1:8080", "[::1]:8080", ":8080" style is refused (say 0.0.0.0), "unix:/path"
@@ -103,10 +110,14 @@ int http_server_listen(struct http_server *server, const char *address, struct b
 /* Replies held by at most `released` may leave. Writes them. */
 void http_server_release(struct http_server *server, uint64_t released);
 
+/* "Not Found", for a problem body's title; NULL if smsd has no such status (status.def). */
+const char *http_status_text(int status);
+
 /* Takes the reply out of on_request's hands: the connection's further requests wait until
  * http_answer. */
 struct http_deferred *http_defer(struct http_reply *reply);
-/* Answers it, also if the client has gone meanwhile (then nothing happens). Frees `deferred`. */
+/* Answers it, also if the client has gone meanwhile (then nothing happens). Frees `deferred`. May be
+ * called inside of on_request. `headers` and `body` may be NULL. */
 void http_answer(struct http_deferred *deferred, int status, const char *content_type,
                  const struct buffer *headers, const struct buffer *body, uint64_t hold);
 
@@ -114,7 +125,7 @@ void http_answer(struct http_deferred *deferred, int status, const char *content
  * on_stopped is called when the last is gone, or after grace_ms, when what is left is cut. */
 void http_server_stop(struct http_server *server, uint32_t grace_ms,
                       void (*on_stopped)(void *context), void *context);
-/* After on_stopped. */
+/* After on_stopped, or inside of it. */
 void http_server_free(struct http_server *server);
 
 #endif

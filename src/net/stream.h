@@ -1,0 +1,77 @@
+/* A stream: bytes to and from one peer, without saying what carries them. A socket is one
+ * (socket.h); what encrypts on top of a socket is another and offers the same five operations.
+ * Whoever holds a stream never blocks: it says what it waits for and is told when there is
+ * something to do.
+ *
+ * Ready means ready: on_ready is called again as long as what is watched is possible (level, not
+ * edge), so one read a call is enough. A stream that decrypts and has bytes left of its own calls
+ * again by itself.
+ *
+ * Loop thread only. */
+#ifndef SMSD_NET_STREAM_H
+#define SMSD_NET_STREAM_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct stream;
+
+enum stream_event {
+    STREAM_READABLE = 1,
+    STREAM_WRITABLE = 2,
+    STREAM_FAILED = 4, /* the peer is gone for good: only stream_close is left to do */
+};
+
+/* What read and write return instead of a count. */
+enum {
+    STREAM_AGAIN = -1,  /* not now: watch, and try again when told */
+    STREAM_BROKEN = -2, /* never again: close it */
+};
+
+struct stream_ops {
+    ssize_t (*read)(struct stream *stream, void *to, size_t size);
+    ssize_t (*write)(struct stream *stream, const void *from, size_t size);
+    void (*watch)(struct stream *stream, int events);
+    void (*end)(struct stream *stream);
+    void (*close)(struct stream *stream);
+};
+
+struct stream {
+    const struct stream_ops *ops;
+    /* Set by who holds the stream, before it watches. Closing the stream inside is allowed. */
+    void (*on_ready)(void *owner, int events);
+    void *owner;
+};
+
+/* Up to `size` bytes; 0: the peer will send no more. Less than `size` means that there is no more
+ * now. */
+static inline ssize_t stream_read(struct stream *stream, void *to, size_t size)
+{
+    return stream->ops->read(stream, to, size);
+}
+
+/* How many of the bytes were taken: all, or some, then STREAM_AGAIN. Never raises SIGPIPE. */
+static inline ssize_t stream_write(struct stream *stream, const void *from, size_t size)
+{
+    return stream->ops->write(stream, from, size);
+}
+
+/* From now on on_ready is called for these events (0: none) and for STREAM_FAILED. */
+static inline void stream_watch(struct stream *stream, int events)
+{
+    stream->ops->watch(stream, events);
+}
+
+/* The peer is told that no more bytes will come; reading goes on. */
+static inline void stream_end(struct stream *stream)
+{
+    stream->ops->end(stream);
+}
+
+/* Frees the stream; on_ready is not called again. */
+static inline void stream_close(struct stream *stream)
+{
+    stream->ops->close(stream);
+}
+
+#endif
