@@ -55,6 +55,18 @@ static void the_test_clock_moves_by_what_it_is_told(void **state)
     assert_in_range(clock_wall_ms(&clock) - before, 86400000, 86400000 + 60000);
 }
 
+static void the_test_clock_goes_on_from_where_it_was_moved_to(void **state)
+{
+    (void)state;
+    const struct timespec pause = {0, 20000000};
+    struct clock clock;
+    clock_init(&clock, system_ms() + 1000, 7200000);
+    clock_advance(&clock, 5000);
+    int64_t reached = clock_wall_ms(&clock);
+    nanosleep(&pause, NULL);
+    assert_true(clock_wall_ms(&clock) >= reached + 10);
+}
+
 static void a_clock_that_is_held_still_moves_when_advanced(void **state)
 {
     (void)state;
@@ -82,6 +94,7 @@ int main(void)
         cmocka_unit_test(wall_time_is_the_systems),
         cmocka_unit_test(wall_time_stands_still_until_the_system_has_caught_up),
         cmocka_unit_test(the_test_clock_moves_by_what_it_is_told),
+        cmocka_unit_test(the_test_clock_goes_on_from_where_it_was_moved_to),
         cmocka_unit_test(a_clock_that_is_held_still_moves_when_advanced),
         cmocka_unit_test(monotonic_time_never_goes_back),
     };

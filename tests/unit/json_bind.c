@@ -454,6 +454,12 @@ static void a_nested_object_is_bound_under_its_pointer(void **state)
     assert_string_equal(errors.items[0].pointer, "/extra/amount");
     assert_string_equal(errors.items[1].pointer, "/extra/tags/0");
     assert_string_equal(errors.items[2].pointer, "/extra/account");
+    /* What was wrong before is not held against the next object. */
+    const char *why;
+    const struct json_value *right =
+        json_parse(&arena, "{\"account\":\"a\",\"amount\":1}", 26, &why);
+    assert_true(json_bind(&arena, right, fields, LENGTH(fields), &inner, &given, "", &errors));
+    assert_int_equal(errors.count, 3);
 }
 
 #define BIND_TEST(test) cmocka_unit_test_setup_teardown(test, start, stop)

@@ -343,6 +343,7 @@ static void what_the_grammar_does_not_allow_is_refused(void **state)
         ROW("[\"\\ud800abc\"]"),
         ROW("[\"\\uDd1e\\uD834\"]"),
         ROW("[\"\\uDFAA\"]"),
+        ROW("[\"\\udfff\"]"),
         ROW("{\"a\":1,\"a\":1}"),
         ROW("{\"a\":1,\"\\u0061\":2}"),
         ROW("{\"b\":{\"a\":1,\"a\":2}}"),
