@@ -1,7 +1,6 @@
 """Where it listens, and how it stops."""
 
 import os
-import pathlib
 import socket
 import stat
 import time
@@ -10,7 +9,7 @@ import pytest
 
 from wire import get, post
 
-ERR_INVALID, ERR_ADDRESS, ERR_PERMISSION = -8, -10, -11
+ERR_INVALID, ERR_ADDRESS = -8, -10
 
 
 def test_several_addresses_at_once(start, tmp_path):
@@ -89,10 +88,9 @@ def test_what_is_no_address_is_refused_with_a_reason(start, address):
     assert len(why) > 20
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do anything")
-def test_an_address_one_may_not_have_is_said(start):
-    server = start(addresses=["127.0.0.1:0", "unix:/proc/socket"])
-    assert server.said[1].startswith(f"failed {ERR_PERMISSION} ")
+def test_a_folder_that_does_not_exist_is_said(start, tmp_path):
+    server = start(addresses=["127.0.0.1:0", f"unix:{tmp_path}/none/socket"])
+    assert server.said[1] == f"failed {ERR_ADDRESS} No such file or directory"
 
 
 # Stopping.
@@ -127,7 +125,7 @@ def test_idle_connections_close_when_it_stops(start):
 
 
 def test_no_new_connections_are_taken_while_it_stops(start):
-    server = start(grace_ms=60000)
+    server = start(grace_ms=1000)
     with server.connect() as client:
         client.send(get("/later/x"))
         client.wait_until_acknowledged()
@@ -181,11 +179,10 @@ def test_what_is_left_after_the_grace_is_cut(start):
         server.terminate()
         assert held.rest() == begun.rest() == deferred.rest() == b""
         assert 0.25 < time.monotonic() - started < 5
-    status, errors = server.wait()
-    assert status == 0 or "LeakSanitizer" in errors  # the deferred reply is the handler's, who is gone
+    assert server.wait() == (0, "")
 
 
-def test_pipelined_requests_are_all_answered_when_it_stops(start, tmp_path):
+def test_pipelined_requests_are_all_answered_when_it_stops(start):
     server = start(grace_ms=60000)
     with server.connect() as client:
         client.send("".join(post(f"/{i}", "x" * 1000) for i in range(5000)))
@@ -196,4 +193,3 @@ def test_pipelined_requests_are_all_answered_when_it_stops(start, tmp_path):
             answered += 1
         assert answered > 0
     assert server.wait() == (0, "")
-    assert not list(pathlib.Path(tmp_path).iterdir())
