@@ -101,6 +101,24 @@ $(UNITS): $(BUILD)/$(VARIANT)/unit/%: $(BUILD)/$(VARIANT)/tests/unit/%.o $(ARCHI
 
 -include $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/tests/unit/%.d,$(wildcard tests/unit/*.c))
 
+# Benchmarks: the load generator, and the runner that measures smsd beside other servers (bench/README.md).
+
+BENCH_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard bench/load/*.c))
+
+.PHONY: bench
+bench: all $(BUILD)/bench/load ## measure beside nginx, Redis and PostgreSQL; BENCH_OPTIONS=--quick for a short run
+	bench/install
+	bench/run $(BENCH_OPTIONS)
+
+$(BUILD)/bench/load: $(BENCH_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^
+
+-include $(BENCH_OBJECTS:.o=.d)
+
+$(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/bench_*.c)): \
+	$(filter-out %/main.o,$(BENCH_OBJECTS))
+
 # Fuzzing: each tests/fuzz/*.c is a libFuzzer target (clang); its seeds lie in the folder of its name.
 
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))

@@ -219,10 +219,12 @@ static int start(struct smsd *smsd, struct buffer *why)
         return error;
     error = bootstrap(smsd, why);
     smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
-    smsd->api =
-        api_new(smsd->pipeline, smsd->jobs,
-                &(struct api_options){.is_test_clock = smsd->config.test_clock,
-                                      .body_bytes_max = (size_t)smsd->config.body_bytes_max});
+    smsd->api = api_new(
+        smsd->pipeline, smsd->jobs,
+        &(struct api_options){.is_test_clock = smsd->config.test_clock,
+                              .body_bytes_max = (size_t)smsd->config.body_bytes_max,
+                              .charges_drain_interval_ms = smsd->config.charges_drain_interval_ms,
+                              .charges_drain_max = (uint32_t)smsd->config.charges_drain_max});
     if (error == 0)
         error = start_server(smsd, why);
     return error;
@@ -279,10 +281,7 @@ static int serve(struct config *config, struct buffer *why)
 static int on_verify_row(void *context, enum table table, const void *key, size_t key_size,
                          const void *value, size_t value_size)
 {
-    if (table == TABLE_ACCOUNT)
-        audit_account(context, key, key_size, value, value_size);
-    if (table == TABLE_ENTRY)
-        audit_entry(context, key, key_size, value, value_size);
+    audit_row(context, table, key, key_size, value, value_size);
     return 0;
 }
 

@@ -44,14 +44,7 @@ struct account_body {
 };
 
 static const struct json_field account_fields[] = {
-    {.name = "id",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct account_body, id),
-     .is_required = true,
-     .min = 1,
-     .max = ACCOUNT_ID_MAX,
-     .check = account_id_is_valid,
-     .rule = ACCOUNT_ID_RULE},
+    ACCOUNT_FIELD(struct account_body, id),
     {.name = "currency",
      .kind = JSON_TEXT,
      .offset = offsetof(struct account_body, currency),
@@ -171,6 +164,17 @@ void api_account_get(struct call *call)
     } else {
         call_refuse(call, OUTCOME_ACCOUNT_NOT_FOUND, NULL);
     }
+}
+
+bool call_account(struct call *call, uint64_t number, struct account *account)
+{
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    bool is_found = account_find_number(txn, number, account);
+
+    pipeline_read_end(call->api->pipeline, txn);
+    if (!is_found)
+        call_refuse(call, OUTCOME_INTERNAL, "an account is missing");
+    return is_found;
 }
 
 static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};

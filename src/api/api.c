@@ -10,7 +10,6 @@
 #include "base/entropy.h"
 
 enum {
-    IDEMPOTENCY_KEY_MAX = 64,
     ARENA_BYTES_MAX =
         256 << 20, /* parsed bodies; what may be parsed is bounded by body_bytes_max */
 };
@@ -23,14 +22,22 @@ static size_t on_headers(void *context, const struct http_request *request)
     return api->options.body_bytes_max;
 }
 
-static bool is_json(struct text type)
+static bool is_type(struct text type, struct text wanted)
 {
-    static const char json[] = "application/json";
-    size_t size = sizeof json - 1;
+    return type.size >= wanted.size && strncasecmp(type.data, wanted.data, wanted.size) == 0 &&
+           (type.size == wanted.size || type.data[wanted.size] == ';' ||
+            type.data[wanted.size] == ' ');
+}
 
-    return type.data == NULL ||
-           (type.size >= size && strncasecmp(type.data, json, size) == 0 &&
-            (type.size == size || type.data[size] == ';' || type.data[size] == ' '));
+/* None at all is taken for JSON. */
+static bool take_type(struct call *call)
+{
+    struct text type = {call->request->content_type.data, call->request->content_type.size};
+
+    if (type.data == NULL || is_type(type, TEXT("application/json")))
+        return true;
+    call->is_lines = call->route->body == BODY_BATCH && is_type(type, TEXT("application/x-ndjson"));
+    return call->is_lines;
 }
 
 static bool find_route(struct call *call)
@@ -55,6 +62,25 @@ static bool find_route(struct call *call)
     return true;
 }
 
+bool idempotency_key_is_valid(const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] < 0x20 || data[i] > 0x7e)
+            return false;
+    }
+    return size > 0 && size <= IDEMPOTENCY_KEY_MAX;
+}
+
+struct hash128 call_key_hash(const struct call *call, struct text key)
+{
+    struct hash hash;
+
+    hash_init(&hash, pipeline_secret(call->api->pipeline), true);
+    hash_update(&hash, &call->key->row.number, sizeof call->key->row.number);
+    hash_update(&hash, key.data, key.size);
+    return hash_finish128(&hash);
+}
+
 /* The key's hash stands for API key and Idempotency-Key, the fingerprint for everything that makes
  * the request what it is. A NUL between the pieces keeps them apart. */
 static bool take_idempotency_key(struct call *call)
@@ -66,23 +92,13 @@ static bool take_idempotency_key(struct call *call)
 
     if (request->method != HTTP_METHOD_POST || key.data == NULL || call->key == NULL)
         return true;
-    if (key.size == 0 || key.size > IDEMPOTENCY_KEY_MAX ||
+    if (!idempotency_key_is_valid(key.data, key.size) ||
         request->header_count_idempotency_key > 1) {
         call_refuse(call, OUTCOME_INVALID,
                     "Idempotency-Key must be one header of 1 to 64 printable characters");
         return false;
     }
-    for (size_t i = 0; i < key.size; i++) {
-        if (key.data[i] < 0x20 || key.data[i] > 0x7e) {
-            call_refuse(call, OUTCOME_INVALID,
-                        "Idempotency-Key must be one header of 1 to 64 printable characters");
-            return false;
-        }
-    }
-    hash_init(&hash, secret, true);
-    hash_update(&hash, &call->key->row.number, sizeof call->key->row.number);
-    hash_update(&hash, key.data, key.size);
-    call->idempotency_key = hash_finish128(&hash);
+    call->idempotency_key = call_key_hash(call, key);
     hash_init(&hash, secret, false);
     hash_update(&hash, request->path.data, request->path.size);
     hash_update(&hash, "", 1);
@@ -99,13 +115,14 @@ static bool parse_body(struct call *call)
     const struct http_request *request = call->request;
     const char *why;
 
-    if (request->body.size == 0 || request->method == HTTP_METHOD_GET ||
-        request->method == HTTP_METHOD_HEAD)
+    if (request->body.size == 0 || call->route->body == BODY_NONE)
         return true;
-    if (!is_json((struct text){request->content_type.data, request->content_type.size})) {
+    if (!take_type(call)) {
         call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE, NULL);
         return false;
     }
+    if (call->route->body == BODY_BATCH)
+        return true;
     call->json = json_parse(call->arena, request->body.data, request->body.size, &why);
     if (call->json != NULL)
         return true;

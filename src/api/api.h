@@ -15,6 +15,8 @@ struct pipeline;
 struct api_options {
     bool is_test_clock;
     size_t body_bytes_max; /* of an ordinary request */
+    int64_t charges_drain_interval_ms;
+    uint32_t charges_drain_max;
 };
 
 struct api *api_new(struct pipeline *pipeline, struct jobs *jobs,

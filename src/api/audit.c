@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "engine/audit.h"
+#include "engine/entry.h"
 
 struct audit_call {
     struct api *api;
@@ -18,9 +19,21 @@ static int on_row(void *context, enum table table, const void *key, size_t key_s
 {
     struct audit_call *audit_call = context;
 
-    (void)table;
-    audit_account(&audit_call->audit, key, key_size, value, value_size);
+    audit_row(&audit_call->audit, table, key, key_size, value, value_size);
     return 0;
+}
+
+/* The hash chain's value after the last entry: to be noted down elsewhere. */
+static void write_head(struct json_writer *w, const uint8_t head[ENTRY_CHAIN_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[2 * ENTRY_CHAIN_SIZE];
+
+    for (size_t i = 0; i < ENTRY_CHAIN_SIZE; i++) {
+        text[2 * i] = digits[head[i] >> 4];
+        text[2 * i + 1] = digits[head[i] & 15];
+    }
+    json_text(w, "chain_head", text, sizeof text);
 }
 
 static void write_audit(struct buffer *body, struct audit_call *audit_call, bool is_ok)
@@ -38,6 +51,7 @@ static void write_audit(struct buffer *body, struct audit_call *audit_call, bool
     json_int(&w, "held", audit->held);
     json_int(&w, "pending", audit->pending);
     json_time(&w, "checked_at", audit_call->checked_at_ms);
+    write_head(&w, audit->chain_head);
     if (!is_ok)
         json_string(&w, "fault", audit->fault);
     json_object_end(&w);
@@ -65,10 +79,9 @@ static void on_end(void *context, int error)
 
 void api_audit(struct call *call)
 {
-    static const enum table tables[] = {TABLE_ACCOUNT};
     struct audit_call *audit_call = calloc(1, sizeof *audit_call);
-    struct pipeline_scan scan = {.tables = tables,
-                                 .table_count = 1,
+    struct pipeline_scan scan = {.tables = audit_tables,
+                                 .table_count = AUDIT_TABLES_ONLINE,
                                  .on_row = on_row,
                                  .on_end = on_end,
                                  .context = audit_call};

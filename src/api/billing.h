@@ -1,4 +1,4 @@
-/* What the billing handlers share: how accounts and entries are written. */
+/* What the billing handlers share: fields of bodies, and how accounts and entries are written. */
 #ifndef SMSD_API_BILLING_H
 #define SMSD_API_BILLING_H
 
@@ -6,6 +6,23 @@
 #include "engine/ledger.h"
 
 #define ACCOUNT_ID_RULE "must be 1 to 64 letters, digits or any of _.:+-@, not beginning with @"
+
+/* Rows of declarations of bodies: `type` is the struct that is filled. */
+#define ACCOUNT_FIELD(type, member)                                                                \
+    {                                                                                              \
+        .name = #member, .kind = JSON_TEXT, .offset = offsetof(type, member), .is_required = true, \
+        .min = 1, .max = ACCOUNT_ID_MAX, .check = account_id_is_valid, .rule = ACCOUNT_ID_RULE     \
+    }
+#define AMOUNT_FIELD(type, required)                                                               \
+    {                                                                                              \
+        .name = "amount", .kind = JSON_INT, .offset = offsetof(type, amount),                      \
+        .is_required = (required), .min = 1, .max = AMOUNT_MAX                                     \
+    }
+#define REFERENCE_FIELD(type)                                                                      \
+    {                                                                                              \
+        .name = "reference", .kind = JSON_TEXT, .offset = offsetof(type, reference),               \
+        .is_nullable = true, .min = 1, .max = REFERENCE_MAX                                        \
+    }
 
 /* The account object of the contract; `name` as in json/write.h. */
 void write_account(struct json_writer *writer, const char *name, struct text id,
@@ -19,18 +36,21 @@ struct entry_view {
     int64_t amount, balance;
     uint32_t count;
     struct text reference;
+    enum source_type source_type;
     uint64_t source;
 };
 void write_entry(struct json_writer *writer, const struct entry_view *entry);
-/* False if `text` is no entry type. */
-bool entry_type_parse(struct text text, enum entry_type *type);
+void write_reference(struct json_writer *writer, struct text reference);
 
-static inline void write_reference(struct json_writer *writer, struct text reference)
-{
-    if (reference.size == 0)
-        json_null(writer, "reference");
-    else
-        json_text(writer, "reference", reference.data, reference.size);
-}
+/* The account of that number: for answers about things that name their account by it. False: it is
+ * gone, which cannot be. */
+bool call_account(struct call *call, uint64_t number, struct account *account);
+
+/* api/charges.c, for batches: fills a charge's command from an item, or adds to `errors`; writes
+ * what a charge is answered with, and returns its status. */
+bool charge_bind(struct call *call, const struct json_value *json, struct command *command,
+                 struct text *idempotency_key, struct json_errors *errors);
+int charge_write(struct json_writer *writer, const char *name, const struct command *command,
+                 const struct result *result);
 
 #endif

@@ -9,8 +9,9 @@
 bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
                uint64_t *given)
 {
-    struct json_errors errors = {.count = 0};
+    struct json_errors errors;
 
+    json_errors_init(&errors);
     if (call->json == NULL) {
         call_refuse(call, OUTCOME_MALFORMED_JSON, "A JSON object is expected as the body");
         return false;
@@ -100,10 +101,11 @@ static void bind_parameter(struct call *call, const struct json_field *fields, s
 
 bool call_bind_query(struct call *call, const struct json_field *fields, size_t count, void *target)
 {
-    struct json_errors errors = {.count = 0};
+    struct json_errors errors;
     const char *next = call->request->query.data;
-    const char *end = next + call->request->query.size;
+    const char *end = next == NULL ? NULL : next + call->request->query.size;
 
+    json_errors_init(&errors);
     while (next != NULL && next < end) {
         const char *stop = memchr(next, '&', (size_t)(end - next));
         const char *equals;

@@ -45,6 +45,7 @@ struct call {
     const struct route *route;
     struct text params[ROUTE_PARAMS_MAX];
     const struct api_key *key;     /* NULL on open routes */
+    bool is_lines;                 /* the body is NDJSON: only of routes that take it */
     const struct json_value *json; /* the body; NULL: none was sent */
     bool has_idempotency_key;
     struct hash128 idempotency_key;
@@ -64,6 +65,8 @@ void call_refuse_field(struct call *call, const char *pointer, const char *detai
 
 /* For answers that come later: writes the problem and returns its status. */
 int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail);
+void call_write_problem_errors(struct buffer *body, enum outcome outcome, const char *detail,
+                               const struct json_errors *errors);
 
 /* --- reading -------------------------------------------------------------------------------------
  */
@@ -106,6 +109,11 @@ bool call_page_after(struct call *call, const struct page *page, uint64_t *numbe
 /* --- running -------------------------------------------------------------------------------------
  */
 
+enum { IDEMPOTENCY_KEY_MAX = 64 };
+bool idempotency_key_is_valid(const char *data, size_t size);
+/* What an Idempotency-Key of this caller is kept under. */
+struct hash128 call_key_hash(const struct call *call, struct text key);
+
 /* Runs the command under the call's idempotency key. False: it was refused, and that is replied. */
 bool call_run(struct call *call, struct command *command, struct result *result);
 
@@ -128,7 +136,7 @@ static inline struct text text_of(struct json_text text)
 }
 
 /* The handlers, one a row of route.def. */
-#define ROUTE(method, path, scope, success, handler) void api_##handler(struct call *call);
+#define ROUTE(method, path, scope, success, body, handler) void api_##handler(struct call *call);
 #include "api/route.def"
 #undef ROUTE
 

@@ -9,6 +9,7 @@
 #include "api/billing.h"
 #include "base/id.h"
 #include "base/time_text.h"
+#include "engine/entry.h"
 
 enum { ENTRIES_EXAMINED_MAX = 5000 };
 
@@ -18,14 +19,13 @@ static const struct text type_texts[] = {
 #undef ENTRY_TYPE
 };
 
-/* By entry type: the prefix of the id of what made it. */
-static const char *const source_prefixes[ENTRY_TYPE_COUNT] = {
-    [ENTRY_CHARGE] = "chg_",      [ENTRY_REFUND] = "chg_",         [ENTRY_TRANSFER] = "trf_",
-    [ENTRY_PACKET_SEND] = "pkt_", [ENTRY_PACKET_GRAB] = "pkt_",    [ENTRY_PACKET_REFUND] = "pkt_",
-    [ENTRY_MESSAGE] = "msg_",     [ENTRY_MESSAGE_REFUND] = "msg_",
+static const char *const source_prefixes[] = {
+#define SOURCE_TYPE(name, number, prefix) [number] = prefix,
+#include "engine/source_type.def"
+#undef SOURCE_TYPE
 };
 
-bool entry_type_parse(struct text text, enum entry_type *type)
+static bool entry_type_parse(struct text text, enum entry_type *type)
 {
     for (size_t i = 1; i < sizeof type_texts / sizeof *type_texts; i++) {
         if (text_equals(type_texts[i], text)) {
@@ -34,6 +34,14 @@ bool entry_type_parse(struct text text, enum entry_type *type)
         }
     }
     return false;
+}
+
+void write_reference(struct json_writer *w, struct text reference)
+{
+    if (reference.size == 0)
+        json_null(w, "reference");
+    else
+        json_text(w, "reference", reference.data, reference.size);
 }
 
 void write_entry(struct json_writer *w, const struct entry_view *entry)
@@ -46,10 +54,10 @@ void write_entry(struct json_writer *w, const struct entry_view *entry)
     json_int(w, "balance", entry->balance);
     json_int(w, "count", entry->count);
     write_reference(w, entry->reference);
-    if (entry->source == 0)
+    if (entry->source_type == SOURCE_NONE)
         json_null(w, "source");
     else
-        json_id(w, "source", source_prefixes[entry->type], entry->source);
+        json_id(w, "source", source_prefixes[entry->source_type], entry->source);
     json_time(w, "created_at", id_time_ms(entry->number));
     json_object_end(w);
 }
@@ -142,6 +150,7 @@ static uint64_t write_page(struct json_writer *w, struct txn *txn, const struct 
                                         .balance = entry.row.balance,
                                         .count = entry.row.count,
                                         .reference = {entry.reference, entry.row.reference_size},
+                                        .source_type = (enum source_type)entry.row.source_type,
                                         .source = entry.row.source});
         }
         number = entry.row.previous;
@@ -149,13 +158,14 @@ static uint64_t write_page(struct json_writer *w, struct txn *txn, const struct 
     return 0;
 }
 
-/* The entry behind the cursor's, or the account's last. */
-static uint64_t first_of_page(struct txn *txn, const struct account *account, uint64_t after)
+/* The entry behind the cursor's, or the last one that the filter's end lets through. */
+static uint64_t first_of_page(struct txn *txn, const struct account *account, uint64_t after,
+                              const struct filter *filter)
 {
     struct entry entry;
 
     if (after == 0)
-        return account->row.entry_last;
+        return entry_find_before(txn, account, filter->end, &entry) ? entry.number : 0;
     if (!entry_find(txn, after, &entry) || entry.row.account != account->row.number)
         return 0;
     return entry.row.previous;
@@ -183,8 +193,56 @@ void api_entry_list(struct call *call)
     w = call_answer(call);
     json_object_begin(&w, NULL);
     json_array_begin(&w, "data");
-    next = write_page(&w, txn, &account, first_of_page(txn, &account, after), &filter,
+    next = write_page(&w, txn, &account, first_of_page(txn, &account, after, &filter), &filter,
                       query.page.limit);
     call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
     call_end_list(&w, next);
+}
+
+struct balance_query {
+    struct json_text at;
+};
+
+static const struct json_field balance_parameters[] = {
+    {.name = "at",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct balance_query, at),
+     .min = 1,
+     .max = 64,
+     .check = is_time,
+     .rule = "must be a time as RFC 3339 writes it"},
+};
+
+/* The balance as it was at the end of a millisecond; now, if no time is given. */
+void api_balance_get(struct call *call)
+{
+    struct balance_query query = {.at = {NULL, 0}};
+    int64_t at_ms = pipeline_now_ms(call->api->pipeline), balance = 0;
+    struct account account;
+    struct entry entry;
+    struct json_writer w;
+    struct txn *txn;
+    bool is_found;
+
+    if (!call_bind_query(call, balance_parameters, FIELD_COUNT(balance_parameters), &query))
+        return;
+    if (query.at.data != NULL)
+        time_parse(query.at.data, query.at.size, &at_ms);
+    txn = pipeline_read_begin(call->api->pipeline);
+    is_found = account_find(txn, call->params[0], &account);
+    if (is_found && (account.row.flags & ACCOUNT_IS_SYSTEM))
+        balance = account.row.balance;
+    else if (is_found && entry_find_before(txn, &account, id_at(at_ms + 1), &entry))
+        balance = entry.row.balance;
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    if (!is_found) {
+        call_refuse(call, OUTCOME_ACCOUNT_NOT_FOUND, NULL);
+        return;
+    }
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    json_text(&w, "account", account.id, account.id_size);
+    json_time(&w, "at", at_ms);
+    json_int(&w, "balance", balance);
+    json_object_end(&w);
 }

@@ -85,6 +85,12 @@ int call_write_problem(struct buffer *body, enum outcome outcome, const char *de
     return outcome_infos[outcome].status;
 }
 
+void call_write_problem_errors(struct buffer *body, enum outcome outcome, const char *detail,
+                               const struct json_errors *errors)
+{
+    write_problem(body, &outcome_infos[outcome], detail, errors);
+}
+
 /* A refusal that the engine never saw is kept under its key all the same. */
 static bool keep_refusal(struct call *call, enum outcome outcome)
 {
@@ -120,8 +126,9 @@ void call_refuse_errors(struct call *call, const struct json_errors *errors)
 
 void call_refuse_field(struct call *call, const char *pointer, const char *detail)
 {
-    struct json_errors errors = {.count = 0};
+    struct json_errors errors;
 
+    json_errors_init(&errors);
     json_errors_add(call->arena, &errors, pointer, detail);
     call_refuse_errors(call, &errors);
 }
@@ -147,7 +154,7 @@ void api_on_refusal(void *context, const struct http_request *request, const cha
     struct outcome_info info = {reply->status, code, detail};
 
     for (int i = 0; i < OUTCOME_COUNT; i++) {
-        if (strcmp(outcome_infos[i].code, code) == 0)
+        if (outcome_infos[i].code != NULL && strcmp(outcome_infos[i].code, code) == 0)
             info.title = outcome_infos[i].title;
     }
     call_common_headers(api, request, reply->headers);

@@ -15,11 +15,14 @@ enum { ROUTE_PARAMS_MAX = 2, ROUTE_SEGMENTS_MAX = 6 };
 
 #define SCOPE_OPEN 0
 
+enum route_body { BODY_NONE, BODY_JSON, BODY_BATCH };
+
 struct route {
     enum http_method method;
     const char *path;
     uint32_t scope; /* enum scope, or SCOPE_OPEN */
     int success;
+    enum route_body body;
     void (*handler)(struct call *call);
 };
 

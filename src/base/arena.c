@@ -46,6 +46,7 @@ static void fill_from(struct arena *arena, struct arena_chunk *chunk)
 {
     arena->next = chunk->data;
     arena->end = (char *)chunk + chunk->bytes;
+    arena_hide(chunk->data, chunk->bytes - sizeof *chunk);
 }
 
 void arena_reset(struct arena *arena)
@@ -86,7 +87,7 @@ void *arena_grow(struct arena *arena, size_t size)
 {
     if (size > ARENA_ALLOC_MAX)
         log_fatal("arena allocation", NULL, ENOMEM);
-    size_t rounded = (size + 7) & ~(size_t)7;
+    size_t rounded = (size + ARENA_GAP + 7) & ~(size_t)7;
     size_t bytes = next_chunk_bytes(arena, sizeof(struct arena_chunk) + rounded);
     struct arena_chunk *chunk = malloc(bytes);
     if (chunk == NULL)
@@ -103,6 +104,7 @@ void *arena_grow(struct arena *arena, size_t size)
         arena->chunks = chunk;
         fill_from(arena, chunk);
         arena->next += rounded;
+        arena_show(chunk->data, size);
     }
     return chunk->data;
 }

@@ -26,6 +26,18 @@ void arena_init(struct arena *arena, size_t bytes_max);
 void arena_release(struct arena *arena);
 /* Everything handed out so far is void; the largest chunk is kept for reuse. */
 void arena_reset(struct arena *arena);
+/* Under AddressSanitizer what is not handed out is poisoned, a gap behind each piece included. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+enum { ARENA_GAP = 8 };
+#define arena_hide(at, size) ASAN_POISON_MEMORY_REGION((at), (size))
+#define arena_show(at, size) ASAN_UNPOISON_MEMORY_REGION((at), (size))
+#else
+enum { ARENA_GAP = 0 };
+#define arena_hide(at, size) ((void)(at), (void)(size))
+#define arena_show(at, size) ((void)(at), (void)(size))
+#endif
+
 /* The slow half of arena_alloc: room from a new chunk. */
 void *arena_grow(struct arena *arena, size_t size);
 
@@ -33,9 +45,11 @@ void *arena_grow(struct arena *arena, size_t size);
 static inline void *arena_alloc(struct arena *arena, size_t size)
 {
     char *at = arena->next;
-    if ((size_t)(arena->end - at) < size + 7 || size > ARENA_ALLOC_MAX)
+    size_t rounded = (size + ARENA_GAP + 7) & ~(size_t)7;
+    if (size > ARENA_ALLOC_MAX || (size_t)(arena->end - at) < rounded)
         return arena_grow(arena, size);
-    arena->next = at + ((size + 7) & ~(size_t)7);
+    arena->next = at + rounded;
+    arena_show(at, size);
     return at;
 }
 

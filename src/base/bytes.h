@@ -1,4 +1,4 @@
-/* Big-endian integers in keys, so that memcmp orders them; little helpers for fixed layouts. */
+/* Big-endian integers in keys, so that memcmp orders them. */
 #ifndef SMSD_BASE_BYTES_H
 #define SMSD_BASE_BYTES_H
 

@@ -1,6 +1,7 @@
 /* Decimal digits. Counting them first lets them be written in place, from the end. */
 #include "base/digits.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char pairs[] = "0001020304050607080910111213141516171819"
@@ -11,7 +12,7 @@ static const char pairs[] = "0001020304050607080910111213141516171819"
 
 void digits_put_pair(char *to, unsigned value)
 {
-    memcpy(to, pairs + 2 * value, 2);
+    memcpy(to, pairs + (size_t)2 * value, 2);
 }
 
 static size_t count_digits(uint64_t value)
@@ -50,4 +51,27 @@ size_t digits_put_int(char *to, int64_t value)
         return digits_put_uint(to, (uint64_t)value);
     to[0] = '-';
     return 1 + digits_put_uint(to + 1, 0 - (uint64_t)value);
+}
+
+size_t digits_put_decimal(char *to, int64_t value, int decimals)
+{
+    assert(decimals >= 0 && decimals <= DIGITS_DECIMALS_MAX);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    uint64_t unit = 1;
+    for (int i = 0; i < decimals; i++)
+        unit *= 10;
+    char *at = to;
+    if (value < 0)
+        *at++ = '-';
+    at += digits_put_uint(at, rest / unit);
+    rest %= unit;
+    if (rest != 0)
+        *at++ = '.';
+    /* cppcheck-suppress zerodivcond ; unit is a power of ten, above 1 here */
+    while (unit > 1 && rest > 0) {
+        unit /= 10;
+        *at++ = (char)('0' + rest / unit);
+        rest %= unit;
+    }
+    return (size_t)(at - to);
 }

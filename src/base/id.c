@@ -47,6 +47,7 @@ size_t id_format(char *to, const char *prefix, uint64_t number)
     size_t prefix_size = strlen(prefix);
     assert(prefix_size <= ID_PREFIX_MAX);
     memcpy(to, prefix, prefix_size);
+#pragma GCC unroll 13 /* in every reply, several times */
     for (int i = ID_DIGITS - 1; i >= 0; i--) {
         to[prefix_size + (size_t)i] = digits[number & 31];
         number >>= 5;

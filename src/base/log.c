@@ -33,10 +33,16 @@ struct line {
     bool is_cut;
 };
 
+/* A text's closing quote may stand in the one byte behind LINE_ROOM. */
+static size_t room(const struct line *line)
+{
+    return line->size < LINE_ROOM ? LINE_ROOM - line->size : 0;
+}
+
 /* Puts all of it or nothing. */
 static bool put(struct line *line, const char *data, size_t size)
 {
-    if (size > LINE_ROOM - line->size) {
+    if (size > room(line)) {
         line->is_cut = true;
         return false;
     }
@@ -106,7 +112,7 @@ static void put_field(struct line *line, const struct log_field *field)
     if (field->kind != LOG_FIELD_NUMBER && field->text == NULL)
         return;
     size_t name_size = strlen(field->name);
-    if (LINE_ROOM - line->size < name_size + DIGITS_MAX + 8) { /* no field without its value */
+    if (room(line) < name_size + DIGITS_MAX + 8) { /* no field without its value */
         line->is_cut = true;
         return;
     }

@@ -28,13 +28,14 @@ struct log_field {
 /* A phone number with its middle hidden: "+861***5678". */
 #define LOG_MOBILE(name, value) ((struct log_field){(name), (value), 0, LOG_FIELD_MOBILE})
 
-/* `path` NULL is stderr. Returns 0 or an enum error. */
+/* `path` NULL is stderr. Returns 0 or an enum error. Opening and reopening are for one thread. */
 int log_open(const char *path, enum log_level level);
 /* Opens the same path again, for log rotation. Keeps the old file if that fails. */
 int log_reopen(void);
 bool log_is_on(enum log_level level);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, int count);
 
+/* One field at least; without any: log_fields(level, event, NULL, 0). */
 #define log_event(level, event, ...)                                                               \
     do {                                                                                           \
         const struct log_field log_fields_[] = {__VA_ARGS__};                                      \

@@ -130,6 +130,11 @@ static void blocks(uint32_t state[8], const uint8_t *data, size_t count)
 
 #endif
 
+void sha256_compress(uint32_t state[8], const void *data, size_t count)
+{
+    blocks(state, data, count);
+}
+
 void sha256_init(struct sha256 *sha)
 {
     static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,

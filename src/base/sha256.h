@@ -20,6 +20,8 @@ struct sha256 {
 void sha256_init(struct sha256 *sha);
 void sha256_update(struct sha256 *sha, const void *data, size_t size);
 void sha256_finish(struct sha256 *sha, uint8_t digest[SHA256_SIZE]);
+/* The compression function alone, over whole blocks of 64 bytes: for constructions of one's own. */
+void sha256_compress(uint32_t state[8], const void *blocks, size_t count);
 void sha256(const void *data, size_t size, uint8_t digest[SHA256_SIZE]);
 
 #endif

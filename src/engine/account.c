@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "engine/charge.h"
 #include "engine/handler.h"
 #include "engine/ledger.h"
 
@@ -91,6 +92,19 @@ void ledger_store(struct engine *engine, struct account *account)
     }
 }
 
+static void change_flag(struct account_row *row, enum account_flag flag, bool is_set)
+{
+    row->flags = (uint8_t)(is_set ? row->flags | flag : row->flags & ~(unsigned)flag);
+}
+
+/* Setting a threshold is no crossing of it. */
+static void set_low_balance(struct account_row *row, bool has_low_balance, int64_t low_balance)
+{
+    row->low_balance = has_low_balance ? low_balance : 0;
+    change_flag(row, ACCOUNT_HAS_LOW_BALANCE, has_low_balance);
+    change_flag(row, ACCOUNT_IS_LOW, has_low_balance && row->balance < low_balance);
+}
+
 enum outcome engine_account_create(struct engine *engine,
                                    const struct account_create_command *command,
                                    struct result *answer)
@@ -101,18 +115,10 @@ enum outcome engine_account_create(struct engine *engine,
         return OUTCOME_ACCOUNT_EXISTS;
     ledger_open_account(engine, &account, command->id, command->currency);
     account.row.credit_limit = command->credit_limit;
-    if (command->has_low_balance) {
-        account.row.flags |= ACCOUNT_HAS_LOW_BALANCE;
-        account.row.low_balance = command->low_balance;
-    }
+    set_low_balance(&account.row, command->has_low_balance, command->low_balance);
     ledger_store(engine, &account);
     answer->of.account.row = account.row;
     return OUTCOME_OK;
-}
-
-static void change_flag(struct account_row *row, enum account_flag flag, bool is_set)
-{
-    row->flags = (uint8_t)(is_set ? row->flags | flag : row->flags & ~(unsigned)flag);
 }
 
 enum outcome engine_account_update(struct engine *engine,
@@ -129,12 +135,12 @@ enum outcome engine_account_update(struct engine *engine,
         account.row.status = (uint8_t)command->status;
     if (command->has_credit_limit)
         account.row.credit_limit = command->credit_limit;
-    if (command->has_low_balance) {
-        change_flag(&account.row, ACCOUNT_HAS_LOW_BALANCE, !command->is_low_balance_cleared);
-        account.row.low_balance = command->is_low_balance_cleared ? 0 : command->low_balance;
-    }
+    if (command->has_low_balance)
+        set_low_balance(&account.row, !command->is_low_balance_cleared, command->low_balance);
     if (command->has_packets_blocked)
         change_flag(&account.row, ACCOUNT_PACKETS_BLOCKED, command->packets_blocked);
+    if (account.row.status == ACCOUNT_ACTIVE)
+        charge_queue_resume(engine, account.row.number);
     ledger_store(engine, &account);
     answer->of.account.row = account.row;
     return OUTCOME_OK;

@@ -37,9 +37,19 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
     va_end(arguments);
 }
 
-void audit_init(struct audit *audit, bool has_entries)
+const enum table audit_tables[AUDIT_TABLES] = {TABLE_META, TABLE_ACCOUNT, TABLE_ENTRY, TABLE_HOLD,
+                                               TABLE_DRAIN};
+
+void audit_init(struct audit *audit, bool is_whole)
 {
-    *audit = (struct audit){.has_entries = has_entries};
+    *audit = (struct audit){.is_whole = is_whole};
+    chain_init(&audit->chain);
+    memcpy(audit->chain_head, &audit->chain, sizeof audit->chain_head);
+}
+
+static uint64_t weigh(uint64_t account, int64_t amount)
+{
+    return hash64(&token_key, &account, sizeof account) * (uint64_t)amount;
 }
 
 static void add_to_currency(struct audit *audit, const struct account_row *row)
@@ -76,8 +86,8 @@ static void add_system(struct audit *audit, struct text id, int64_t balance)
         fault(audit, "account %.*s is no system account", (int)id.size, id.data);
 }
 
-void audit_account(struct audit *audit, const void *id, size_t id_size, const void *value,
-                   size_t value_size)
+static void add_account(struct audit *audit, const void *id, size_t id_size, const void *value,
+                        size_t value_size)
 {
     struct text text = {id, id_size};
     struct account_row row;
@@ -92,6 +102,8 @@ void audit_account(struct audit *audit, const void *id, size_t id_size, const vo
         fault(audit, "account %.*s holds a negative amount", (int)id_size, text.data);
     audit->held += row.held;
     audit->pending += row.pending;
+    audit->held_named += weigh(row.number, row.held);
+    audit->pending_named += weigh(row.number, row.pending);
     if (account_id_is_system(text)) {
         add_system(audit, text, row.balance);
         return;
@@ -103,8 +115,18 @@ void audit_account(struct audit *audit, const void *id, size_t id_size, const vo
         fault(audit, "account %.*s has a balance and no entry", (int)id_size, text.data);
 }
 
-void audit_entry(struct audit *audit, const void *key, size_t key_size, const void *value,
-                 size_t value_size)
+static void step_chain(struct audit *audit, uint64_t number, const struct entry_row *row,
+                       const char *reference)
+{
+    if (chain_step(&audit->chain, number, row, reference) != row->chain) {
+        char id[ID_TEXT_MAX];
+        fault(audit, "the hash chain breaks at entry %.*s: it, or what was before it, is changed",
+              (int)id_format(id, "ent_", number), id);
+    }
+}
+
+static void add_entry(struct audit *audit, const void *key, size_t key_size, const char *value,
+                      size_t value_size)
 {
     struct entry_row row;
     uint64_t number = key_size == 8 ? bytes_get_u64_be(key) : 0;
@@ -113,11 +135,13 @@ void audit_entry(struct audit *audit, const void *key, size_t key_size, const vo
     int64_t before;
 
     audit->entries++;
-    if (number == 0 || value_size < sizeof row) {
+    if (value_size >= sizeof row)
+        memcpy(&row, value, sizeof row);
+    if (number == 0 || value_size < sizeof row || value_size != sizeof row + row.reference_size) {
         fault(audit, "entry %.*s has a row of %zu bytes", id_size, id, value_size);
         return;
     }
-    memcpy(&row, value, sizeof row);
+    step_chain(audit, number, &row, value + sizeof row);
     audit->entries_there += token(number, row.account, row.balance);
     if (__builtin_sub_overflow(row.balance, row.amount, &before) || row.previous >= number)
         fault(audit, "entry %.*s does not follow from the one before it", id_size, id);
@@ -125,6 +149,74 @@ void audit_entry(struct audit *audit, const void *key, size_t key_size, const vo
         audit->entries_named += token(row.previous, row.account, before);
     else if (before != 0)
         fault(audit, "entry %.*s is its account's first and does not begin at zero", id_size, id);
+}
+
+static void add_hold(struct audit *audit, const void *value, size_t value_size)
+{
+    struct hold_row row;
+
+    if (value_size != sizeof row) {
+        fault(audit, "a hold has a row of %zu bytes", value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    if (row.status == HOLD_OPEN)
+        audit->held_there += weigh(row.account, row.amount);
+}
+
+static void add_drain(struct audit *audit, const void *value, size_t value_size)
+{
+    struct drain_row row;
+
+    if (value_size != sizeof row) {
+        fault(audit, "a drain has a row of %zu bytes", value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    if (row.entry == 0)
+        audit->pending_there += weigh(row.account, row.amount);
+}
+
+static void add_meta(struct audit *audit, struct text name, const void *value, size_t value_size)
+{
+    if (text_equals(name, TEXT("entry_chain")) && value_size == sizeof audit->chain_head)
+        memcpy(audit->chain_head, value, value_size);
+}
+
+void audit_row(struct audit *audit, enum table table, const void *key, size_t key_size,
+               const void *value, size_t value_size)
+{
+    switch (table) {
+    case TABLE_META:
+        add_meta(audit, (struct text){key, key_size}, value, value_size);
+        break;
+    case TABLE_ACCOUNT:
+        add_account(audit, key, key_size, value, value_size);
+        break;
+    case TABLE_ENTRY:
+        add_entry(audit, key, key_size, value, value_size);
+        break;
+    case TABLE_HOLD:
+        add_hold(audit, value, value_size);
+        break;
+    case TABLE_DRAIN:
+        add_drain(audit, value, value_size);
+        break;
+    default: /* no rule is about it */
+        break;
+    }
+}
+
+static void check_whole(struct audit *audit)
+{
+    if (audit->entries_there != audit->entries_named)
+        fault(audit, "entries are missing, changed or inserted");
+    if (memcmp(audit->chain_head, &audit->chain, sizeof audit->chain_head) != 0)
+        fault(audit, "the hash chain does not end where its head says");
+    if (audit->held_there != audit->held_named)
+        fault(audit, "what accounts say is held is not what open holds hold");
+    if (audit->pending_there != audit->pending_named)
+        fault(audit, "what accounts say is pending is not what waits in queues");
 }
 
 bool audit_finish(struct audit *audit)
@@ -138,7 +230,7 @@ bool audit_finish(struct audit *audit)
                   (long long)audit->currencies[i].sum);
     }
     audit->sum = (int64_t)sum;
-    if (audit->has_entries && audit->entries_there != audit->entries_named)
-        fault(audit, "entries are missing, changed or inserted");
+    if (audit->is_whole)
+        check_whole(audit);
     return audit->fault[0] == '\0';
 }

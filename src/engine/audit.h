@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/row.h"
+#include "engine/chain.h"
+#include "store/table.h"
 
 enum { AUDIT_CURRENCIES_MAX = 256 };
 
@@ -27,15 +28,24 @@ struct audit {
      * account. Both sides are summed as hashes, so that one pass in any order and no memory prove
      * the chains whole. */
     uint64_t entries_there, entries_named;
-    bool has_entries; /* entries were fed as well */
-    char fault[256];  /* the first thing found wrong; "" if none */
+    /* The same for what is held and pending: each open hold and waiting drain weighs its amount by
+     * a hash of its account, as the account weighs what it says is held and pending. */
+    uint64_t held_there, held_named, pending_there, pending_named;
+    struct chain chain;     /* over the entries fed so far */
+    uint8_t chain_head[32]; /* as TABLE_META has it */
+    bool is_whole;          /* every table was fed, entries in order */
+    char fault[256];        /* the first thing found wrong; "" if none */
 };
 
-void audit_init(struct audit *audit, bool has_entries);
-void audit_account(struct audit *audit, const void *id, size_t id_size, const void *value,
-                   size_t value_size);
-void audit_entry(struct audit *audit, const void *key, size_t key_size, const void *value,
-                 size_t value_size);
+/* The tables that the rules are about: online the first AUDIT_TABLES_ONLINE are read. */
+enum { AUDIT_TABLES_ONLINE = 2, AUDIT_TABLES = 5 };
+extern const enum table audit_tables[AUDIT_TABLES];
+
+/* `is_whole`: all of audit_tables will be fed, each in the order of its keys. */
+void audit_init(struct audit *audit, bool is_whole);
+/* Any row of any table. */
+void audit_row(struct audit *audit, enum table table, const void *key, size_t key_size,
+               const void *value, size_t value_size);
 /* After the last row: true if every rule holds; otherwise `fault` says what does not. */
 bool audit_finish(struct audit *audit);
 

@@ -65,6 +65,52 @@ struct money_command {
     struct text reference;
 };
 
+struct charge_queue_command {
+    struct text account;
+    int64_t amount;
+    struct text reference;
+    int64_t interval_ms; /* a queue is drained this long after its first charge */
+    uint32_t count_max;  /* charges of one drain */
+};
+
+/* What runs because its time has come: engine/due.h. */
+struct due_command {
+    uint64_t number;
+    int64_t due_ms;
+};
+
+struct refund_command {
+    uint64_t charge;
+    bool has_amount; /* otherwise: what is left of the charge */
+    int64_t amount;
+};
+
+struct transfer_command {
+    struct text from, to;
+    int64_t amount;
+    struct text reference;
+};
+
+struct hold_create_command {
+    struct text account;
+    int64_t amount;
+    int64_t expires_in_ms;
+};
+
+struct hold_capture_command {
+    uint64_t hold;
+    bool has_amount; /* otherwise: all of it */
+    int64_t amount;  /* what is not captured is released */
+};
+
+struct hold_release_command {
+    uint64_t hold;
+};
+
+struct batch_command {
+    char nothing;
+};
+
 struct api_key_create_command {
     uint8_t digest[SHA256_SIZE];
     struct text name, company;
@@ -113,6 +159,20 @@ struct entry_result {
     int64_t balance;
 };
 
+struct refund_result {
+    int64_t balance;
+    int64_t amount;
+    uint64_t account; /* number */
+};
+
+struct transfer_result {
+    int64_t from_balance, to_balance;
+};
+
+struct hold_result {
+    struct hold_row row;
+};
+
 struct result {
     enum outcome outcome;
     bool is_replayed;
@@ -121,6 +181,9 @@ struct result {
         struct nothing_result nothing;
         struct account_result account;
         struct entry_result entry;
+        struct refund_result refund;
+        struct transfer_result transfer;
+        struct hold_result hold;
     } of;
 };
 

@@ -34,25 +34,34 @@ uint64_t engine_next_number(struct engine *engine)
     return ++engine->number_last;
 }
 
-uint64_t engine_apply(struct txn *txn, const struct command *command, struct result *result)
+static void apply(struct engine *engine, struct result *result)
 {
-    struct engine engine = {txn, command, command->number};
-    const struct command_info *info;
+    const struct command *command = engine->command;
+    const struct command_info *info = &command_infos[command->type];
     size_t savepoint;
 
+    if (command->has_key && idempotency_replay(engine, result, info->result_size))
+        return;
+    savepoint = txn_savepoint(engine->txn);
+    result->outcome = info->run(engine, command, result);
+    if (result->outcome != OUTCOME_OK) {
+        txn_rollback(engine->txn, savepoint);
+        engine->due_first_ms = INT64_MAX;
+    }
+    if (command->has_key && outcome_is_kept(result->outcome))
+        idempotency_keep(engine, result, info->result_size);
+}
+
+void engine_apply(struct txn *txn, const struct command *command, struct result *result,
+                  struct engine_effect *effect)
+{
+    struct engine engine = {txn, command, command->number, INT64_MAX};
+
     assert(command->type < COMMAND_COUNT);
-    info = &command_infos[command->type];
     result->is_replayed = false;
     result->number = command->number;
-    if (command->has_key && idempotency_replay(&engine, result, info->result_size))
-        return engine.number_last;
-    savepoint = txn_savepoint(txn);
-    result->outcome = info->run(&engine, command, result);
-    if (result->outcome != OUTCOME_OK)
-        txn_rollback(txn, savepoint);
-    if (command->has_key && outcome_is_kept(result->outcome))
-        idempotency_keep(&engine, result, info->result_size);
-    return engine.number_last;
+    apply(&engine, result);
+    *effect = (struct engine_effect){engine.number_last, engine.due_first_ms};
 }
 
 enum outcome engine_refusal(struct engine *engine, const struct refusal_command *command,
@@ -62,4 +71,14 @@ enum outcome engine_refusal(struct engine *engine, const struct refusal_command 
     (void)answer;
     assert(command->outcome != OUTCOME_OK);
     return command->outcome;
+}
+
+/* A batch's own key keeps nothing but that it was used, and for what: each item has its own. */
+enum outcome engine_batch(struct engine *engine, const struct batch_command *command,
+                          struct result *answer)
+{
+    (void)engine;
+    (void)command;
+    (void)answer;
+    return OUTCOME_OK;
 }

@@ -13,10 +13,15 @@ struct txn;
 /* How long a first answer is replayed. */
 #define IDEMPOTENCY_AGE_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
 
-/* Runs the command inside the open transaction, which the caller commits whatever the outcome.
- * Returns the last number that was given out: at least command->number, more if the command made
- * several things. */
-uint64_t engine_apply(struct txn *txn, const struct command *command, struct result *result);
+/* What a command did besides its answer. */
+struct engine_effect {
+    uint64_t number_last; /* the last number it gave out: at least command->number */
+    int64_t due_first_ms; /* the earliest thing it made due; INT64_MAX: none */
+};
+
+/* Runs the command inside the open transaction, which the caller commits whatever the outcome. */
+void engine_apply(struct txn *txn, const struct command *command, struct result *result,
+                  struct engine_effect *effect);
 
 /* Of a row of TABLE_IDEMPOTENCY: is it past its age? Any thread. */
 bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms);

@@ -9,6 +9,7 @@ struct engine {
     struct txn *txn;
     const struct command *command;
     uint64_t number_last;
+    int64_t due_first_ms; /* the earliest row put into TABLE_DUE; INT64_MAX: none */
 };
 
 /* The number for the first thing the command makes is command->number; each further one comes from

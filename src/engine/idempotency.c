@@ -69,6 +69,7 @@ void idempotency_keep(struct engine *engine, const struct result *answer, size_t
                       .number = answer->number,
                       .fingerprint = command->fingerprint}};
 
+    assert(answer->number >= command->number); /* its time is the row's age */
     if (answer->outcome == OUTCOME_OK) {
         kept.row.result_size = (uint32_t)result_size;
         memcpy(kept.result, &answer->of, result_size);

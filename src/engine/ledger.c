@@ -1,13 +1,13 @@
-/* Movements: both rows and the entry, checked before anything is written. */
+/* Movements: both sides and the entries, checked before anything is written. */
 #include "engine/ledger.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "engine/entry.h"
 #include "engine/handler.h"
-
-enum { ENTRY_ROW_VERSION = 1 };
+#include "engine/webhook.h"
 
 static const struct text system_texts[] = {
 #define SYSTEM_ACCOUNT(name, number, text) [number] = {text, sizeof(text) - 1},
@@ -35,9 +35,8 @@ static void system_open(struct engine *engine, enum system_account system,
 
     ledger_open_account(engine, account, system_id(system, currency, space), currency);
     account->row.flags |= ACCOUNT_IS_SYSTEM;
-    account->row.number = memcmp(currency, CURRENCY_DEFAULT, CURRENCY_SIZE) == 0
-                              ? (uint64_t)system
-                              : engine_next_number(engine);
+    if (memcmp(currency, CURRENCY_DEFAULT, CURRENCY_SIZE) == 0)
+        account->row.number = (uint64_t)system;
 }
 
 void ledger_create_system_accounts(struct engine *engine)
@@ -64,130 +63,85 @@ enum outcome ledger_may_pay(const struct account *account, int64_t amount)
     return OUTCOME_OK;
 }
 
-static void entry_store(struct engine *engine, const struct movement *movement, uint64_t counter)
+/* BILL-14: told once when the balance falls below the threshold, and again only after it was back.
+ */
+static void check_low_balance(struct engine *engine, struct account_row *row)
 {
-    const struct account_row *account = &movement->account->row;
-    struct {
-        struct entry_row row;
-        char reference[REFERENCE_MAX];
-    } value = {.row = {.version = ENTRY_ROW_VERSION,
-                       .type = (uint8_t)movement->type,
-                       .reference_size = (uint8_t)movement->reference.size,
-                       .count = movement->count,
-                       .account = account->number,
-                       .counter = counter,
-                       .source = movement->source,
-                       .previous = account->entry_last,
-                       .amount = movement->amount,
-                       .balance = account->balance}};
-    char key[8];
+    bool is_low = (row->flags & ACCOUNT_HAS_LOW_BALANCE) && row->balance < row->low_balance;
 
-    assert(movement->reference.size <= REFERENCE_MAX);
-    if (movement->reference.size > 0)
-        memcpy(value.reference, movement->reference.data, movement->reference.size);
-    bytes_put_u64_be(key, movement->entry);
-    txn_put(engine->txn, TABLE_ENTRY, key, sizeof key, &value,
-            sizeof value.row + movement->reference.size);
+    if (is_low && !(row->flags & ACCOUNT_IS_LOW))
+        webhook_put(engine, WEBHOOK_LOW_BALANCE, row->number, row->balance, row->low_balance);
+    row->flags =
+        (uint8_t)(is_low ? row->flags | ACCOUNT_IS_LOW : row->flags & ~(unsigned)ACCOUNT_IS_LOW);
+}
+
+static bool add_balance(int64_t balance, int64_t amount, int64_t *sum)
+{
+    return !__builtin_add_overflow(balance, amount, sum) && *sum <= AMOUNT_MAX &&
+           *sum >= -AMOUNT_MAX;
 }
 
 enum outcome ledger_move(struct engine *engine, const struct movement *movement)
 {
     struct account *account = movement->account;
     struct account counter;
+    struct entry_row entry;
     char space[ACCOUNT_ID_MAX];
     int64_t balance, counter_balance;
 
-    assert(movement->amount != 0 && movement->entry != 0);
+    assert(movement->amount != 0 && !(account->row.flags & ACCOUNT_IS_SYSTEM));
     if (!account_find(engine->txn, system_id(movement->counter, account->row.currency, space),
                       &counter))
         system_open(engine, movement->counter, account->row.currency, &counter);
-    if (__builtin_add_overflow(account->row.balance, movement->amount, &balance) ||
-        balance > AMOUNT_MAX || balance < -AMOUNT_MAX ||
+    if (!add_balance(account->row.balance, movement->amount, &balance) ||
         __builtin_sub_overflow(counter.row.balance, movement->amount, &counter_balance))
         return OUTCOME_AMOUNT_OUT_OF_RANGE;
     account->row.balance = balance;
-    entry_store(engine, movement, counter.row.number);
-    account->row.entry_last = movement->entry;
-    account->row.entry_count++;
     counter.row.balance = counter_balance;
+    entry = (struct entry_row){.type = (uint8_t)movement->type,
+                               .count = movement->count,
+                               .counter = counter.row.number,
+                               .source_type = (uint8_t)movement->source_type,
+                               .source = movement->source,
+                               .amount = movement->amount,
+                               .balance = balance};
+    entry_append(engine, account, movement->entry, &entry, movement->reference);
+    check_low_balance(engine, &account->row);
     ledger_store(engine, account);
     ledger_store(engine, &counter);
     return OUTCOME_OK;
 }
 
-enum outcome engine_topup(struct engine *engine, const struct money_command *command,
-                          struct result *answer)
+static void transfer_side(struct engine *engine, struct account *account,
+                          const struct account *counter, int64_t amount, uint64_t source,
+                          uint64_t number, struct text reference)
 {
-    struct account account;
-    enum outcome outcome;
+    struct entry_row entry = {.type = ENTRY_TRANSFER,
+                              .count = 1,
+                              .counter = counter->row.number,
+                              .source_type = SOURCE_TRANSFER,
+                              .source = source,
+                              .amount = amount,
+                              .balance = account->row.balance};
 
-    if (!account_find(engine->txn, command->account, &account))
-        ledger_open_account(engine, &account, command->account, CURRENCY_DEFAULT);
-    outcome = ledger_move(engine, &(struct movement){.type = ENTRY_TOPUP,
-                                                     .account = &account,
-                                                     .counter = SYSTEM_WORLD,
-                                                     .amount = command->amount,
-                                                     .entry = engine_next_number(engine),
-                                                     .count = 1,
-                                                     .reference = command->reference});
-    answer->number = engine->number_last;
-    answer->of.entry.balance = account.row.balance;
-    return outcome;
+    entry_append(engine, account, number, &entry, reference);
+    check_low_balance(engine, &account->row);
+    ledger_store(engine, account);
 }
 
-/* A debit: the account must exist and be able to pay. */
-static enum outcome pay(struct engine *engine, const struct money_command *command,
-                        enum entry_type type, enum system_account counter, uint64_t source,
-                        struct result *answer)
+enum outcome ledger_transfer(struct engine *engine, struct account *from, struct account *to,
+                             int64_t amount, uint64_t source, uint64_t entry, struct text reference)
 {
-    struct account account;
-    enum outcome outcome;
+    int64_t from_balance, to_balance;
 
-    if (!account_find(engine->txn, command->account, &account))
-        return OUTCOME_ACCOUNT_NOT_FOUND;
-    outcome = ledger_may_pay(&account, command->amount);
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    outcome = ledger_move(engine, &(struct movement){.type = type,
-                                                     .account = &account,
-                                                     .counter = counter,
-                                                     .amount = -command->amount,
-                                                     .entry = engine->command->number,
-                                                     .source = source,
-                                                     .count = 1,
-                                                     .reference = command->reference});
-    answer->of.entry.balance = account.row.balance;
-    return outcome;
-}
-
-enum outcome engine_payout(struct engine *engine, const struct money_command *command,
-                           struct result *answer)
-{
-    return pay(engine, command, ENTRY_PAYOUT, SYSTEM_WORLD, 0, answer);
-}
-
-/* A charge that is settled at once and its entry are one row with one number. */
-enum outcome engine_charge(struct engine *engine, const struct money_command *command,
-                           struct result *answer)
-{
-    return pay(engine, command, ENTRY_CHARGE, SYSTEM_REVENUE, engine->command->number, answer);
-}
-
-bool entry_find(struct txn *txn, uint64_t number, struct entry *entry)
-{
-    char key[8];
-    size_t size;
-    const char *value;
-
-    bytes_put_u64_be(key, number);
-    value = txn_get(txn, TABLE_ENTRY, key, sizeof key, &size);
-    if (value == NULL)
-        return false;
-    assert(size >= sizeof entry->row);
-    memcpy(&entry->row, value, sizeof entry->row);
-    assert(entry->row.version == ENTRY_ROW_VERSION);
-    assert(size == sizeof entry->row + entry->row.reference_size);
-    memcpy(entry->reference, value + sizeof entry->row, entry->row.reference_size);
-    entry->number = number;
-    return true;
+    assert(from->row.number != to->row.number);
+    assert(memcmp(from->row.currency, to->row.currency, CURRENCY_SIZE) == 0);
+    if (!add_balance(from->row.balance, -amount, &from_balance) ||
+        !add_balance(to->row.balance, amount, &to_balance))
+        return OUTCOME_AMOUNT_OUT_OF_RANGE;
+    from->row.balance = from_balance;
+    to->row.balance = to_balance;
+    transfer_side(engine, from, to, -amount, source, entry, reference);
+    transfer_side(engine, to, from, amount, source, entry + 1, reference);
+    return OUTCOME_OK;
 }

@@ -31,7 +31,10 @@ struct account {
     struct account_row row;
 };
 
-/* False if there is no such account. For reading; handlers use the ones below. */
+/* --- accounts: engine/account.c ------------------------------------------------------------------
+ */
+
+/* False if there is no such account. */
 bool account_find(struct txn *txn, struct text id, struct account *account);
 bool account_find_number(struct txn *txn, uint64_t number, struct account *account);
 int64_t account_available(const struct account_row *row);
@@ -40,36 +43,38 @@ int64_t account_available(const struct account_row *row);
 bool account_id_is_valid(const char *id, size_t size);
 bool account_id_is_system(struct text id);
 
-/* An entry in hand. `reference` lies in it. */
-struct entry {
-    uint64_t number;
-    struct entry_row row;
-    char reference[REFERENCE_MAX];
-};
-bool entry_find(struct txn *txn, uint64_t number, struct entry *entry);
-
-/* One movement between a user's account and a system account of the same currency. */
-struct movement {
-    enum entry_type type;
-    struct account *account; /* changed, and stored */
-    enum system_account counter;
-    int64_t amount;  /* what the user's account gains; negative: pays */
-    uint64_t entry;  /* the entry's number */
-    uint64_t source; /* see struct entry_row */
-    uint32_t count;
-    struct text reference;
-};
-/* OUTCOME_OK, or OUTCOME_AMOUNT_OUT_OF_RANGE with nothing written. Whether the account may pay is
- * the caller's to have checked (ledger_may_pay). */
-enum outcome ledger_move(struct engine *engine, const struct movement *movement);
-/* OUTCOME_OK, _ACCOUNT_FROZEN or _INSUFFICIENT_FUNDS. */
-enum outcome ledger_may_pay(const struct account *account, int64_t amount);
-
-/* A new account in hand, not stored yet: ledger_move or ledger_store does that. */
+/* A new account in hand, not stored yet. Takes a number of the command's for it. */
 void ledger_open_account(struct engine *engine, struct account *account, struct text id,
                          const char currency[CURRENCY_SIZE]);
 /* Stores a changed row, with the time of the command. */
 void ledger_store(struct engine *engine, struct account *account);
 void ledger_create_system_accounts(struct engine *engine);
+
+/* --- movements: engine/ledger.c ------------------------------------------------------------------
+ */
+
+/* OUTCOME_OK, _ACCOUNT_FROZEN or _INSUFFICIENT_FUNDS. */
+enum outcome ledger_may_pay(const struct account *account, int64_t amount);
+
+struct movement {
+    enum entry_type type;
+    struct account *account;      /* changed, and stored */
+    enum system_account counter;  /* the other side, in the account's currency */
+    int64_t amount;               /* what the user's account gains; negative: pays */
+    uint64_t entry;               /* the entry's number; above any that the account has */
+    enum source_type source_type; /* what it comes from: see struct entry_row */
+    uint64_t source;
+    uint32_t count;
+    struct text reference;
+};
+/* Between a user's account and a system account. OUTCOME_OK, or OUTCOME_AMOUNT_OUT_OF_RANGE with
+ * nothing written and the account in hand as it was. Whether the account may pay is the caller's to
+ * have checked. */
+enum outcome ledger_move(struct engine *engine, const struct movement *movement);
+/* Between two users' accounts of one currency: `from` pays `amount`; two entries, numbered `entry`
+ * and one more. */
+enum outcome ledger_transfer(struct engine *engine, struct account *from, struct account *to,
+                             int64_t amount, uint64_t source, uint64_t entry,
+                             struct text reference);
 
 #endif

@@ -8,8 +8,10 @@ enum outcome {
 #define OUTCOME(name, number, status, code, title) OUTCOME_##name = (number),
 #include "engine/outcome.def"
 #undef OUTCOME
-    OUTCOME_COUNT
 };
+
+/* Above every number of outcome.def. */
+enum { OUTCOME_COUNT = 64 };
 
 struct outcome_info {
     int status; /* HTTP; 0: success */
@@ -17,7 +19,7 @@ struct outcome_info {
     const char *title;
 };
 
-/* Indexed by enum outcome. */
+/* Indexed by enum outcome; `code` is NULL where there is none of that number. */
 extern const struct outcome_info outcome_infos[OUTCOME_COUNT];
 
 /* Is this answer kept under its idempotency key and replayed? Successes are, and refusals other

@@ -16,6 +16,7 @@ enum account_flag {
     ACCOUNT_IS_SYSTEM = 1,
     ACCOUNT_PACKETS_BLOCKED = 2,
     ACCOUNT_HAS_LOW_BALANCE = 4, /* `low_balance` is set */
+    ACCOUNT_IS_LOW = 8,          /* the balance is below it, and that was told */
 };
 
 /* TABLE_ACCOUNT: account id -> this. Amounts in minor units. */
@@ -44,23 +45,106 @@ enum entry_type {
     ENTRY_TYPE_COUNT
 };
 
+enum source_type {
+#define SOURCE_TYPE(name, number, prefix) SOURCE_##name = (number),
+#include "engine/source_type.def"
+#undef SOURCE_TYPE
+};
+
 /* TABLE_ENTRY: entry number -> this and `reference_size` bytes of reference. When it was made lies
  * in its number. */
 struct entry_row {
     uint8_t version;
     uint8_t type; /* enum entry_type */
     uint8_t reference_size;
-    uint8_t zero;
-    uint32_t count;   /* how many charges it covers */
-    uint64_t account; /* the account's number */
-    uint64_t counter; /* the number of the account on the other side */
-    uint64_t
-        source; /* number of what made it: a charge, a hold, a packet …; 0: nothing with an id */
-    uint64_t previous; /* the account's entry before this; 0: none */
-    int64_t amount;    /* signed: what the account's balance changed by */
-    int64_t balance;   /* after it */
+    uint8_t source_type; /* enum source_type: what `source` is the number of */
+    uint32_t count;      /* how many charges it covers */
+    uint64_t account;    /* the account's number */
+    uint64_t counter;    /* the number of the account on the other side */
+    uint64_t source;     /* number of what made it; 0: nothing with an id */
+    uint64_t previous;   /* the account's entry before this; 0: none */
+    int64_t amount;      /* signed: what the account's balance changed by */
+    int64_t balance;     /* after it */
+    uint64_t chain;      /* first 8 bytes of the hash chain's value at it: engine/chain.h */
 };
-static_assert(sizeof(struct entry_row) == 56, "stored layout");
+static_assert(sizeof(struct entry_row) == 64, "stored layout");
+
+/* TABLE_CHARGE: a charge that was queued -> this and `reference_size` bytes of reference. It is
+ * settled when its drain is. */
+struct charge_row {
+    uint8_t version;
+    uint8_t reference_size;
+    uint8_t zero[6];
+    uint64_t account; /* the account's number */
+    int64_t amount;
+    uint64_t drain;
+};
+static_assert(sizeof(struct charge_row) == 32, "stored layout");
+
+/* TABLE_CHARGE_REFUND: a charge of either mode that was refunded, in part or whole -> this. */
+struct charge_refund_row {
+    uint8_t version;
+    uint8_t zero[7];
+    int64_t refunded;
+};
+static_assert(sizeof(struct charge_refund_row) == 16, "stored layout");
+
+/* TABLE_DRAIN: charges of one account that are, or will be, settled by one entry (BILL-4). Numbered
+ * as its first charge. */
+struct drain_row {
+    uint8_t version;
+    uint8_t zero[3];
+    uint32_t count;
+    uint64_t account;
+    uint64_t last;  /* its last charge */
+    uint64_t next;  /* the account's drain behind it; 0: none */
+    uint64_t entry; /* 0: not drained yet */
+    int64_t amount; /* of all its charges */
+};
+static_assert(sizeof(struct drain_row) == 48, "stored layout");
+
+/* TABLE_QUEUE: an account that has queued charges -> this. */
+struct queue_row {
+    uint8_t version;
+    uint8_t zero[7];
+    uint64_t first; /* the drain that is next */
+    uint64_t last;  /* the drain that a further charge joins */
+    int64_t due_ms; /* its row in TABLE_DUE; 0: none, it waits for the account to be active */
+};
+static_assert(sizeof(struct queue_row) == 32, "stored layout");
+
+enum hold_status { HOLD_OPEN = 1, HOLD_CAPTURED = 2, HOLD_RELEASED = 3, HOLD_EXPIRED = 4 };
+
+/* TABLE_HOLD */
+struct hold_row {
+    uint8_t version;
+    uint8_t status; /* enum hold_status */
+    uint8_t zero[6];
+    uint64_t number;
+    uint64_t account;
+    int64_t amount;
+    int64_t captured;
+    uint64_t entry; /* of the capture; 0: none */
+    int64_t expires_ms;
+    int64_t closed_ms; /* 0: open */
+};
+static_assert(sizeof(struct hold_row) == 64, "stored layout");
+
+enum webhook_type {
+#define WEBHOOK_TYPE(name, number, text) WEBHOOK_##name = (number),
+#include "engine/webhook_type.def"
+#undef WEBHOOK_TYPE
+};
+
+/* TABLE_WEBHOOK: something a client is to be told of. */
+struct webhook_row {
+    uint8_t version;
+    uint8_t type; /* enum webhook_type */
+    uint8_t zero[6];
+    uint64_t subject;  /* LOW_BALANCE: the account's number */
+    int64_t values[2]; /* LOW_BALANCE: the balance and the threshold */
+};
+static_assert(sizeof(struct webhook_row) == 32, "stored layout");
 
 /* TABLE_IDEMPOTENCY: hash128 of API key and Idempotency-Key -> this and `result_size` bytes of the
  * result. */

@@ -19,7 +19,7 @@ struct job {
     bool is_stopped;               /* finish at the next chance */
 };
 
-#define JOB(name, interval_ms, description) void job_##name(struct job *job);
+#define JOB(name, trigger, interval_ms, description) void job_##name(struct job *job);
 #include "jobs/job.def"
 #undef JOB
 

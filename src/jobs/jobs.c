@@ -21,12 +21,16 @@ struct countdown {
     void *context;
 };
 
+enum trigger { TRIGGER_TIMER, TRIGGER_DUE };
+
 static const struct {
     const char *name, *description;
+    enum trigger trigger;
     int64_t interval_ms;
     void (*run)(struct job *job);
 } infos[] = {
-#define JOB(name, interval_ms, description) {#name, description, interval_ms, job_##name},
+#define JOB(name, trigger, interval_ms, description)                                               \
+    {#name, description, TRIGGER_##trigger, interval_ms, job_##name},
 #include "jobs/job.def"
 #undef JOB
 };
@@ -151,6 +155,8 @@ void jobs_run_due(struct jobs *jobs, void (*on_done)(void *context), void *conte
     *countdown = (struct countdown){1, on_done, context};
     for (int i = 0; i < JOB_COUNT; i++) {
         struct job *job = &jobs->items[i];
+        if (infos[i].trigger == TRIGGER_DUE && !job->status.is_running)
+            job->status.next_run_ms = now_ms;
         if (job->status.next_run_ms <= now_ms || job->status.is_running) {
             countdown->left++;
             wait_for(job, on_one_done, countdown);
@@ -167,6 +173,18 @@ void jobs_run(struct jobs *jobs, int index, void (*on_done)(void *context), void
 
     wait_for(job, on_done, context);
     job_start(job);
+}
+
+/* The pipeline knows of something that is due now. */
+static void on_due(void *context)
+{
+    struct jobs *jobs = context;
+
+    for (int i = 0; i < JOB_COUNT && !jobs->is_stopped; i++) {
+        if (infos[i].trigger == TRIGGER_DUE)
+            job_start(&jobs->items[i]);
+    }
+    set_timer(jobs);
 }
 
 struct jobs *jobs_new(struct pipeline *pipeline, uv_loop_t *loop)
@@ -191,6 +209,8 @@ struct jobs *jobs_new(struct pipeline *pipeline, uv_loop_t *loop)
         uv_unref((uv_handle_t *)&job->slice);
         job->slice.data = job;
     }
+    pipeline_watch_due(pipeline, on_due, jobs);
+    pipeline_wait_due(pipeline, now_ms); /* what became due while smsd was down */
     set_timer(jobs);
     return jobs;
 }

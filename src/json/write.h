@@ -32,10 +32,13 @@ void json_object_begin(struct json_writer *writer, const char *name);
 void json_object_end(struct json_writer *writer);
 void json_array_begin(struct json_writer *writer, const char *name);
 void json_array_end(struct json_writer *writer);
+/* `text` must be UTF-8; NULL writes null, as a struct json_text that was not given has it. */
 void json_text(struct json_writer *writer, const char *name, const char *text, size_t size);
-void json_string(struct json_writer *writer, const char *name,
-                 const char *text); /* NULL writes null */
+void json_string(struct json_writer *writer, const char *name, const char *text);
 void json_int(struct json_writer *writer, const char *name, int64_t value);
+/* What JSON_DECIMAL read, digit for digit and without trailing zeros: 31230400 with 6 decimals
+ * is 31.2304. */
+void json_decimal(struct json_writer *writer, const char *name, int64_t value, int decimals);
 void json_bool(struct json_writer *writer, const char *name, bool value);
 void json_null(struct json_writer *writer, const char *name);
 void json_time(struct json_writer *writer, const char *name, int64_t unix_ms);

@@ -21,6 +21,13 @@ struct scan {
     struct scan *next;
 };
 
+/* Work that goes on in a later turn. */
+struct continuation {
+    void (*next)(void *context);
+    void *context;
+    struct continuation *behind;
+};
+
 struct pipeline {
     struct store *store;
     struct clock clock;
@@ -31,6 +38,13 @@ struct pipeline {
     uv_async_t durable; /* from the journal's thread */
     uv_async_t wake;    /* from the checkpoint's thread */
     uv_timer_t tick;
+    uv_timer_t due;     /* set to due_ms */
+    int64_t due_ms;     /* when the next thing is due, as far as is known */
+    int64_t due_set_ms; /* what the timer is set to; INT64_MAX: it is not */
+    void (*on_due)(void *context);
+    void *on_due_context;
+    uv_timer_t later; /* at once, while `continuations` has any */
+    struct continuation *continuations, **continuations_end;
     uv_mutex_t ended_lock;
     struct scan *ended; /* scans that have ended, oldest first */
     bool is_closed;
@@ -42,6 +56,8 @@ static void close_handles(struct pipeline *pipeline)
     uv_close((uv_handle_t *)&pipeline->durable, NULL);
     uv_close((uv_handle_t *)&pipeline->wake, NULL);
     uv_close((uv_handle_t *)&pipeline->tick, NULL);
+    uv_close((uv_handle_t *)&pipeline->due, NULL);
+    uv_close((uv_handle_t *)&pipeline->later, NULL);
 }
 
 /* The highest number goes with the batch it was given out in, so that none is ever given out again.
@@ -74,6 +90,70 @@ static void submit_and_tick(struct pipeline *pipeline)
         uv_timer_start(&pipeline->tick, on_tick, (uint64_t)again_ms, 0);
 }
 
+static void on_due_timer(uv_timer_t *timer)
+{
+    struct pipeline *pipeline = timer->data;
+
+    pipeline->due_ms = INT64_MAX;
+    pipeline->due_set_ms = INT64_MAX;
+    pipeline->on_due(pipeline->on_due_context);
+}
+
+static void set_due_timer(struct pipeline *pipeline)
+{
+    int64_t wait_ms;
+
+    if (pipeline->due_ms == pipeline->due_set_ms || pipeline->on_due == NULL)
+        return;
+    pipeline->due_set_ms = pipeline->due_ms;
+    if (pipeline->due_ms == INT64_MAX) {
+        uv_timer_stop(&pipeline->due);
+        return;
+    }
+    wait_ms = pipeline->due_ms - clock_wall_ms(&pipeline->clock);
+    /* The timer counts from the loop's time, which may be a turn old. */
+    uv_update_time(pipeline->due.loop);
+    uv_timer_start(&pipeline->due, on_due_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+}
+
+/* Each waiting one once: what continues again waits for the next turn. */
+static void on_later(uv_timer_t *timer)
+{
+    struct pipeline *pipeline = timer->data;
+    struct continuation *continuation = pipeline->continuations, *behind;
+
+    pipeline->continuations = NULL;
+    pipeline->continuations_end = &pipeline->continuations;
+    for (; continuation != NULL; continuation = behind) {
+        behind = continuation->behind;
+        continuation->next(continuation->context);
+        free(continuation);
+    }
+}
+
+void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), void *context)
+{
+    struct continuation *continuation = malloc(sizeof *continuation);
+
+    assert(continuation != NULL);
+    *continuation = (struct continuation){next, context, NULL};
+    *pipeline->continuations_end = continuation;
+    pipeline->continuations_end = &continuation->behind;
+    uv_timer_start(&pipeline->later, on_later, 0, 0);
+}
+
+void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context), void *context)
+{
+    pipeline->on_due = on_due;
+    pipeline->on_due_context = context;
+}
+
+void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms)
+{
+    if (due_ms < pipeline->due_ms)
+        pipeline->due_ms = due_ms;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     (void)timer; /* the turn that it began ends with on_turn_end */
@@ -82,6 +162,7 @@ static void on_tick(uv_timer_t *timer)
 static void on_turn_end(uv_prepare_t *prepare)
 {
     submit_and_tick(prepare->data);
+    set_due_timer(prepare->data);
 }
 
 static void on_durable(uv_async_t *async)
@@ -129,6 +210,13 @@ static void init_handles(struct pipeline *pipeline, uv_loop_t *loop)
     uv_async_init(loop, &pipeline->durable, on_durable);
     uv_async_init(loop, &pipeline->wake, on_wake);
     uv_timer_init(loop, &pipeline->tick);
+    uv_timer_init(loop, &pipeline->later);
+    pipeline->later.data = pipeline;
+    pipeline->continuations_end = &pipeline->continuations;
+    uv_unref((uv_handle_t *)&pipeline->later);
+    uv_timer_init(loop, &pipeline->due);
+    pipeline->due.data = pipeline;
+    uv_unref((uv_handle_t *)&pipeline->due);
     pipeline->turn_end.data = pipeline;
     pipeline->durable.data = pipeline;
     pipeline->wake.data = pipeline;
@@ -150,6 +238,7 @@ int pipeline_open(struct pipeline **out, uv_loop_t *loop, const struct pipeline_
 
     assert(pipeline != NULL);
     pipeline->options = *options;
+    pipeline->due_ms = pipeline->due_set_ms = INT64_MAX;
     pipeline->options.store.on_durable = on_store_durable;
     pipeline->options.store.on_wake = on_store_wake;
     pipeline->options.store.context = pipeline;
@@ -248,6 +337,22 @@ enum outcome pipeline_admits(const struct pipeline *pipeline)
     return OUTCOME_INTERNAL;
 }
 
+static void run(struct pipeline *pipeline, struct txn *txn, struct command *command,
+                struct result *result)
+{
+    struct engine_effect effect;
+
+    command->number = id_next(pipeline->state.number_last, clock_wall_ms(&pipeline->clock));
+    command->now_ms = id_time_ms(command->number);
+    engine_apply(txn, command, result, &effect);
+    pipeline->state.number_last = effect.number_last;
+    if (effect.due_first_ms < pipeline->due_ms)
+        pipeline->due_ms = effect.due_first_ms;
+    metric_add(METRIC_COMMANDS, 1);
+    if (result->is_replayed)
+        metric_add(METRIC_COMMANDS_REPLAYED, 1);
+}
+
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result)
 {
     struct txn *txn;
@@ -257,15 +362,37 @@ uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct
         result->is_replayed = false;
         return 0;
     }
-    command->number = id_next(pipeline->state.number_last, clock_wall_ms(&pipeline->clock));
-    command->now_ms = id_time_ms(command->number);
     txn = store_begin(pipeline->store);
-    pipeline->state.number_last = engine_apply(txn, command, result);
+    run(pipeline, txn, command, result);
     store_commit(txn);
-    metric_add(METRIC_COMMANDS, 1);
-    if (result->is_replayed)
-        metric_add(METRIC_COMMANDS_REPLAYED, 1);
     return store_visible(pipeline->store);
+}
+
+bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, size_t count,
+                         struct result *results, bool is_trial, uint64_t *hold)
+{
+    enum outcome admitted = pipeline_admits(pipeline);
+    bool is_done = admitted == OUTCOME_OK;
+    struct txn *txn;
+
+    *hold = 0;
+    if (!is_done) {
+        for (size_t i = 0; i < count; i++)
+            results[i] = (struct result){.outcome = admitted};
+        return false;
+    }
+    txn = store_begin(pipeline->store);
+    for (size_t i = 0; i < count; i++) {
+        run(pipeline, txn, &commands[i], &results[i]);
+        is_done = is_done && results[i].outcome == OUTCOME_OK;
+    }
+    is_done = is_done && !is_trial;
+    if (is_done)
+        store_commit(txn);
+    else
+        store_abort(txn);
+    *hold = store_visible(pipeline->store);
+    return is_done;
 }
 
 struct txn *pipeline_read_begin(struct pipeline *pipeline)

@@ -40,6 +40,21 @@ enum outcome pipeline_admits(const struct pipeline *pipeline);
  * its reply. A command that is not admitted gets that outcome and changes nothing. */
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result);
 
+/* Runs several as one: all, or, if any is refused, none: then false is returned, and `results` say
+ * for each what it would have been answered. `is_trial`: none in any case. Each is stamped and has
+ * its own idempotency key. */
+bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, size_t count,
+                         struct result *results, bool is_trial, uint64_t *hold);
+/* Calls `next` in a later turn of the loop, after what came in meanwhile: for work done in slices.
+ */
+void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), void *context);
+
+/* Has `on_due` called when the first row of TABLE_DUE, as far as the pipeline knows, has come to
+ * its time. Who is called runs what is due and then says with pipeline_wait_due what comes next
+ * (INT64_MAX: nothing). */
+void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context), void *context);
+void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms);
+
 /* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns
  * the hold for what was seen. Nothing may be run in between. */
 struct txn *pipeline_read_begin(struct pipeline *pipeline);

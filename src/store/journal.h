@@ -22,6 +22,14 @@ struct journal_position {
     uint32_t crc;      /* the chain's value there */
 };
 
+/* Whether what is admitted now can still be appended, whatever happens: a batch of the largest size
+ * that is not handed over yet. */
+enum journal_room {
+    JOURNAL_HAS_ROOM,
+    JOURNAL_WAITS, /* at its bound, or the next segment is not ready yet: a checkpoint will help */
+    JOURNAL_STORAGE_FULL, /* the next segment cannot be made; tried again every second */
+};
+
 struct journal_ops {
     /* Calls `on_batch` for each batch behind `from`, in order, until the end. A torn last batch is
      * cut; any other damage is ERR_DAMAGED with a sentence in `why`. Before the first append. */
@@ -33,13 +41,14 @@ struct journal_ops {
      * payload must stay until on_durable. */
     void (*append)(struct journal *journal, uint64_t sequence, const void *payload, size_t size);
     /* The position of the last durable batch. */
-    void (*position)(const struct journal *journal, struct journal_position *position);
+    void (*position)(struct journal *journal, struct journal_position *position);
     /* Everything up to and with `covered` is in a checkpoint: what holds nothing newer may go. */
     void (*release)(struct journal *journal, const struct journal_position *covered);
-    /* Bytes a recovery would have to read, and whether there is room to go on (false:
-     * storage_full). */
-    uint64_t (*bytes)(const struct journal *journal);
-    bool (*has_room)(const struct journal *journal);
+    /* Bytes a recovery would have to read. */
+    uint64_t (*bytes)(struct journal *journal);
+    enum journal_room (*room)(struct journal *journal);
+    /* The largest batch append takes. */
+    size_t (*batch_bytes_max)(const struct journal *journal);
     void (*close)(struct journal *journal);
 };
 
@@ -55,8 +64,15 @@ enum {
     JOURNAL_BATCH_BYTES_MAX = 32 << 20,
 };
 
-/* The local journal, in `directory`/journal. `read_only`: for verify. */
-int journal_segment_open(struct journal **journal, const char *directory, bool read_only,
+/* The local journal: segment files in `directory`. */
+struct journal_options {
+    const char *directory;
+    size_t bytes_max;     /* of all segments together, at least four; 0 is none */
+    size_t segment_bytes; /* 0 is JOURNAL_SEGMENT_BYTES; a multiple of blocks, less only in tests */
+    bool read_only;       /* for verify: not a byte is changed, append may not be called */
+    struct buffer *summary; /* read_only: lines for the operator; or NULL */
+};
+int journal_segment_open(struct journal **journal, const struct journal_options *options,
                          struct buffer *why);
 
 #endif

@@ -27,9 +27,10 @@ struct buffer;
 struct store_options {
     const char *data_dir; /* made if missing (mode 0700); NULL: rows in memory only, no journal, no
                              LMDB, every batch durable at once (the simulator's store) */
-    size_t overlay_bytes_max; /* bound for one generation of rows in memory; two exist during a
-                                 checkpoint */
-    size_t journal_bytes_max; /* bound for all segments together, at least four segments */
+    size_t overlay_bytes_max;     /* bound for one generation of rows in memory; two exist during a
+                                     checkpoint */
+    size_t journal_bytes_max;     /* bound for all segments together, at least four segments */
+    size_t journal_segment_bytes; /* 0: JOURNAL_SEGMENT_BYTES. Smaller in tests. */
     uint32_t checkpoint_interval_ms;   /* oldest change that may wait for a checkpoint */
     size_t map_bytes_max;              /* LMDB's address space; only the bound of the file's size */
     void (*on_durable)(void *context); /* store_durable() has moved. Any thread. */

@@ -1,0 +1,73 @@
+"""What is measured, as data: a row is a scenario, a goal or a caveat. To measure something new, add rows here
+(and a request in requests/); the runner, the table and RESULTS.md follow.
+
+Scenarios
+    name         unique; goals name it, --only chooses it
+    server       whom it loads: smsd, nginx, redis, postgresql (servers.py)
+    client       load (our generator over HTTP), load_redis (the same over RESP), pgbench, wrk
+    connections  open throughout
+    depth        requests in flight on each
+    options      more options of the client's; for load see build/bench/load --help. {accounts} is filled in
+    per          what a request carries, for the table: a batch counts its items
+"""
+
+import collections
+
+Scenario = collections.namedtuple("Scenario", "name server client connections depth options per",
+                                  defaults=((), "charge"))
+
+# A batch of 100, grabs and signals would be rows like these:
+#   Scenario("charge_batch", "smsd", "load", 64, 1, (*CHARGE_BATCH, "--items", "100"), "charge")
+#   with CHARGE_BATCH = ("--request", "requests/charge_batch.http", "--expect-text", '"failed":0')
+#   Scenario("signals", "smsd", "load", 16, 2, ("--request", "requests/signal.http", "--items", "1000",
+#            "--item-form", "ndjson", "--accounts", "20000000", "--fresh-percent", "5"), "signal")
+CHARGE = ("--request", "requests/charge.http", "--expect", "201", "--accounts", "{accounts}")
+REDIS_CHARGE = ("--command", "EVALSHA {script} 2 u{account} i{unique} 10 r{unique}",
+                "--accounts", "{accounts}")
+
+SCENARIOS = (
+    Scenario("charge", "smsd", "load", 256, 1, CHARGE),
+    Scenario("charge_pipelined", "smsd", "load", 256, 16, CHARGE),
+    Scenario("nginx", "nginx", "load", 256, 1, CHARGE, "request"),
+    Scenario("nginx_pipelined", "nginx", "load", 256, 16, CHARGE, "request"),
+    Scenario("nginx_wrk", "nginx", "wrk", 256, 1, (), "request"),
+    Scenario("redis_64", "redis", "load_redis", 64, 1, REDIS_CHARGE),
+    Scenario("redis_256", "redis", "load_redis", 256, 1, REDIS_CHARGE),
+    Scenario("redis_pipelined", "redis", "load_redis", 64, 16, REDIS_CHARGE),
+    Scenario("postgresql_16", "postgresql", "pgbench", 16, 1),
+    Scenario("postgresql_64", "postgresql", "pgbench", 64, 1),
+)
+
+# Goals of DESIGN.md, "Speed that it must reach".
+#   scenario  whose figure; field: items_rate (charges a second) or p99_ms
+#   peers     the best of these is the measure, `times` over; without peers `bound` itself is
+Goal = collections.namedtuple("Goal", "text scenario field peers times bound")
+
+GOALS = (
+    Goal("durable charges at nginx's rate of `return`", "charge", "items_rate", ("nginx",), 1, None),
+    Goal("three times Redis's Lua with appendfsync always", "charge", "items_rate",
+         ("redis_64", "redis_256"), 3, None),
+    Goal("eight times PostgreSQL", "charge", "items_rate", ("postgresql_16", "postgresql_64"), 8, None),
+    Goal("p99 of a charge under 10 ms", "charge", "p99_ms", (), None, 10),
+    Goal("pipelined by 16: 250,000 charges a second", "charge_pipelined", "items_rate", (), None, 250000),
+)
+
+CAVEATS = (
+    "nginx keeps nothing: it parses the head of the same request, skips the body, and answers a fixed text of "
+    "the same length. It shows what HTTP on one core costs here.",
+    "Redis speaks RESP, not HTTP and JSON. Its script does not compare the body under a repeated key, keeps "
+    "no sum over all accounts and no chain of hashes; its data must fit into memory. Rewrites of its log "
+    "happen at its default settings.",
+    "PostgreSQL is asked by pgbench with prepared statements over its own protocol: no HTTP, no JSON. Its "
+    "function does not compare the body under a repeated key, has no second side to an entry and no chain. "
+    "Its checkpoints and vacuum run at their default times.",
+    "All three answer after the data is on disk (nginx has none). Redis syncs once a turn of its loop, "
+    "PostgreSQL once a group of commits, smsd once a batch.",
+    "CPU is user and system time of all the server's processes and threads, exited ones too. The kernel "
+    "counts work of the network on loopback to whoever sends.",
+    "Instructions are those in user space, counted by callgrind over runs of two lengths on a small data set "
+    "and subtracted, or by the processor where `perf stat` can (then of the kernel too, and in the measured "
+    "run).",
+    "wrk shows that the generator is not what limits: it sends one fixed request. Its latency starts later "
+    "and is not comparable.",
+)

@@ -1,0 +1,272 @@
+"""The servers that are measured: how each is started on a port with an empty directory, filled with accounts,
+and stopped. Each is configured to be as fast as it can be while keeping what it has acknowledged."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import costs
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+LOAD = ROOT / "build/bench/load"
+POSTGRESQL_PROGRAMS = "/usr/lib/postgresql/15/bin"
+BALANCE = 1000000000
+START_SECONDS_MAX = 120
+
+
+class Failure(Exception):
+    """A server or a client did not do what it should."""
+
+
+def run(command, **options):
+    """Standard output of a command that must succeed."""
+    done = subprocess.run(list(map(str, command)), text=True, capture_output=True, check=False, **options)
+    if done.returncode != 0:
+        raise Failure(f"{command[0]}: exit status {done.returncode}: {(done.stderr or done.stdout)[-600:]}")
+    return done.stdout
+
+
+class Server:
+    """A server under way. `wrapper` goes before its command (pinning, callgrind)."""
+
+    name = None
+    def __init__(self, directory, port, wrapper):
+        self.directory = pathlib.Path(directory)
+        self.port = port
+        self.wrapper = list(wrapper)
+        self.process = None
+        self.placeholders = {}  # for the options of scenarios
+
+    @property
+    def target(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @classmethod
+    def missing(cls):
+        """Why this server cannot be measured here, or None."""
+        return None if shutil.which(cls.program) else f"{cls.program} is not installed (bench/install)"
+
+    def start(self):
+        self.directory.mkdir(parents=True)
+        self.prepare()
+        log = open(self.directory / "output", "w")
+        command = [*self.as_user(), *self.wrapper, *self.command()]
+        self.process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=subprocess.STDOUT,
+                                        stdin=subprocess.DEVNULL)
+        log.close()
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self.is_ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Failure(f"{self.name} does not start: {self.output()}")
+            time.sleep(0.05)
+
+    def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return
+        costs.resume(self.pid)
+        self.process.send_signal(self.stop_signal)
+        try:
+            self.process.wait(timeout=120)
+        except subprocess.TimeoutExpired:
+            costs.signal_tree(self.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def output(self):
+        return (self.directory / "output").read_text(errors="replace")[-600:]
+
+    stop_signal = signal.SIGTERM
+
+    @staticmethod
+    def as_user():
+        """What makes it another user's process, before everything else."""
+        return []
+
+    def prepare(self):
+        """Writes what the server needs before it starts."""
+
+    def is_ready(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except OSError:
+            return False
+
+    def fill(self, accounts, core):
+        """Makes the accounts u00000000 … with a balance each."""
+
+    def load_options(self):
+        """What our generator needs to be let in."""
+        return []
+
+    def seed(self, core, *options):
+        """By our generator, pinned like any load."""
+        run(["taskset", "-c", core, LOAD, "--target", self.target, *options])
+
+
+class Smsd(Server):
+    name = "smsd"
+    program = os.environ.get("SMSD", str(ROOT / "build/smsd"))
+
+    @classmethod
+    def missing(cls):
+        return None if os.access(cls.program, os.X_OK) else "build/smsd is not built"
+
+    @classmethod
+    def version(cls):
+        return run([cls.program, "--version"]).strip()
+
+    def command(self):
+        return [self.program, "--data-dir", self.directory / "data", "--listen", self.target]
+
+    def is_ready(self):
+        """Its first answer to /readyz that is 200."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return b" 200 " in connection.recv(64)
+        except OSError:
+            return False
+
+    def load_options(self):
+        key = (self.directory / "data/admin.key").read_text().strip()
+        return ["--header", f"Authorization: Bearer {key}"]
+
+    def fill(self, accounts, core):
+        self.seed(core, *self.load_options(), "--request", HERE / "requests/topup.http", "--expect", "201",
+                  "--connections", 64, "--depth", 32, "--requests", accounts, "--name", "top-ups")
+
+
+class Nginx(Server):
+    name = "nginx"
+    program = "nginx"
+    stop_signal = signal.SIGQUIT
+
+    @classmethod
+    def version(cls):
+        shown = subprocess.run([cls.program, "-v"], capture_output=True, text=True, check=True)
+        return shown.stderr.strip().removeprefix("nginx version: ")
+
+    def prepare(self):
+        # Under callgrind one process does it all.
+        values = {"@DIRECTORY@": str(self.directory), "@PORT@": str(self.port),
+                  "@MASTER@": "off" if "valgrind" in self.wrapper else "on"}
+        text = (HERE / "peers/nginx.conf").read_text()
+        for name, value in values.items():
+            text = text.replace(name, value)
+        (self.directory / "nginx.conf").write_text(text)
+        self.directory.chmod(0o755)
+
+    def command(self):
+        return [self.program, "-p", self.directory, "-c", self.directory / "nginx.conf"]
+
+    def load_options(self):
+        # As long as smsd's key.
+        return ["--header", "Authorization: Bearer sk_" + "0" * 32]
+
+
+class Redis(Server):
+    name = "redis"
+    program = "redis-server"
+
+    @classmethod
+    def version(cls):
+        return "Redis " + re.search(r"v=(\S+)", run([cls.program, "--version"])).group(1)
+
+    def command(self):
+        return [self.program, "--bind", "127.0.0.1", "--port", self.port, "--dir", self.directory,
+                "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no"]
+
+    def ask(self, *words):
+        return run(["redis-cli", "-p", self.port, *words]).strip()
+
+    def is_ready(self):
+        return super().is_ready() and self.ask("PING") == "PONG"
+
+    def fill(self, accounts, core):
+        """As values by hundreds, unsynced; then one rewrite, from which its growth counts."""
+        self.ask("CONFIG", "SET", "appendfsync", "no", "auto-aof-rewrite-percentage", "0")
+        pairs = 100
+        self.seed(core, "--command", "MSET" + f" u{{next}} {BALANCE}" * pairs, "--connections", 8,
+                  "--requests", -(-accounts // pairs))
+        self.ask("BGREWRITEAOF")
+        while "aof_rewrite_in_progress:1" in self.ask("INFO", "persistence"):
+            time.sleep(0.2)
+        self.ask("CONFIG", "SET", "appendfsync", "always", "auto-aof-rewrite-percentage", "100")
+        self.placeholders["script"] = self.ask("SCRIPT", "LOAD", (HERE / "peers/charge.lua").read_text())
+
+
+class PostgreSQL(Server):
+    name = "postgresql"
+    program = f"{POSTGRESQL_PROGRAMS}/postgres"
+    stop_signal = signal.SIGINT  # fast shutdown
+
+    SETTINGS = {
+        "listen_addresses": "127.0.0.1",
+        "max_connections": "200",
+        "synchronous_commit": "on",
+        "fsync": "on",
+        "full_page_writes": "on",
+        "wal_compression": "lz4",
+        "shared_buffers": "2GB",
+        "max_wal_size": "8GB",
+        "min_wal_size": "2GB",
+        "checkpoint_timeout": "5min",
+        "checkpoint_completion_target": "0.9",
+        "huge_pages": "off",
+        "jit": "off",
+    }
+
+    @classmethod
+    def version(cls):
+        return run([cls.program, "--version"]).strip().removeprefix("postgres ")
+
+    @staticmethod
+    def as_user():
+        """PostgreSQL refuses to run as root."""
+        if os.geteuid() != 0:
+            return []
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+
+    def prepare(self):
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, "postgres", "postgres")
+        run([*self.as_user(), f"{POSTGRESQL_PROGRAMS}/initdb", "--auth=trust", "--username=postgres",
+             "--no-sync", "--locale=C", "--encoding=UTF8", "-D", self.directory / "data"],
+            cwd=self.directory)
+        settings = dict(self.SETTINGS, port=self.port, unix_socket_directories=self.directory)
+        if "valgrind" in self.wrapper:  # what comes and goes by time is left out of the count
+            settings.update(shared_buffers="128MB", autovacuum="off")
+        with open(self.directory / "data/postgresql.conf", "a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+    def command(self):
+        return [self.program, "-D", self.directory / "data"]
+
+    def is_ready(self):
+        return super().is_ready() and subprocess.run(
+            ["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False).returncode == 0
+
+    def ask(self, *options):
+        return run(["psql", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", self.port,
+                    "-U", "postgres", *options])
+
+    def fill(self, accounts, core):
+        """In one statement; then the statistics and a checkpoint, from which its load starts even."""
+        self.ask("-f", HERE / "peers/charge.sql")
+        self.ask("-c", "INSERT INTO accounts SELECT 'u' || lpad(n::text, 8, '0'), "
+                       f"{BALANCE}, now() FROM generate_series(0, {accounts - 1}) n")
+        self.ask("-c", "VACUUM ANALYZE")
+        self.ask("-c", "CHECKPOINT")
+
+
+SERVERS = {server.name: server for server in (Smsd, Nginx, Redis, PostgreSQL)}

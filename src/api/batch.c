@@ -1,0 +1,332 @@
+/* Batches (BILL-10). The whole batch is read before anything is run, each item becoming a command
+ * as it comes: what is kept of it is bounded by the number of items, not by the bytes sent, and a
+ * batch that turns out malformed has done nothing.
+ *
+ * Item by item: some hundred commands a turn of the loop, so that a batch holds nobody up. Atomic:
+ * one transaction, in one turn.
+ *
+ * An Idempotency-Key of the whole batch gives each item without one of its own a key made of it and
+ * the item's place, so that the batch is replayed by replaying its items. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/billing.h"
+#include "json/items.h"
+
+enum {
+    ITEMS_MAX = 10000,
+    ITEM_BYTES_MAX = 16384,
+    SLICE_ITEMS = 256,
+    BATCH_ARENA_BYTES_MAX = 16 << 20,
+};
+
+struct item {
+    struct command command;
+    struct buffer refusal; /* why it is no command, as a problem; empty if it is one */
+    enum outcome outcome;  /* of the refusal */
+};
+
+struct batch {
+    struct api *api;
+    struct call *call; /* while it is read */
+    struct http_deferred *deferred;
+    struct buffer headers, body;
+    struct json_writer writer;
+    struct arena texts; /* what the commands point to */
+    struct item *items;
+    struct result *results; /* of an atomic batch */
+    size_t count, done;
+    size_t succeeded;
+    uint64_t hold;
+    bool is_atomic, is_failed;
+    bool has_key;
+    struct hash128 key;
+};
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
+
+static struct text keep_text(struct batch *batch, struct text text)
+{
+    if (text.data == NULL)
+        return text;
+    return (struct text){arena_copy(&batch->texts, text.data, text.size), text.size};
+}
+
+static void take_key(struct batch *batch, struct command *command, struct text own,
+                     const char *text, size_t size)
+{
+    const struct hash_key *secret = pipeline_secret(batch->api->pipeline);
+
+    if (own.data != NULL) {
+        command->has_key = true;
+        command->key = call_key_hash(batch->call, own);
+    } else if (batch->has_key) {
+        struct {
+            struct hash128 key;
+            uint64_t place;
+        } derived = {batch->key, batch->count};
+        command->has_key = true;
+        command->key = hash128(secret, &derived, sizeof derived);
+    }
+    if (command->has_key)
+        command->fingerprint = hash64(secret, text, size);
+}
+
+static void refuse_item(struct item *item, enum outcome outcome, const char *detail,
+                        const struct json_errors *errors)
+{
+    item->outcome = outcome;
+    buffer_init(&item->refusal);
+    call_write_problem_errors(&item->refusal, outcome, detail, errors);
+}
+
+static void bind_item(struct batch *batch, struct item *item, const struct json_value *json,
+                      const char *text, size_t size)
+{
+    struct json_errors errors;
+    struct text own_key;
+
+    json_errors_init(&errors);
+    if (!charge_bind(batch->call, json, &item->command, &own_key, &errors)) {
+        refuse_item(item, errors.has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID, NULL,
+                    &errors);
+        return;
+    }
+    take_key(batch, &item->command, own_key, text, size);
+    if (item->command.type == COMMAND_CHARGE) {
+        struct money_command *charge = &item->command.of.charge;
+        charge->account = keep_text(batch, charge->account);
+        charge->reference = keep_text(batch, charge->reference);
+    } else {
+        struct charge_queue_command *charge = &item->command.of.charge_queue;
+        charge->account = keep_text(batch, charge->account);
+        charge->reference = keep_text(batch, charge->reference);
+    }
+}
+
+static int on_item(void *context, const char *text, size_t size)
+{
+    struct batch *batch = context;
+    const struct json_value *json;
+    struct item *item;
+    const char *why;
+
+    if (batch->count == ITEMS_MAX)
+        return 1;
+    item = &batch->items[batch->count];
+    *item = (struct item){.outcome = OUTCOME_OK};
+    json = json_parse(batch->call->arena, text, size, &why);
+    if (json == NULL)
+        refuse_item(item, OUTCOME_MALFORMED_JSON, why, NULL);
+    else
+        bind_item(batch, item, json, text, size);
+    batch->count++;
+    arena_reset(batch->call->arena);
+    return 0;
+}
+
+static bool read_items(struct batch *batch, const struct http_request *request, bool is_lines)
+{
+    struct json_items items;
+    int status;
+
+    json_items_init(&items, is_lines, ITEM_BYTES_MAX, on_item, batch);
+    status = json_items_feed(&items, request->body.data, request->body.size);
+    if (status == 0)
+        status = json_items_end(&items);
+    json_items_release(&items);
+    if (status > 0)
+        call_refuse(batch->call, OUTCOME_INVALID, "a batch has at most 10000 items");
+    else if (status < 0)
+        call_refuse(batch->call, OUTCOME_MALFORMED_JSON, items.fault);
+    else if (batch->count == 0)
+        call_refuse(batch->call, OUTCOME_INVALID, "a batch has at least one item");
+    return status == 0 && batch->count > 0;
+}
+
+/* --- answering -----------------------------------------------------------------------------------
+ */
+
+static void write_item(struct batch *batch, struct item *item, const struct result *result)
+{
+    struct json_writer *w = &batch->writer;
+    enum outcome outcome = item->refusal.size > 0 ? item->outcome : result->outcome;
+
+    json_object_begin(w, NULL);
+    if (outcome == OUTCOME_OK) {
+        batch->succeeded++;
+        json_int(w, "status", item->command.type == COMMAND_CHARGE_QUEUE ? 202 : 201);
+        charge_write(w, "body", &item->command, result);
+    } else {
+        json_int(w, "status", outcome_infos[outcome].status);
+        if (item->refusal.size == 0)
+            call_write_problem(&item->refusal, outcome, NULL);
+        json_raw(w, "body", item->refusal.data, item->refusal.size);
+    }
+    json_object_end(w);
+}
+
+static void begin_body(struct batch *batch)
+{
+    batch->writer = json_writer(&batch->body);
+    json_object_begin(&batch->writer, NULL);
+    if (batch->is_failed) {
+        const struct outcome_info *info = &outcome_infos[OUTCOME_BATCH_FAILED];
+        json_string(&batch->writer, "type", "about:blank");
+        json_string(&batch->writer, "title", info->title);
+        json_int(&batch->writer, "status", info->status);
+        json_string(&batch->writer, "code", info->code);
+        json_string(&batch->writer, "detail", info->title);
+    }
+    json_array_begin(&batch->writer, "results");
+}
+
+static void batch_free(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        buffer_release(&batch->items[i].refusal);
+    free(batch->items);
+    free(batch->results);
+    arena_release(&batch->texts);
+    buffer_release(&batch->headers);
+    buffer_release(&batch->body);
+    free(batch);
+}
+
+static void finish(struct batch *batch)
+{
+    json_array_end(&batch->writer);
+    json_int(&batch->writer, "succeeded", (int64_t)(batch->is_failed ? 0 : batch->succeeded));
+    json_int(&batch->writer, "failed",
+             (int64_t)(batch->count - (batch->is_failed ? 0 : batch->succeeded)));
+    json_object_end(&batch->writer);
+    http_answer(batch->deferred,
+                batch->is_failed ? outcome_infos[OUTCOME_BATCH_FAILED].status : 200,
+                batch->is_failed ? "application/problem+json" : "application/json", &batch->headers,
+                &batch->body, batch->hold);
+    batch_free(batch);
+}
+
+/* --- running -------------------------------------------------------------------------------------
+ */
+
+static void run_slice(void *context)
+{
+    struct batch *batch = context;
+    size_t end = batch->done + SLICE_ITEMS;
+
+    if (end > batch->count)
+        end = batch->count;
+    for (; batch->done < end; batch->done++) {
+        struct item *item = &batch->items[batch->done];
+        struct result result = {.outcome = OUTCOME_INVALID};
+        if (item->refusal.size == 0) {
+            uint64_t hold = pipeline_run(batch->api->pipeline, &item->command, &result);
+            batch->hold = hold > batch->hold ? hold : batch->hold;
+        }
+        write_item(batch, item, &result);
+    }
+    if (batch->done < batch->count)
+        pipeline_continue(batch->api->pipeline, run_slice, batch);
+    else
+        finish(batch);
+}
+
+static void run_atomic(struct batch *batch)
+{
+    struct command *commands = calloc(batch->count, sizeof *commands);
+    bool is_refused = false;
+
+    assert(commands != NULL);
+    batch->results = calloc(batch->count, sizeof *batch->results);
+    assert(batch->results != NULL);
+    for (size_t i = 0; i < batch->count; i++) {
+        commands[i] = batch->items[i].command;
+        is_refused = is_refused || batch->items[i].refusal.size > 0;
+    }
+    /* With an item that is no command, the others are only tried. */
+    batch->is_failed = !pipeline_run_atomic(batch->api->pipeline, commands, batch->count,
+                                            batch->results, is_refused, &batch->hold);
+    for (size_t i = 0; i < batch->count; i++)
+        batch->items[i].command = commands[i];
+    free(commands);
+    begin_body(batch);
+    for (; batch->done < batch->count; batch->done++)
+        write_item(batch, &batch->items[batch->done], &batch->results[batch->done]);
+    finish(batch);
+}
+
+/* False: its key was used for another batch. */
+static bool run_key(struct call *call)
+{
+    struct command command = {.type = COMMAND_BATCH};
+    struct result result;
+
+    return call_run(call, &command, &result);
+}
+
+struct batch_query {
+    struct json_text atomic;
+};
+
+static bool is_flag(const char *data, size_t size)
+{
+    struct text flag = {data, size};
+    return text_equals(flag, TEXT("true")) || text_equals(flag, TEXT("false"));
+}
+
+static const struct json_field batch_parameters[] = {
+    {.name = "atomic",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct batch_query, atomic),
+     .min = 1,
+     .max = 5,
+     .check = is_flag,
+     .rule = "must be true or false"},
+};
+
+static struct batch *batch_new(struct call *call, bool is_atomic)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+
+    assert(batch != NULL);
+    batch->api = call->api;
+    batch->call = call;
+    batch->is_atomic = is_atomic;
+    batch->has_key = call->has_idempotency_key;
+    batch->key = call->idempotency_key;
+    batch->items = calloc(ITEMS_MAX, sizeof *batch->items);
+    assert(batch->items != NULL);
+    arena_init(&batch->texts, BATCH_ARENA_BYTES_MAX);
+    buffer_init(&batch->headers);
+    buffer_init(&batch->body);
+    return batch;
+}
+
+void api_charge_batch(struct call *call)
+{
+    struct batch_query query = {.atomic = {NULL, 0}};
+    struct batch *batch;
+    bool is_atomic;
+
+    if (!call_bind_query(call, batch_parameters, FIELD_COUNT(batch_parameters), &query))
+        return;
+    is_atomic = query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));
+    batch = batch_new(call, is_atomic);
+    if (!read_items(batch, call->request, call->is_lines) || (batch->has_key && !run_key(call))) {
+        batch_free(batch);
+        return;
+    }
+    batch->hold = call->reply->hold;
+    buffer_append(&batch->headers, call->reply->headers->data, call->reply->headers->size);
+    batch->deferred = http_defer(call->reply);
+    batch->call = NULL;
+    if (is_atomic) {
+        run_atomic(batch);
+    } else {
+        begin_body(batch);
+        run_slice(batch);
+    }
+}

@@ -1,0 +1,67 @@
+/* Keys are time, kind, number, big-endian; there is nothing else to know. */
+#include "engine/due.h"
+
+#include <assert.h>
+
+#include "base/bytes.h"
+#include "engine/handler.h"
+
+enum { DUE_KEY_SIZE = 17 };
+
+static void key_write(char key[DUE_KEY_SIZE], int64_t due_ms, enum due_kind kind, uint64_t number)
+{
+    assert(due_ms > 0);
+    bytes_put_u64_be(key, (uint64_t)due_ms);
+    key[8] = (char)kind;
+    bytes_put_u64_be(key + 9, number);
+}
+
+void due_put(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number)
+{
+    char key[DUE_KEY_SIZE];
+
+    key_write(key, due_ms, kind, number);
+    txn_put(engine->txn, TABLE_DUE, key, sizeof key, "", 0);
+    if (due_ms < engine->due_first_ms)
+        engine->due_first_ms = due_ms;
+}
+
+void due_delete(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number)
+{
+    char key[DUE_KEY_SIZE];
+    bool was_there;
+
+    key_write(key, due_ms, kind, number);
+    was_there = txn_delete(engine->txn, TABLE_DUE, key, sizeof key);
+    assert(was_there);
+}
+
+bool due_first(struct txn *txn, struct due *due)
+{
+    struct txn_walk *walk = txn_walk(txn, TABLE_DUE, WALK_UP, NULL, 0);
+    bool is_there = txn_walk_next(walk);
+
+    if (is_there) {
+        const char *key = walk->key;
+        assert(walk->key_size == DUE_KEY_SIZE);
+        due->due_ms = (int64_t)bytes_get_u64_be(key);
+        due->kind = (enum due_kind)key[8];
+        due->number = bytes_get_u64_be(key + 9);
+    }
+    txn_walk_end(walk);
+    return is_there;
+}
+
+void due_command(const struct due *due, struct command *command)
+{
+    static const enum command_type types[] = {
+#define DUE(name, number, command) [DUE_##name] = COMMAND_##command,
+#include "engine/due.def"
+#undef DUE
+    };
+
+    assert((size_t)due->kind < sizeof types / sizeof *types);
+    *command = (struct command){.type = types[due->kind]};
+    command->of.charge_drain.number = due->number;
+    command->of.charge_drain.due_ms = due->due_ms;
+}

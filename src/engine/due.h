@@ -1,0 +1,34 @@
+/* What must happen later is a row here, in the same commit as its reason: sorted by time, so that
+ * what is due is found at the front, and nothing is forgotten by a crash. */
+#ifndef SMSD_ENGINE_DUE_H
+#define SMSD_ENGINE_DUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/command.h"
+
+struct engine;
+struct txn;
+
+enum due_kind {
+#define DUE(name, number, command) DUE_##name = (number),
+#include "engine/due.def"
+#undef DUE
+};
+
+/* In handlers. `due_ms` is Unix time. */
+void due_put(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number);
+void due_delete(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number);
+
+/* The first row. False if nothing is due ever. */
+struct due {
+    int64_t due_ms;
+    enum due_kind kind;
+    uint64_t number;
+};
+bool due_first(struct txn *txn, struct due *due);
+/* The command that a row asks for. */
+void due_command(const struct due *due, struct command *command);
+
+#endif

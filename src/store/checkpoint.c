@@ -1,0 +1,228 @@
+/* The checkpoint thread, see checkpoint.h. The position moves only with the last of its LMDB
+ * transactions: a crash before that leaves rows that replay of the journal writes again, all of
+ * them. */
+#include "store/checkpoint.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "store/crash_point.h"
+#include "store/sorted_rows.h"
+#include "store/store_struct.h"
+
+enum { BACKOFF_MAX_S = 30 };
+
+static int write_row(struct tree_writer *writer, const struct overlay *overlay,
+                     const struct row *row, struct buffer *why)
+{
+    if (row->is_deleted)
+        tree_writer_delete(writer, row->table, row_key(row), row->key_size);
+    else
+        tree_writer_put(writer, row->table, row_key(row), row->key_size,
+                        overlay_value(overlay, row), row->value_size);
+    if (!tree_writer_is_full(writer))
+        return 0;
+    crash_point("checkpoint.before_commit");
+    int error = tree_writer_commit(writer, NULL, why);
+    if (error != 0)
+        return error;
+    crash_point("checkpoint.after_commit");
+    tree_writer_begin(writer);
+    return 0;
+}
+
+static int write_generation(struct tree *tree, const struct overlay *overlay,
+                            const struct journal_position *position, struct buffer *why)
+{
+    struct sorted_rows sorted;
+    struct tree_writer *writer = tree_writer_new(tree);
+    int error = 0;
+
+    crash_point("checkpoint.before_write");
+    sorted_rows_init(&sorted, overlay);
+    tree_writer_begin(writer);
+    for (size_t i = 0; i < overlay->rows && error == 0; i++)
+        error = write_row(writer, overlay, sorted_rows_at(&sorted, i), why);
+    if (error == 0) {
+        crash_point("checkpoint.before_last_commit");
+        error = tree_writer_commit(writer, position, why);
+    }
+    if (error == 0)
+        crash_point("checkpoint.after_last_commit");
+    tree_writer_free(writer);
+    sorted_rows_release(&sorted);
+    return error;
+}
+
+/* Called and returns with the mutex locked. */
+static void write_it(struct checkpoint *checkpoint)
+{
+    const struct overlay *overlay = checkpoint->overlay;
+    const struct journal_position position = checkpoint->position;
+    struct buffer why;
+
+    pthread_mutex_unlock(&checkpoint->mutex);
+    buffer_init(&why);
+    int error = write_generation(checkpoint->store->tree, overlay, &position, &why);
+    if (error == 0) {
+        metric_add(METRIC_CHECKPOINTS, 1);
+        metric_observe(METRIC_CHECKPOINT_DURATION, clock_monotonic_ns() - checkpoint->frozen_ns);
+        scans_offer(&checkpoint->store->scans, overlay->number);
+    } else {
+        metric_add(METRIC_CHECKPOINT_FAILURES, 1);
+        buffer_append(&why, "", 1);
+        log_event(LOG_ERROR, "checkpoint_failed", LOG_TEXT("reason", why.data));
+    }
+    buffer_release(&why);
+    pthread_mutex_lock(&checkpoint->mutex);
+    checkpoint->error = error;
+    checkpoint->failures = error == 0 ? 0 : checkpoint->failures + 1;
+    checkpoint->is_done = error == 0;
+    pthread_cond_broadcast(&checkpoint->changed);
+    if (error == 0 && checkpoint->store->options.on_wake != NULL)
+        checkpoint->store->options.on_wake(checkpoint->store->options.context);
+}
+
+static void back_off(struct checkpoint *checkpoint)
+{
+    struct timespec until;
+    unsigned wait_s = checkpoint->failures < 6 ? 1U << (checkpoint->failures - 1) : BACKOFF_MAX_S;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_s < BACKOFF_MAX_S ? wait_s : BACKOFF_MAX_S;
+    while (!checkpoint->stops && !checkpoint->hurries &&
+           pthread_cond_timedwait(&checkpoint->wakes, &checkpoint->mutex, &until) != ETIMEDOUT)
+        continue;
+    checkpoint->hurries = false;
+}
+
+static void free_retired(struct checkpoint *checkpoint)
+{
+    struct overlay *retired = checkpoint->retired;
+    checkpoint->retired = NULL;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    overlay_free(retired);
+    pthread_mutex_lock(&checkpoint->mutex);
+}
+
+static void *run(void *context)
+{
+    struct checkpoint *checkpoint = context;
+    pthread_setname_np(pthread_self(), "checkpoint");
+    pthread_mutex_lock(&checkpoint->mutex);
+    while (!checkpoint->stops) {
+        if (checkpoint->retired != NULL) {
+            free_retired(checkpoint);
+        } else if (checkpoint->overlay != NULL && checkpoint->has_position &&
+                   !checkpoint->is_done) {
+            write_it(checkpoint);
+            if (checkpoint->failures > 0)
+                back_off(checkpoint);
+        } else {
+            pthread_cond_wait(&checkpoint->wakes, &checkpoint->mutex);
+        }
+    }
+    if (checkpoint->retired != NULL)
+        free_retired(checkpoint);
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return NULL;
+}
+
+int checkpoint_start(struct checkpoint *checkpoint, struct store *store, struct buffer *why)
+{
+    pthread_condattr_t attributes;
+    checkpoint->store = store;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&checkpoint->mutex, NULL);
+    pthread_cond_init(&checkpoint->wakes, &attributes);
+    pthread_cond_init(&checkpoint->changed, NULL);
+    pthread_condattr_destroy(&attributes);
+    int error = pthread_create(&checkpoint->thread, NULL, run, checkpoint);
+    if (error != 0) {
+        buffer_append_format(why, "cannot start a thread: %s", strerror(error));
+        return ERR_NO_MEMORY;
+    }
+    checkpoint->runs = true;
+    return 0;
+}
+
+void checkpoint_stop(struct checkpoint *checkpoint)
+{
+    if (!checkpoint->runs)
+        return;
+    pthread_mutex_lock(&checkpoint->mutex);
+    checkpoint->stops = true;
+    pthread_cond_signal(&checkpoint->wakes);
+    pthread_mutex_unlock(&checkpoint->mutex);
+    pthread_join(checkpoint->thread, NULL);
+    pthread_mutex_destroy(&checkpoint->mutex);
+    pthread_cond_destroy(&checkpoint->wakes);
+    pthread_cond_destroy(&checkpoint->changed);
+    checkpoint->runs = false;
+}
+
+void checkpoint_begin(struct checkpoint *checkpoint, const struct overlay *overlay,
+                      uint64_t sequence)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    checkpoint->overlay = overlay;
+    checkpoint->sequence = sequence;
+    checkpoint->has_position = false;
+    checkpoint->is_done = false;
+    checkpoint->failures = 0;
+    checkpoint->error = 0;
+    checkpoint->frozen_ns = clock_monotonic_ns();
+    pthread_mutex_unlock(&checkpoint->mutex);
+}
+
+void checkpoint_note_durable(struct checkpoint *checkpoint, const struct journal_position *position)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    if (checkpoint->overlay != NULL && !checkpoint->has_position &&
+        checkpoint->sequence == position->sequence) {
+        checkpoint->position = *position;
+        checkpoint->has_position = true;
+        pthread_cond_signal(&checkpoint->wakes);
+    }
+    pthread_cond_broadcast(&checkpoint->changed);
+    pthread_mutex_unlock(&checkpoint->mutex);
+}
+
+bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    bool is_done = checkpoint->overlay != NULL && checkpoint->is_done;
+    if (is_done) {
+        checkpoint->overlay = NULL;
+        *position = checkpoint->position;
+    }
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return is_done;
+}
+
+void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    struct overlay *before =
+        checkpoint->retired; /* not freed yet: rare, as one takes seconds to fill */
+    checkpoint->retired = overlay;
+    pthread_cond_signal(&checkpoint->wakes);
+    pthread_mutex_unlock(&checkpoint->mutex);
+    overlay_free(before);
+}
+
+int checkpoint_wait(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    unsigned failures = checkpoint->failures;
+    checkpoint->hurries = failures > 0;
+    pthread_cond_signal(&checkpoint->wakes);
+    while (!checkpoint->is_done && checkpoint->failures == failures)
+        pthread_cond_wait(&checkpoint->changed, &checkpoint->mutex);
+    int error = checkpoint->is_done ? 0 : checkpoint->error;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return error;
+}

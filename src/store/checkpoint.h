@@ -1,0 +1,57 @@
+/* The checkpoint thread: writes a frozen generation to LMDB once all of it is durable in the
+ * journal, and frees it when readers have moved on. A failure is tried again, after 1 s, then
+ * longer, up to 30 s; until it succeeds the generation stays where it is. */
+#ifndef SMSD_STORE_CHECKPOINT_H
+#define SMSD_STORE_CHECKPOINT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/journal.h"
+
+struct overlay;
+struct store;
+
+struct checkpoint {
+    struct store *store;
+    pthread_t thread;
+    bool runs;
+    atomic_bool is_requested;         /* begin one at the next tick */
+    atomic_uint_fast64_t live_number; /* of the generation a change made now goes to */
+
+    pthread_mutex_t mutex;  /* guards all below */
+    pthread_cond_t wakes;   /* the thread has something to do */
+    pthread_cond_t changed; /* is_done, failures, or the store's durable sequence */
+    bool stops;
+    bool hurries;                  /* somebody waits: try again at once */
+    const struct overlay *overlay; /* to be written; NULL: none */
+    uint64_t sequence;             /* the last batch it holds rows of */
+    bool has_position;             /* that batch is durable, and ended at `position` */
+    struct journal_position position;
+    uint64_t frozen_ns;
+    bool is_done;
+    unsigned failures;       /* of this one, in a row */
+    int error;               /* the last one's */
+    struct overlay *retired; /* to be freed */
+};
+
+int checkpoint_start(struct checkpoint *checkpoint, struct store *store, struct buffer *why);
+/* Finishes nothing: what is under way ends with the transaction it is in. */
+void checkpoint_stop(struct checkpoint *checkpoint);
+
+/* Loop's thread: hands over a frozen generation. */
+void checkpoint_begin(struct checkpoint *checkpoint, const struct overlay *overlay,
+                      uint64_t sequence);
+/* Any thread: the batch at whose end `position` lies is durable. */
+void checkpoint_note_durable(struct checkpoint *checkpoint,
+                             const struct journal_position *position);
+/* Loop's thread: true once what was begun is in LMDB; then `position` is what it covers. */
+bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position);
+/* Gives a generation that nobody reads any more to the thread to free. */
+void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay);
+/* Waits until the one begun is done (0) or has failed once more (an enum error). */
+int checkpoint_wait(struct checkpoint *checkpoint);
+
+#endif
