@@ -1,5 +1,5 @@
-/* For the store's tests: a directory that goes away, options small enough that segments fill and checkpoints
- * happen, and rows that can be told from each other. */
+/* For the store's tests: a directory that goes away, options small enough that segments fill and
+ * checkpoints happen, and rows that can be told from each other. */
 #ifndef SMSD_TESTS_STORE_FIXTURE_H
 #define SMSD_TESTS_STORE_FIXTURE_H
 
