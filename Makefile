@@ -51,6 +51,56 @@ $(BUILD)/$(VARIANT)/%.o: %.c | $(DEPS)/installed
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
+# Running and installing.
+
+RUN_OPTIONS ?= --data-dir ./data --listen 127.0.0.1:8080
+
+.PHONY: help run install
+help: ## this list
+	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+
+run: ## install what is missing, build, and serve 127.0.0.1:8080 from ./data
+	deps/install
+	$(MAKE) all
+	exec $(BUILD)/smsd $(RUN_OPTIONS)
+
+install: all ## binary and man pages below $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/smsd $(DESTDIR)$(PREFIX)/bin/smsd
+	for page in $(wildcard man/*.[1-8]); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+
+# Tests: each tests/unit/*.c is a program of its own, linked with all of src/ except src/main.c.
+
+UNITS = $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/*.c))
+ARCHIVE = $(BUILD)/$(VARIANT)/smsd.a
+
+.PHONY: test check requirements units fuzz
+test: ## install what the tests need, build, run every test; ends with "N passed, N failed"
+	@tests/install
+	@tests/run
+
+check: ## the checks of the source alone (tests/check/)
+	@tests/run check
+
+flags: # what the compiler is told, for the checks
+	@echo '$(CPPFLAGS) $(BANNED)'
+
+requirements: ## every requirement with the tests that name it
+	@tests/check/requirements
+
+units: $(UNITS)
+
+$(ARCHIVE): $(filter-out %/src/main.o,$(OBJECTS))
+	rm -f $@
+	gcc-ar rcs $@ $^
+
+$(UNITS): $(BUILD)/$(VARIANT)/unit/%: $(BUILD)/$(VARIANT)/tests/unit/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ -lcmocka $(LIBRARIES)
+
+-include $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/tests/unit/%.d,$(wildcard tests/unit/*.c))
+
 # Benchmarks: the load generator, and the runner that measures smsd beside other servers (bench/README.md).
 
 BENCH_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard bench/load/*.c))
