@@ -138,6 +138,9 @@ $(BUILD)/bench/load: $(BENCH_OBJECTS)
 
 -include $(BENCH_OBJECTS:.o=.d)
 
+$(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/bench_*.c)): \
+	$(filter-out %/main.o,$(BENCH_OBJECTS))
+
 # Fuzzing: each tests/fuzz/*.c is a libFuzzer target (clang); its seeds lie in the folder of its name.
 
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))

@@ -70,7 +70,8 @@ static void print_line(const struct load_options *options, const struct result *
             per_reply_us(result, result->system_seconds));
     if (result->unsent > 0)
         fprintf(stderr,
-                "load: %" PRIu64 " requests were due and never sent: more than the server takes\n",
+                "load: %" PRIu64
+                " requests were due in the time and not sent: all connections busy\n",
                 result->unsent);
     if (result->unexpected > 0)
         fprintf(stderr, "load: FAILED: %" PRIu64 " of %" PRIu64 " replies were not as expected\n",

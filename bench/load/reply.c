@@ -50,9 +50,9 @@ static bool starts_with(const char *line, const char *end, const char *name, siz
     return (size_t)(end - line) > name_size && strncasecmp(line, name, name_size) == 0;
 }
 
-static long scan_status_line(struct reply_parser *parser, const char *line, const char *end)
+static long scan_status_line(struct reply_parser *parser, const char *line, const char *line_end)
 {
-    if (end - line < 13 || memcmp(line, "HTTP/1.", 7) != 0)
+    if (line_end - line < 13 || memcmp(line, "HTTP/1.", 7) != 0)
         return malformed(parser, "no HTTP/1.x status line");
     int64_t status = number_at(line + 9, line + 12);
     if (status < 200 || status > 599)
@@ -79,15 +79,15 @@ static long scan_header_line(struct reply_parser *parser, const char *line, cons
 
 static long scan_http(struct reply_parser *parser, const char *data, size_t size)
 {
-    const char *end = data + size;
-    const char *line_end = memchr(data, '\n', size);
+    const char *line = data, *end = data + size;
+    const char *line_end = memchr(line, '\n', size);
     int64_t length = -1;
 
     if (line_end == NULL)
         return 0;
-    if (scan_status_line(parser, data, line_end) < 0)
+    if (scan_status_line(parser, line, line_end) < 0)
         return -1;
-    for (const char *line = line_end + 1; line < end; line = line_end + 1) {
+    for (line = line_end + 1; line < end; line = line_end + 1) {
         line_end = memchr(line, '\n', (size_t)(end - line));
         if (line_end == NULL)
             return 0;

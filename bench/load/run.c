@@ -280,6 +280,8 @@ static void turn(struct run *run)
     struct timespec timeout = {(time_t)(wait / SECOND_NS), (long)(wait % SECOND_NS)};
     int count = epoll_pwait2(run->epoll, events, EVENTS_MAX, &timeout, NULL);
 
+    if (count < 0 && errno != EINTR)
+        fail("epoll_pwait2", strerror(errno));
     for (int i = 0; i < count && run->phase != PHASE_OVER; i++) {
         struct connection *connection = events[i].data.ptr;
         if (events[i].events & EPOLLOUT)

@@ -90,7 +90,7 @@ static struct text decode(struct arena *arena, struct text segment)
     char *to;
     size_t size = 0;
 
-    if (memchr(segment.data, '%', segment.size) == NULL)
+    if (segment.size == 0 || memchr(segment.data, '%', segment.size) == NULL)
         return segment;
     to = arena_alloc(arena, segment.size);
     for (size_t i = 0; i < segment.size; i++) {
@@ -125,7 +125,7 @@ static void take_params(struct arena *arena, const struct segments *row,
 void route_match(struct arena *arena, enum http_method method, struct text path,
                  struct route_match *match)
 {
-    struct segments segments;
+    struct segments segments = {.count = 0};
 
     *match = (struct route_match){.route = NULL};
     cut(path, &segments);

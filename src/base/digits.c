@@ -12,7 +12,7 @@ static const char pairs[] = "0001020304050607080910111213141516171819"
 
 void digits_put_pair(char *to, unsigned value)
 {
-    memcpy(to, pairs + 2 * value, 2);
+    memcpy(to, pairs + (size_t)2 * value, 2);
 }
 
 static size_t count_digits(uint64_t value)
@@ -67,7 +67,8 @@ size_t digits_put_decimal(char *to, int64_t value, int decimals)
     rest %= unit;
     if (rest != 0)
         *at++ = '.';
-    while (rest != 0) {
+    /* cppcheck-suppress zerodivcond ; unit is a power of ten, above 1 here */
+    while (unit > 1 && rest > 0) {
         unit /= 10;
         *at++ = (char)('0' + rest / unit);
         rest %= unit;

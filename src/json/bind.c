@@ -90,7 +90,8 @@ static const char *describe_bounds(const struct binding *b, int64_t min, int64_t
     size_t unit_size = strlen(unit);
     if (b->errors->count == JSON_ERRORS_MAX)
         return "";
-    char *text = arena_alloc(b->arena, sizeof "must be  to " + 2 * DIGITS_DECIMAL_MAX + unit_size);
+    char *text =
+        arena_alloc(b->arena, sizeof "must be  to " + (size_t)2 * DIGITS_DECIMAL_MAX + unit_size);
     char *to = text;
     memcpy(to, "must be ", 8);
     to += 8;
@@ -238,7 +239,7 @@ static const char *take_any(const struct json_field *field, const struct json_va
 {
     if (json_is_null(value))
         return rule_or(field, "must not be null");
-    memcpy(to, &value, sizeof value);
+    memcpy(to, (const void *)&value, sizeof(const void *));
     return NULL;
 }
 

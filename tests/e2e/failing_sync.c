@@ -1,5 +1,6 @@
-/* Preloaded into smsd by test_faults.py: the SMSD_FAIL_SYNC-th fdatasync or fsync after a file named by
- * SMSD_FAIL_SYNC_ARMED has appeared fails with EIO, as a failing disk's would, and every one behind it. */
+/* Preloaded into smsd by test_faults.py: the SMSD_FAIL_SYNC-th fdatasync or fsync after a file
+ * named by SMSD_FAIL_SYNC_ARMED has appeared fails with EIO, as a failing disk's would, and every
+ * one behind it. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>

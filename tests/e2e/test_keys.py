@@ -49,10 +49,10 @@ def test_secrets_are_stored_as_hashes_only(smsd):
     _, secret = new_key(smsd, "billing")
     admin = smsd.admin_key
     smsd.stop()
-    for path in smsd.data_dir.rglob("*"):
-        if path.is_file() and path.name != "admin.key":
-            data = path.read_bytes()
-            assert secret.encode() not in data and admin.encode() not in data, path
+    files = [path for path in smsd.data_dir.rglob("*") if path.is_file() and path.name != "admin.key"]
+    contents = {path.name: path.read_bytes() for path in files}
+    assert contents
+    assert [name for name, data in contents.items() if secret.encode() in data or admin.encode() in data] == []
 
 
 def test_a_disabled_key_is_out_at_once_and_may_come_back(smsd):

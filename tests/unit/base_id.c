@@ -25,7 +25,7 @@ static void numbers_grow_while_the_clock_stands_or_steps_back(void **state)
     (void)state;
     uint64_t number = id_next(0, NOW);
     for (int i = 0; i < 1000; i++) {
-        uint64_t next = id_next(number, i % 3 == 0 ? NOW : NOW - i * 1000);
+        uint64_t next = id_next(number, i % 3 == 0 ? NOW : NOW - (int64_t)i * 1000);
         assert_true(next == number + 1);
         number = next;
     }
