@@ -87,10 +87,6 @@ class Report:
             else:
                 yield goal.text, wanted, judged[0], "met" if judged[1] else "MISSED"
 
-    def is_bad(self):
-        missed = any(row[3] == "MISSED" for row in self.goal_rows())
-        return bool(self.failures) or missed
-
     def table(self):
         rows = [COLUMNS, *(self.row(scenario) for scenario in self.chosen)]
         goals = [("goal", "wanted", "reached", ""), *self.goal_rows()]

@@ -67,6 +67,7 @@ size_t digits_put_decimal(char *to, int64_t value, int decimals)
     rest %= unit;
     if (rest != 0)
         *at++ = '.';
+    /* cppcheck-suppress zerodivcond ; unit is a power of ten, above 1 here */
     while (unit > 1 && rest > 0) {
         unit /= 10;
         *at++ = (char)('0' + rest / unit);

@@ -29,7 +29,8 @@ uint64_t chain_step(struct chain *chain, uint64_t number, const struct entry_row
     static_assert(sizeof bytes % 64 == 0, "padding stays inside");
     bytes.row = *row;
     bytes.row.chain = number;
-    memcpy(bytes.reference, reference, row->reference_size);
+    if (row->reference_size > 0)
+        memcpy(bytes.reference, reference, row->reference_size);
     memset((char *)&bytes + size, 0, blocks * 64 - size);
     sha256_compress(chain->state, &bytes, blocks);
     memcpy(&first, chain->state, sizeof first);

@@ -15,8 +15,8 @@
 
 enum { BACKOFF_MAX_S = 30 };
 
-static int write_row(struct tree_writer *writer, const struct overlay *overlay,
-                     const struct row *row, struct buffer *why)
+static int write_row(const struct checkpoint *checkpoint, struct tree_writer *writer,
+                     const struct overlay *overlay, const struct row *row, struct buffer *why)
 {
     if (row->is_deleted)
         tree_writer_delete(writer, row->table, row_key(row), row->key_size);
@@ -30,22 +30,24 @@ static int write_row(struct tree_writer *writer, const struct overlay *overlay,
     if (error != 0)
         return error;
     crash_point("checkpoint.after_commit");
+    if (checkpoint->stops)
+        return ERR_IO; /* the store is closing */
     tree_writer_begin(writer);
     return 0;
 }
 
-static int write_generation(struct tree *tree, const struct overlay *overlay,
+static int write_generation(struct checkpoint *checkpoint, const struct overlay *overlay,
                             const struct journal_position *position, struct buffer *why)
 {
     struct sorted_rows sorted;
-    struct tree_writer *writer = tree_writer_new(tree);
+    struct tree_writer *writer = tree_writer_new(checkpoint->store->tree);
     int error = 0;
 
     crash_point("checkpoint.before_write");
     sorted_rows_init(&sorted, overlay);
     tree_writer_begin(writer);
     for (size_t i = 0; i < overlay->rows && error == 0; i++)
-        error = write_row(writer, overlay, sorted_rows_at(&sorted, i), why);
+        error = write_row(checkpoint, writer, overlay, sorted_rows_at(&sorted, i), why);
     if (error == 0) {
         crash_point("checkpoint.before_last_commit");
         error = tree_writer_commit(writer, position, why);
@@ -66,12 +68,12 @@ static void write_it(struct checkpoint *checkpoint)
 
     pthread_mutex_unlock(&checkpoint->mutex);
     buffer_init(&why);
-    int error = write_generation(checkpoint->store->tree, overlay, &position, &why);
+    int error = write_generation(checkpoint, overlay, &position, &why);
     if (error == 0) {
         metric_add(METRIC_CHECKPOINTS, 1);
         metric_observe(METRIC_CHECKPOINT_DURATION, clock_monotonic_ns() - checkpoint->frozen_ns);
         scans_offer(&checkpoint->store->scans, overlay->number);
-    } else {
+    } else if (!checkpoint->stops) {
         metric_add(METRIC_CHECKPOINT_FAILURES, 1);
         buffer_append(&why, "", 1);
         log_event(LOG_ERROR, "checkpoint_failed", LOG_TEXT("reason", why.data));

@@ -20,11 +20,11 @@ struct checkpoint {
     bool runs;
     atomic_bool is_requested;         /* begin one at the next tick */
     atomic_uint_fast64_t live_number; /* of the generation a change made now goes to */
+    atomic_bool stops;
 
     pthread_mutex_t mutex;  /* guards all below */
     pthread_cond_t wakes;   /* the thread has something to do */
     pthread_cond_t changed; /* is_done, failures, or the store's durable sequence */
-    bool stops;
     bool hurries;                  /* somebody waits: try again at once */
     const struct overlay *overlay; /* to be written; NULL: none */
     uint64_t sequence;             /* the last batch it holds rows of */
@@ -38,7 +38,7 @@ struct checkpoint {
 };
 
 int checkpoint_start(struct checkpoint *checkpoint, struct store *store, struct buffer *why);
-/* Finishes nothing: what is under way ends with the transaction it is in. */
+/* Finishes nothing: what is under way is given up at the next commit to LMDB. */
 void checkpoint_stop(struct checkpoint *checkpoint);
 
 /* Loop's thread: hands over a frozen generation. */

@@ -3,6 +3,8 @@
  * next. */
 #include "store/scan.h"
 
+#include <assert.h>
+
 #include "base/error.h"
 #include "store/sorted_rows.h"
 #include "store/store_struct.h"
@@ -82,11 +84,22 @@ static void *run(void *context)
     return NULL;
 }
 
-int scans_start(struct scans *scans, struct store *store, struct buffer *why)
+void scans_init(struct scans *scans, struct store *store)
 {
     scans->store = store;
     pthread_mutex_init(&scans->mutex, NULL);
     pthread_cond_init(&scans->wakes, NULL);
+}
+
+void scans_release(struct scans *scans)
+{
+    assert(!scans->runs);
+    pthread_mutex_destroy(&scans->mutex);
+    pthread_cond_destroy(&scans->wakes);
+}
+
+int scans_start(struct scans *scans, struct buffer *why)
+{
     int error = pthread_create(&scans->thread, NULL, run, scans);
     if (error != 0) {
         buffer_append_format(why, "cannot start a thread: %s", strerror(error));
@@ -105,15 +118,11 @@ void scans_stop(struct scans *scans)
     pthread_cond_signal(&scans->wakes);
     pthread_mutex_unlock(&scans->mutex);
     pthread_join(scans->thread, NULL);
-    pthread_mutex_destroy(&scans->mutex);
-    pthread_cond_destroy(&scans->wakes);
     scans->runs = false;
 }
 
 void scans_offer(struct scans *scans, uint64_t number)
 {
-    if (!scans->runs)
-        return; /* during recovery */
     pthread_mutex_lock(&scans->mutex);
     if (scans->needs != 0 && scans->needs <= number && scans->snapshot == NULL) {
         scans->snapshot_error = tree_reader_begin(scans->store->tree, &scans->snapshot);

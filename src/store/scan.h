@@ -30,7 +30,10 @@ struct scans {
     int snapshot_error;
 };
 
-int scans_start(struct scans *scans, struct store *store, struct buffer *why);
+/* Before the checkpoint thread starts, and after it has ended. */
+void scans_init(struct scans *scans, struct store *store);
+void scans_release(struct scans *scans);
+int scans_start(struct scans *scans, struct buffer *why);
 /* Those in line and the one that runs end with ERR_IO. */
 void scans_stop(struct scans *scans);
 /* Checkpoint thread, before anything newer is written: generation `number` and all before are in

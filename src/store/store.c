@@ -89,7 +89,7 @@ static int open_on_disk(struct store *store, struct buffer *why)
     if (error == 0 && store->dir.is_new)
         error = data_dir_finish(&store->dir, why);
     if (error == 0)
-        error = scans_start(&store->scans, store, why);
+        error = scans_start(&store->scans, why);
     return error;
 }
 
@@ -99,6 +99,7 @@ static void free_store(struct store *store)
     if (store->journal != NULL)
         store->journal->ops->close(store->journal);
     checkpoint_stop(&store->checkpoint);
+    scans_release(&store->scans);
     tree_reader_end(store->reader);
     tree_close(store->tree);
     overlay_free(store->live);
@@ -121,6 +122,7 @@ int store_open(struct store **opened, const struct store_options *options, struc
         store->options.overlay_bytes_max = OVERLAY_BYTES_MIN;
     store->dir.lock_fd = -1;
     txn_init(&store->txn, store);
+    scans_init(&store->scans, store);
     buffer_init(&store->payloads[0]);
     buffer_init(&store->payloads[1]);
     if (getrandom(&store->seed, sizeof store->seed, 0) != (ssize_t)sizeof store->seed)

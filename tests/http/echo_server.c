@@ -282,10 +282,10 @@ int main(int argc, char **argv)
     uv_loop_init(&loop);
     int error = http_server_new(&server, &loop, &options, &handler);
     assert(error == 0);
-    for (int i = first_address; i < argc; i++)
-        listen_on(argv[i]);
     uv_signal_init(&loop, &terminate);
     uv_signal_start(&terminate, on_terminate, SIGTERM);
+    for (int i = first_address; i < argc; i++)
+        listen_on(argv[i]);
     uv_run(&loop, UV_RUN_DEFAULT);
     error = uv_loop_close(&loop);
     assert(error == 0);

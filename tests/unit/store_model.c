@@ -1,5 +1,6 @@
-/* The store against a model of it: an array of rows. Random transactions, savepoints, aborts, walks,
- * checkpoints and reopenings; after each, both must hold the same. SEED=n replays a failure. */
+/* The store against a model of it: an array of rows. Random transactions, savepoints, aborts,
+ * walks, checkpoints and reopenings; after each, both must hold the same. SEED=n replays a failure.
+ */
 #include "store_fixture.h"
 
 #include <inttypes.h>
@@ -45,8 +46,9 @@ static size_t key_of(int table, int number, unsigned char key[KEY_BYTES_MAX])
         key[7] = (unsigned char)number;
         return 8;
     }
-    int size = snprintf((char *)key, KEY_BYTES_MAX, "%suser-%06d%.*s", table == 3 ? "tenant-of-many-" : "",
-                        number, number % 40, "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
+    int size =
+        snprintf((char *)key, KEY_BYTES_MAX, "%suser-%06d%.*s", table == 3 ? "tenant-of-many-" : "",
+                 number, number % 40, "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
     return (size_t)size;
 }
 
@@ -109,7 +111,7 @@ static void put(struct run *run, struct txn *txn)
     txn_put(txn, tables[table], key, key_of(table, number, key), row->value, row->size);
 }
 
-static void delete(struct run *run, struct txn *txn)
+static void delete (struct run *run, struct txn *txn)
 {
     int table = (int)draw(run, TABLES), number = (int)draw(run, KEYS);
     unsigned char key[KEY_BYTES_MAX];
