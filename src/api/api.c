@@ -7,6 +7,8 @@
 #include <strings.h>
 
 #include "api/call.h"
+#include "api/grab_limit.h"
+#include "api/packet_gate.h"
 #include "base/entropy.h"
 
 enum {
@@ -171,6 +173,8 @@ struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, const struct a
     api->jobs = jobs;
     api->options = *options;
     arena_init(&api->arena, ARENA_BYTES_MAX);
+    api->packet_gate = packet_gate_new();
+    api->grab_limit = grab_limit_new(options->packets_grabs_per_minute);
     entropy_fill(&api->request_id_secret, sizeof api->request_id_secret);
     routes_init();
     return api;
@@ -178,6 +182,8 @@ struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, const struct a
 
 void api_free(struct api *api)
 {
+    grab_limit_free(api->grab_limit);
+    packet_gate_free(api->packet_gate);
     arena_release(&api->arena);
     free(api);
 }

@@ -17,6 +17,10 @@ struct api_options {
     size_t body_bytes_max; /* of an ordinary request */
     int64_t charges_drain_interval_ms;
     uint32_t charges_drain_max;
+    int64_t packets_amount_max;
+    uint32_t packets_shares_max;
+    uint32_t packets_grabs_per_minute;
+    uint32_t packets_open_max;
 };
 
 struct api *api_new(struct pipeline *pipeline, struct jobs *jobs,

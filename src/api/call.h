@@ -27,6 +27,9 @@ struct session {
     char authorization[128];
 };
 
+struct grab_limit;
+struct packet_gate;
+
 struct api {
     struct pipeline *pipeline;
     struct jobs *jobs;
@@ -34,6 +37,8 @@ struct api {
     struct arena arena;     /* of the request in hand */
     uint64_t keys_version;  /* grows whenever an API key changes */
     uint64_t request_count; /* for request ids */
+    struct packet_gate *packet_gate;
+    struct grab_limit *grab_limit;
     struct hash_key request_id_secret;
 };
 
@@ -50,6 +55,7 @@ struct call {
     bool has_idempotency_key;
     struct hash128 idempotency_key;
     uint64_t fingerprint;
+    int retry_after_s; /* for a 429 or 503; 0: one second */
 };
 
 /* --- refusing ------------------------------------------------------------------------------------

@@ -74,7 +74,8 @@ static void answer_problem(struct call *call, enum outcome outcome, const char *
     if (outcome == OUTCOME_UNAUTHENTICATED)
         buffer_append_literal(call->reply->headers, "WWW-Authenticate: Bearer\r\n");
     if (info->status == 429 || info->status == 503)
-        buffer_append_literal(call->reply->headers, "Retry-After: 1\r\n");
+        buffer_append_format(call->reply->headers, "Retry-After: %d\r\n",
+                             call->retry_after_s > 0 ? call->retry_after_s : 1);
     call->reply->content_type = "application/problem+json";
     write_problem(call->reply->body, info, detail, errors);
 }

@@ -37,8 +37,9 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
     va_end(arguments);
 }
 
-const enum table audit_tables[AUDIT_TABLES] = {TABLE_META, TABLE_ACCOUNT, TABLE_ENTRY, TABLE_HOLD,
-                                               TABLE_DRAIN};
+const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,          TABLE_ACCOUNT, TABLE_PACKET,
+                                               TABLE_ENTRY,         TABLE_HOLD,    TABLE_DRAIN,
+                                               TABLE_PACKET_SHARES, TABLE_GRAB};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -52,20 +53,19 @@ static uint64_t weigh(uint64_t account, int64_t amount)
     return hash64(&token_key, &account, sizeof account) * (uint64_t)amount;
 }
 
-static void add_to_currency(struct audit *audit, const struct account_row *row)
+/* The sums of a currency; those of a currency too many go into the last one's. */
+static struct audit_currency *currency_of(struct audit *audit, const char currency[CURRENCY_SIZE])
 {
     for (size_t i = 0; i < audit->currency_count; i++) {
-        if (memcmp(audit->currencies[i].currency, row->currency, CURRENCY_SIZE) == 0) {
-            audit->currencies[i].sum += (uint64_t)row->balance;
-            return;
-        }
+        if (memcmp(audit->currencies[i].currency, currency, CURRENCY_SIZE) == 0)
+            return &audit->currencies[i];
     }
     if (audit->currency_count == AUDIT_CURRENCIES_MAX) {
         fault(audit, "accounts are in more than %d currencies", AUDIT_CURRENCIES_MAX);
-        return;
+        return &audit->currencies[AUDIT_CURRENCIES_MAX - 1];
     }
-    memcpy(audit->currencies[audit->currency_count].currency, row->currency, CURRENCY_SIZE);
-    audit->currencies[audit->currency_count++].sum = (uint64_t)row->balance;
+    memcpy(audit->currencies[audit->currency_count].currency, currency, CURRENCY_SIZE);
+    return &audit->currencies[audit->currency_count++];
 }
 
 static bool is_system(struct text id, struct text name)
@@ -74,14 +74,22 @@ static bool is_system(struct text id, struct text name)
            (id.size == name.size || id.data[name.size] == '.');
 }
 
-static void add_system(struct audit *audit, struct text id, int64_t balance)
+static void add_packets_account(struct audit *audit, const struct account_row *row)
 {
+    audit->packets += row->balance;
+    currency_of(audit, row->currency)->packets_named += (uint64_t)row->balance;
+}
+
+static void add_system(struct audit *audit, struct text id, const struct account_row *row)
+{
+    int64_t balance = row->balance;
+
     if (is_system(id, TEXT("@world")))
         audit->world += balance;
     else if (is_system(id, TEXT("@revenue")))
         audit->revenue += balance;
     else if (is_system(id, TEXT("@packets")))
-        audit->packets += balance;
+        add_packets_account(audit, row);
     else
         fault(audit, "account %.*s is no system account", (int)id.size, id.data);
 }
@@ -97,7 +105,7 @@ static void add_account(struct audit *audit, const void *id, size_t id_size, con
         return;
     }
     memcpy(&row, value, sizeof row);
-    add_to_currency(audit, &row);
+    currency_of(audit, row.currency)->sum += (uint64_t)row.balance;
     if (row.held < 0 || row.pending < 0)
         fault(audit, "account %.*s holds a negative amount", (int)id_size, text.data);
     audit->held += row.held;
@@ -105,7 +113,7 @@ static void add_account(struct audit *audit, const void *id, size_t id_size, con
     audit->held_named += weigh(row.number, row.held);
     audit->pending_named += weigh(row.number, row.pending);
     if (account_id_is_system(text)) {
-        add_system(audit, text, row.balance);
+        add_system(audit, text, &row);
         return;
     }
     audit->accounts++;
@@ -177,6 +185,53 @@ static void add_drain(struct audit *audit, const void *value, size_t value_size)
         audit->pending_there += weigh(row.account, row.amount);
 }
 
+static void add_packet(struct audit *audit, const void *value, size_t value_size)
+{
+    struct packet_row row;
+
+    if (value_size != sizeof row) {
+        fault(audit, "a packet has a row of %zu bytes", value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    currency_of(audit, row.currency)->packets_there +=
+        (uint64_t)(row.amount - row.credited - row.refunded);
+    audit->shares_named += weigh(row.number, row.amount);
+    audit->opened_named += weigh(row.number, row.credited);
+}
+
+/* The piece's key begins with the packet's number. */
+static void add_shares(struct audit *audit, const void *key, size_t key_size, const char *value,
+                       size_t value_size)
+{
+    uint32_t share;
+    int64_t sum = 0;
+
+    if (key_size < 8 || value_size % sizeof share != 0) {
+        fault(audit, "a packet's shares have a row of %zu bytes", value_size);
+        return;
+    }
+    for (size_t at = 0; at < value_size; at += sizeof share) {
+        memcpy(&share, value + at, sizeof share);
+        sum += share;
+    }
+    audit->shares_there += weigh(bytes_get_u64_be(key), sum);
+}
+
+static void add_grab(struct audit *audit, const char *key, size_t key_size, const void *value,
+                     size_t value_size)
+{
+    struct grab_row row;
+
+    if (key_size != 16 || value_size != sizeof row) {
+        fault(audit, "a grab has a row of %zu bytes", value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    if (row.is_opened)
+        audit->opened_there += weigh(bytes_get_u64_be(key + 8), row.amount);
+}
+
 static void add_meta(struct audit *audit, struct text name, const void *value, size_t value_size)
 {
     if (text_equals(name, TEXT("entry_chain")) && value_size == sizeof audit->chain_head)
@@ -202,6 +257,15 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_DRAIN:
         add_drain(audit, value, value_size);
         break;
+    case TABLE_PACKET:
+        add_packet(audit, value, value_size);
+        break;
+    case TABLE_PACKET_SHARES:
+        add_shares(audit, key, key_size, value, value_size);
+        break;
+    case TABLE_GRAB:
+        add_grab(audit, key, key_size, value, value_size);
+        break;
     default: /* no rule is about it */
         break;
     }
@@ -217,6 +281,10 @@ static void check_whole(struct audit *audit)
         fault(audit, "what accounts say is held is not what open holds hold");
     if (audit->pending_there != audit->pending_named)
         fault(audit, "what accounts say is pending is not what waits in queues");
+    if (audit->shares_there != audit->shares_named)
+        fault(audit, "the shares of a packet do not sum to its amount");
+    if (audit->opened_there != audit->opened_named)
+        fault(audit, "the shares that were opened are not what packets have credited");
 }
 
 bool audit_finish(struct audit *audit)
@@ -228,6 +296,10 @@ bool audit_finish(struct audit *audit)
         if (audit->currencies[i].sum != 0)
             fault(audit, "the balances in %.3s sum to %lld", audit->currencies[i].currency,
                   (long long)audit->currencies[i].sum);
+        if (audit->currencies[i].packets_there != audit->currencies[i].packets_named)
+            fault(audit, "@packets has %lld in %.3s, packets contain %lld",
+                  (long long)audit->currencies[i].packets_named, audit->currencies[i].currency,
+                  (long long)audit->currencies[i].packets_there);
     }
     audit->sum = (int64_t)sum;
     if (audit->is_whole)

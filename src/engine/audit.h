@@ -1,6 +1,6 @@
-/* The audit: is every rule of BILL-12 true of these rows? Fed with every account, in any order,
- * and, offline, with every entry too. Touches no store: who reads the rows (a scan online, verify
- * offline) hands them in. Any thread, one at a time. */
+/* The audit: is every rule of BILL-12 true of these rows? Fed with every account and packet, in any
+ * order, and, offline, with every entry, hold, drain, share and grab too. Touches no store: who
+ * reads the rows (a scan online, verify offline) hands them in. Any thread, one at a time. */
 #ifndef SMSD_ENGINE_AUDIT_H
 #define SMSD_ENGINE_AUDIT_H
 
@@ -19,9 +19,12 @@ struct audit {
     int64_t sum; /* of all balances, all currencies: zero */
     int64_t world, revenue, packets;
     int64_t held, pending;
-    struct {
+    struct audit_currency {
         char currency[3];
-        uint64_t sum; /* modulo 2^64: the true one is within an int64 */
+        /* Modulo 2^64: the true ones are within an int64. */
+        uint64_t sum;
+        uint64_t packets_named; /* the balance of @packets, and */
+        uint64_t packets_there; /* what packets contain: the same */
     } currencies[AUDIT_CURRENCIES_MAX];
     size_t currency_count;
     /* Each entry stands once for itself, and is named once: by the entry behind it, or by its
@@ -31,6 +34,9 @@ struct audit {
     /* The same for what is held and pending: each open hold and waiting drain weighs its amount by
      * a hash of its account, as the account weighs what it says is held and pending. */
     uint64_t held_there, held_named, pending_there, pending_named;
+    /* And for packets: the shares of each are its amount, and those that were opened are what it
+     * has credited. */
+    uint64_t shares_there, shares_named, opened_there, opened_named;
     struct chain chain;     /* over the entries fed so far */
     uint8_t chain_head[32]; /* as TABLE_META has it */
     bool is_whole;          /* every table was fed, entries in order */
@@ -38,7 +44,7 @@ struct audit {
 };
 
 /* The tables that the rules are about: online the first AUDIT_TABLES_ONLINE are read. */
-enum { AUDIT_TABLES_ONLINE = 2, AUDIT_TABLES = 5 };
+enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 8 };
 extern const enum table audit_tables[AUDIT_TABLES];
 
 /* `is_whole`: all of audit_tables will be fed, each in the order of its keys. */

@@ -12,12 +12,15 @@
 #include "base/text.h"
 #include "engine/outcome.h"
 #include "engine/row.h"
+#include "engine/split.h"
 
 enum {
     ACCOUNT_ID_MAX = 64,
     REFERENCE_MAX = 128,
     API_KEY_NAME_MAX = 64,
     COMPANY_ID_MAX = 64,
+    PACKET_GROUP_MAX = 64,
+    PACKET_GREETING_MAX = 512,
 };
 
 /* Most minor units an amount or a balance may have: 2^53 - 1, what every JSON reader holds exactly.
@@ -107,6 +110,39 @@ struct hold_release_command {
     uint64_t hold;
 };
 
+struct packet_send_command {
+    struct text sender;
+    int64_t amount;
+    uint32_t count;
+    enum packet_kind kind;
+    enum split_rule split;
+    const struct text *recipients; /* of an EXCLUSIVE one: distinct account ids */
+    size_t recipient_count;
+    struct text group, greeting; /* may be absent */
+    int64_t expires_in_ms;
+    uint32_t open_max; /* open packets the sender may have, this one included */
+    uint8_t seed[SPLIT_SEED_SIZE];
+};
+
+struct packet_grab_command {
+    uint64_t packet;
+    struct text user;
+    bool is_open; /* otherwise the share is only reserved */
+};
+
+struct packet_open_command {
+    uint64_t packet;
+    struct text user;
+};
+
+struct packet_sweep_command {
+    uint64_t packet;
+};
+
+struct exception_change_command {
+    uint64_t exception;
+};
+
 struct batch_command {
     char nothing;
 };
@@ -173,6 +209,31 @@ struct hold_result {
     struct hold_row row;
 };
 
+struct packet_result {
+    uint8_t commitment[SHA256_SIZE];
+    int64_t expires_ms;
+};
+
+enum grab_outcome { GRAB_GRABBED = 1, GRAB_ALREADY_GRABBED = 2, GRAB_RESERVED = 3 };
+
+struct grab_result {
+    uint16_t outcome; /* enum grab_outcome */
+    uint16_t is_new;  /* the share was taken by this very grab */
+    uint32_t share;   /* its place in the packet's list, from 0 */
+    int64_t amount;
+    int64_t balance;
+    int64_t grabbed_ms;
+    /* Of the packet, for what is known of it outside: */
+    int64_t expires_ms;
+    uint32_t count;
+    uint8_t kind; /* enum packet_kind */
+    char currency[3];
+};
+
+struct exception_result {
+    struct exception_row row;
+};
+
 struct result {
     enum outcome outcome;
     bool is_replayed;
@@ -184,6 +245,9 @@ struct result {
         struct refund_result refund;
         struct transfer_result transfer;
         struct hold_result hold;
+        struct packet_result packet;
+        struct grab_result grab;
+        struct exception_result exception;
     } of;
 };
 

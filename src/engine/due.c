@@ -36,6 +36,15 @@ void due_delete(struct engine *engine, int64_t due_ms, enum due_kind kind, uint6
     assert(was_there);
 }
 
+bool due_is_there(struct txn *txn, int64_t due_ms, enum due_kind kind, uint64_t number)
+{
+    char key[DUE_KEY_SIZE];
+    size_t size;
+
+    key_write(key, due_ms, kind, number);
+    return txn_get(txn, TABLE_DUE, key, sizeof key, &size) != NULL;
+}
+
 bool due_first(struct txn *txn, struct due *due)
 {
     struct txn_walk *walk = txn_walk(txn, TABLE_DUE, WALK_UP, NULL, 0);

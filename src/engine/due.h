@@ -21,6 +21,8 @@ enum due_kind {
 void due_put(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number);
 void due_delete(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number);
 
+bool due_is_there(struct txn *txn, int64_t due_ms, enum due_kind kind, uint64_t number);
+
 /* The first row. False if nothing is due ever. */
 struct due {
     int64_t due_ms;

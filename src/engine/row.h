@@ -130,6 +130,102 @@ struct hold_row {
 };
 static_assert(sizeof(struct hold_row) == 64, "stored layout");
 
+enum packet_kind {
+#define PACKET_KIND(name, number, text) PACKET_##name = (number),
+#include "engine/packet_kind.def"
+#undef PACKET_KIND
+};
+
+enum packet_status {
+#define PACKET_STATUS(name, number, text) PACKET_STATUS_##name = (number),
+#include "engine/packet_status.def"
+#undef PACKET_STATUS
+};
+
+/* TABLE_PACKET: what of a packet changes, and what a grab looks at. The rest is in
+ * TABLE_PACKET_TERMS. What the packet contains is amount - credited - refunded. */
+struct packet_row {
+    uint8_t version;
+    uint8_t kind;   /* enum packet_kind */
+    uint8_t split;  /* enum split_rule */
+    uint8_t status; /* enum packet_status */
+    char currency[3];
+    uint8_t zero;
+    uint64_t number;
+    uint64_t sender; /* the account's number */
+    int64_t amount;
+    uint32_t count;
+    uint32_t taken;  /* shares grabbed or reserved: also the place of the next one in the list */
+    uint32_t opened; /* of these, credited */
+    uint32_t best_share; /* the place of the largest opened, the first of equals */
+    int64_t best_amount; /* 0: none opened */
+    int64_t credited;
+    int64_t refunded;
+    int64_t expires_ms;
+    int64_t emptied_ms; /* the last share was taken; 0: not yet */
+    int64_t closed_ms;  /* nothing can be grabbed or opened any more; 0: not yet */
+    int64_t due_ms;     /* its row in TABLE_DUE; 0: none */
+    uint64_t exception; /* of the refund; 0: none */
+};
+static_assert(sizeof(struct packet_row) == 112, "stored layout");
+
+/* TABLE_PACKET_TERMS: what never changes -> this and group and greeting. */
+struct packet_terms_row {
+    uint8_t version;
+    uint8_t group_size;
+    uint16_t greeting_size;
+    uint8_t zero[4];
+    uint8_t seed[32]; /* of the split: secret until the packet is closed */
+};
+static_assert(sizeof(struct packet_terms_row) == 40, "stored layout");
+
+/* TABLE_PACKET_SENDER */
+struct packet_sender_row {
+    uint8_t version;
+    uint8_t zero[3];
+    uint32_t open; /* packets that are not closed */
+};
+static_assert(sizeof(struct packet_sender_row) == 8, "stored layout");
+
+/* TABLE_GRAB: a user's share of a packet. */
+struct grab_row {
+    uint8_t version;
+    uint8_t is_opened; /* credited; otherwise reserved, and void once the packet is closed */
+    uint8_t zero[2];
+    uint32_t share; /* its place in the packet's list */
+    int64_t amount;
+    int64_t grabbed_ms;
+    uint64_t exception; /* of the credit; 0: none */
+};
+static_assert(sizeof(struct grab_row) == 32, "stored layout");
+
+enum exception_type {
+#define EXCEPTION_TYPE(name, number, text) EXCEPTION_##name = (number),
+#include "engine/exception_type.def"
+#undef EXCEPTION_TYPE
+};
+
+enum exception_status { EXCEPTION_OPEN = 1, EXCEPTION_RESOLVED = 2, EXCEPTION_CLOSED = 3 };
+
+/* TABLE_EXCEPTION: something that could not be applied (PKT-15). */
+struct exception_row {
+    uint8_t version;
+    uint8_t type;   /* enum exception_type */
+    uint8_t status; /* enum exception_status */
+    uint8_t zero;
+    uint16_t outcome; /* enum outcome: why, at the last try */
+    uint8_t zero2[2];
+    uint32_t attempts;
+    uint32_t zero3;
+    uint64_t number;
+    uint64_t subject; /* the packet's number */
+    uint64_t account; /* the account's number */
+    int64_t amount;
+    int64_t tried_ms;
+    int64_t closed_ms; /* resolved or closed; 0: open */
+};
+static_assert(sizeof(struct exception_row) == 64, "stored layout");
+
 enum webhook_type {
 #define WEBHOOK_TYPE(name, number, text) WEBHOOK_##name = (number),
 #include "engine/webhook_type.def"

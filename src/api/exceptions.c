@@ -1,0 +1,138 @@
+/* /v1/exceptions (PKT-15): what could not be applied, newest first, and what an operator does about
+ * it. A retry answers with the exception as it is afterwards: `resolved`, or still `open` with one
+ * attempt more. */
+#include <string.h>
+
+#include "api/billing.h"
+#include "base/bytes.h"
+#include "base/id.h"
+#include "engine/exception.h"
+
+static const char *const type_texts[] = {
+#define EXCEPTION_TYPE(name, number, text) [number] = text,
+#include "engine/exception_type.def"
+#undef EXCEPTION_TYPE
+};
+
+static const char *const status_texts[] = {
+    [EXCEPTION_OPEN] = "open", [EXCEPTION_RESOLVED] = "resolved", [EXCEPTION_CLOSED] = "closed"};
+
+static void write_exception(struct json_writer *w, const struct exception_row *row,
+                            const struct account *account)
+{
+    json_object_begin(w, NULL);
+    json_id(w, "id", "exc_", row->number);
+    json_string(w, "type", type_texts[row->type]);
+    json_string(w, "status", status_texts[row->status]);
+    json_id(w, "subject", "pkt_", row->subject);
+    json_text(w, "account", account->id, account->id_size);
+    json_int(w, "amount", row->amount);
+    json_string(w, "code", outcome_infos[row->outcome].code);
+    json_int(w, "attempts", row->attempts);
+    json_time(w, "created_at", id_time_ms(row->number));
+    json_time(w, "tried_at", row->tried_ms);
+    if (row->closed_ms == 0)
+        json_null(w, "closed_at");
+    else
+        json_time(w, "closed_at", row->closed_ms);
+    json_object_end(w);
+}
+
+static bool exception_number(struct call *call, uint64_t *number)
+{
+    if (id_parse(call->params[0].data, call->params[0].size, "exc_", number))
+        return true;
+    call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+    return false;
+}
+
+static void answer_exception(struct call *call, const struct exception_row *row)
+{
+    struct account account;
+    struct json_writer w;
+
+    if (!call_account(call, row->account, &account))
+        return;
+    w = call_answer(call);
+    write_exception(&w, row, &account);
+}
+
+void api_exception_get(struct call *call)
+{
+    struct exception_row row;
+    struct txn *txn;
+    uint64_t number;
+    bool is_found;
+
+    if (!exception_number(call, &number))
+        return;
+    txn = pipeline_read_begin(call->api->pipeline);
+    is_found = exception_find(txn, number, &row);
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    if (is_found)
+        answer_exception(call, &row);
+    else
+        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+}
+
+static void change(struct call *call, enum command_type type)
+{
+    struct command command = {.type = type};
+    struct result result;
+    uint64_t given;
+
+    if (!exception_number(call, &command.of.exception_retry.exception))
+        return;
+    if (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given))
+        return;
+    if (call_run(call, &command, &result))
+        answer_exception(call, &result.of.exception.row);
+}
+
+void api_exception_retry(struct call *call)
+{
+    change(call, COMMAND_EXCEPTION_RETRY);
+}
+
+void api_exception_close(struct call *call)
+{
+    change(call, COMMAND_EXCEPTION_CLOSE);
+}
+
+static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+
+void api_exception_list(struct call *call)
+{
+    struct page_query query = {PAGE_DEFAULT};
+    uint64_t after = UINT64_MAX, last = 0;
+    struct json_writer w;
+    struct txn_walk *walk;
+    struct txn *txn;
+    char key[8];
+    int64_t count = 0;
+    bool has_more = false;
+
+    if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
+        !call_page_after(call, &query.page, &after))
+        return;
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    json_array_begin(&w, "data");
+    bytes_put_u64_be(key, after - (after > 0));
+    txn = pipeline_read_begin(call->api->pipeline);
+    walk = txn_walk(txn, TABLE_EXCEPTION, WALK_DOWN, key, sizeof key);
+    while (!has_more && txn_walk_next(walk)) {
+        struct exception_row row;
+        struct account account;
+        memcpy(&row, walk->value, sizeof row);
+        if (count++ == query.page.limit) {
+            has_more = true;
+        } else if (account_find_number(txn, row.account, &account)) {
+            write_exception(&w, &row, &account);
+            last = row.number;
+        }
+    }
+    txn_walk_end(walk);
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_end_list(&w, has_more ? last : 0);
+}

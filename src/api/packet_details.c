@@ -1,0 +1,356 @@
+/* GET /v1/packets/{id} and the lists (PKT-11). A packet's grabs are found place by place in the
+ * order of grabbing. There can be thousands: then the answer is written in slices, over several
+ * turns of the loop, so that it holds nobody up; it shows the grabs that were there when it began.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/packets.h"
+#include "base/bytes.h"
+#include "base/id.h"
+
+enum { SLICE_GRABS = 256 };
+
+static const char *const kind_texts[] = {
+#define PACKET_KIND(name, number, text) [number] = text,
+#include "engine/packet_kind.def"
+#undef PACKET_KIND
+};
+
+static const char *const status_texts[] = {
+#define PACKET_STATUS(name, number, text) [number] = text,
+#include "engine/packet_status.def"
+#undef PACKET_STATUS
+};
+
+enum packet_kind packet_kind_parse(struct text text)
+{
+    for (size_t i = 1; i < sizeof kind_texts / sizeof *kind_texts; i++) {
+        if (text_equals((struct text){kind_texts[i], strlen(kind_texts[i])}, text))
+            return (enum packet_kind)i;
+    }
+    return 0;
+}
+
+enum split_rule packet_split_parse(struct text text)
+{
+    if (text_equals(text, TEXT("double_mean")))
+        return SPLIT_DOUBLE_MEAN;
+    if (text_equals(text, TEXT("gaussian")))
+        return SPLIT_GAUSSIAN;
+    return 0;
+}
+
+static void write_bytes(struct json_writer *w, const char *name, const uint8_t *bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[2 * SHA256_SIZE];
+
+    if (bytes == NULL) {
+        json_null(w, name);
+        return;
+    }
+    for (int i = 0; i < SHA256_SIZE; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    json_text(w, name, text, sizeof text);
+}
+
+static void write_text(struct json_writer *w, const char *name, struct text text)
+{
+    if (text.size == 0)
+        json_null(w, name);
+    else
+        json_text(w, name, text.data, text.size);
+}
+
+static void write_time(struct json_writer *w, const char *name, int64_t time_ms)
+{
+    if (time_ms == 0)
+        json_null(w, name);
+    else
+        json_time(w, name, time_ms);
+}
+
+void write_packet(struct json_writer *w, const struct packet_view *view)
+{
+    const struct packet_row *row = view->row;
+    enum packet_status status = packet_status_at(row, view->now_ms);
+
+    json_id(w, "id", "pkt_", row->number);
+    json_text(w, "sender", view->sender.data, view->sender.size);
+    json_string(w, "kind", kind_texts[row->kind]);
+    if (row->split == SPLIT_EQUAL)
+        json_null(w, "split");
+    else
+        json_string(w, "split", split_rule_text((enum split_rule)row->split));
+    json_int(w, "amount", row->amount);
+    json_int(w, "count", row->count);
+    json_int(w, "remaining_amount", packet_contents(row));
+    json_int(w, "remaining_count", status == PACKET_STATUS_REFUNDED ? 0 : row->count - row->taken);
+    json_string(w, "status", status_texts[status]);
+    write_text(w, "group", view->group);
+    write_text(w, "greeting", view->greeting);
+    write_bytes(w, "commitment", view->commitment);
+    write_bytes(w, "seed", view->seed);
+    json_int(w, "refunded_amount", row->refunded);
+    json_time(w, "created_at", id_time_ms(row->number));
+    json_time(w, "expires_at", row->expires_ms);
+    write_time(w, "emptied_at", row->emptied_ms);
+    write_time(w, "closed_at", row->closed_ms);
+}
+
+static void write_packet_row(struct json_writer *w, struct txn *txn, const struct packet_row *row,
+                             int64_t now_ms)
+{
+    struct packet_terms terms;
+    struct account sender;
+    uint8_t commitment[SHA256_SIZE];
+
+    packet_terms_find(txn, row->number, &terms);
+    packet_commitment(row, &terms, commitment);
+    if (!account_find_number(txn, row->sender, &sender))
+        assert(!"a packet without its sender");
+    write_packet(w, &(struct packet_view){.row = row,
+                                          .sender = {sender.id, sender.id_size},
+                                          .group = {terms.group, terms.row.group_size},
+                                          .greeting = {terms.greeting, terms.row.greeting_size},
+                                          .commitment = commitment,
+                                          .seed = row->closed_ms != 0 ? terms.row.seed : NULL,
+                                          .now_ms = now_ms});
+}
+
+/* Luck is told when it is settled: no share can be opened any more. A reserved share shows no
+ * amount, and once the packet is closed it is nobody's. */
+static void write_grab_of(struct json_writer *w, struct txn *txn, const struct packet_row *row,
+                          uint64_t user)
+{
+    struct account account;
+    struct grab_row grab;
+
+    if (!grab_find(txn, user, row->number, &grab) || !account_find_number(txn, user, &account))
+        assert(!"a share that was taken by nobody");
+    if (!grab.is_opened && row->closed_ms != 0)
+        return;
+    json_object_begin(w, NULL);
+    json_text(w, "user", account.id, account.id_size);
+    if (grab.is_opened)
+        json_int(w, "amount", grab.amount);
+    else
+        json_null(w, "amount");
+    json_int(w, "share", (int64_t)grab.share + 1);
+    json_time(w, "grabbed_at", grab.grabbed_ms);
+    json_bool(w, "best",
+              grab.is_opened && row->closed_ms != 0 && row->split != SPLIT_EQUAL &&
+                  grab.share == row->best_share);
+    json_object_end(w);
+}
+
+/* --- one packet ----------------------------------------------------------------------------------
+ */
+
+struct details {
+    struct api *api;
+    struct packet_row row;
+    uint32_t place; /* the next one to write */
+    struct json_writer writer;
+    /* When it takes more than a slice: */
+    struct http_deferred *deferred;
+    struct buffer headers, body;
+};
+
+/* True: all is written. */
+static bool write_slice(struct details *details, struct txn *txn)
+{
+    for (int i = 0; i < SLICE_GRABS && details->place < details->row.taken; i++) {
+        uint64_t user = grab_taker(txn, details->row.number, details->place++);
+        write_grab_of(&details->writer, txn, &details->row, user);
+    }
+    if (details->place < details->row.taken)
+        return false;
+    json_array_end(&details->writer);
+    json_object_end(&details->writer);
+    return true;
+}
+
+static void go_on(void *context)
+{
+    struct details *details = context;
+    struct txn *txn = pipeline_read_begin(details->api->pipeline);
+    bool is_done = write_slice(details, txn);
+    uint64_t hold = pipeline_read_end(details->api->pipeline, txn);
+
+    if (!is_done) {
+        pipeline_continue(details->api->pipeline, go_on, details);
+        return;
+    }
+    http_answer(details->deferred, 200, "application/json", &details->headers, &details->body,
+                hold);
+    buffer_release(&details->headers);
+    buffer_release(&details->body);
+    free(details);
+}
+
+/* What was written so far moves out of the request's scratch. */
+static void defer(struct call *call, const struct details *begun)
+{
+    struct details *details = malloc(sizeof *details);
+
+    assert(details != NULL);
+    *details = *begun;
+    buffer_init(&details->headers);
+    buffer_append(&details->headers, call->reply->headers->data, call->reply->headers->size);
+    buffer_init(&details->body);
+    buffer_append(&details->body, call->reply->body->data, call->reply->body->size);
+    details->writer.to = &details->body;
+    call->reply->body->size = 0;
+    details->deferred = http_defer(call->reply);
+    pipeline_continue(call->api->pipeline, go_on, details);
+}
+
+void api_packet_get(struct call *call)
+{
+    struct details details = {.api = call->api};
+    struct txn *txn;
+    uint64_t number;
+    bool is_found, is_done = true;
+
+    if (!call_packet_number(call, &number))
+        return;
+    txn = pipeline_read_begin(call->api->pipeline);
+    is_found = packet_find(txn, number, &details.row);
+    if (is_found) {
+        details.writer = call_answer(call);
+        json_object_begin(&details.writer, NULL);
+        write_packet_row(&details.writer, txn, &details.row, pipeline_now_ms(call->api->pipeline));
+        json_array_begin(&details.writer, "grabs");
+        is_done = write_slice(&details, txn);
+    }
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    if (!is_found)
+        call_refuse(call, OUTCOME_PACKET_NOT_FOUND, NULL);
+    else if (!is_done)
+        defer(call, &details);
+}
+
+/* --- lists ---------------------------------------------------------------------------------------
+ */
+
+struct packet_query {
+    struct page page;
+    struct json_text sender, user, group;
+};
+
+#define QUERY_FIELD(member)                                                                        \
+    {                                                                                              \
+        .name = #member, .kind = JSON_TEXT, .offset = offsetof(struct packet_query, member),       \
+        .min = 1, .max = ACCOUNT_ID_MAX, .check = account_id_is_valid, .rule = ACCOUNT_ID_RULE     \
+    }
+
+static const struct json_field packet_parameters[] = {
+    PAGE_FIELDS(struct packet_query, page),
+    QUERY_FIELD(sender),
+    QUERY_FIELD(user),
+    QUERY_FIELD(group),
+};
+
+/* Which table a list is, and where it begins: keys are a prefix that all of it have, and then the
+ * packet's number. */
+struct packet_list {
+    enum table table;
+    char from[PACKET_LIST_KEY_MAX];
+    size_t prefix_size;
+    uint64_t user; /* whose grab is shown; 0: none */
+};
+
+/* False: there is nothing in it. */
+static bool list_init(struct packet_list *list, struct txn *txn, const struct packet_query *query,
+                      uint64_t last)
+{
+    struct account account;
+
+    *list = (struct packet_list){.table = TABLE_PACKET};
+    if (query->group.data != NULL) {
+        list->table = TABLE_PACKET_GROUP;
+        list->prefix_size = packet_group_key(list->from, text_of(query->group), last) - 8;
+    } else if (query->sender.data != NULL || query->user.data != NULL) {
+        bool is_user = query->user.data != NULL;
+        if (!account_find(txn, text_of(is_user ? query->user : query->sender), &account))
+            return false;
+        list->table = is_user ? TABLE_GRAB : TABLE_PACKET_SENT;
+        list->prefix_size = packet_list_key(list->from, account.row.number, last) - 8;
+        list->user = is_user ? account.row.number : 0;
+    } else {
+        bytes_put_u64_be(list->from, last);
+    }
+    return true;
+}
+
+static void write_item(struct json_writer *w, struct txn *txn, const struct packet_list *list,
+                       uint64_t number, int64_t now_ms)
+{
+    struct packet_row row;
+
+    if (!packet_find(txn, number, &row))
+        assert(!"a list names a packet that is not there");
+    json_object_begin(w, NULL);
+    write_packet_row(w, txn, &row, now_ms);
+    if (list->user != 0) {
+        json_array_begin(w, "grabs");
+        write_grab_of(w, txn, &row, list->user);
+        json_array_end(w);
+    }
+    json_object_end(w);
+}
+
+static uint64_t write_list(struct json_writer *w, struct txn *txn, const struct packet_list *list,
+                           int64_t limit, int64_t now_ms)
+{
+    struct txn_walk *walk =
+        txn_walk(txn, list->table, WALK_DOWN, list->from, list->prefix_size + 8);
+    uint64_t last = 0;
+    int64_t count = 0;
+    bool has_more = false;
+
+    while (!has_more && txn_walk_next(walk)) {
+        const char *key = walk->key;
+        if (walk->key_size != list->prefix_size + 8 ||
+            memcmp(key, list->from, list->prefix_size) != 0)
+            break;
+        if (count++ == limit) {
+            has_more = true;
+        } else {
+            last = bytes_get_u64_be(key + list->prefix_size);
+            write_item(w, txn, list, last, now_ms);
+        }
+    }
+    txn_walk_end(walk);
+    return has_more ? last : 0;
+}
+
+void api_packet_list(struct call *call)
+{
+    struct packet_query query = {.page = PAGE_DEFAULT};
+    uint64_t after = UINT64_MAX, next = 0;
+    struct packet_list list;
+    struct json_writer w;
+    struct txn *txn;
+
+    if (!call_bind_query(call, packet_parameters, FIELD_COUNT(packet_parameters), &query) ||
+        !call_page_after(call, &query.page, &after))
+        return;
+    if ((query.sender.data != NULL) + (query.user.data != NULL) + (query.group.data != NULL) > 1) {
+        call_refuse(call, OUTCOME_INVALID, "one of sender, user and group can be given");
+        return;
+    }
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    json_array_begin(&w, "data");
+    txn = pipeline_read_begin(call->api->pipeline);
+    if (list_init(&list, txn, &query, after - (after > 0)))
+        next = write_list(&w, txn, &list, query.page.limit, pipeline_now_ms(call->api->pipeline));
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_end_list(&w, next);
+}
