@@ -16,6 +16,7 @@ CPPFLAGS = -Isrc -D_GNU_SOURCE -isystem $(BUILD)/deps/include
 BANNED = -include src/base/banned.h
 CFLAGS_release = -O2 -flto=2 -g $(HARDENING)
 CFLAGS_debug = -O0 -g -DSMSD_CRASH_POINTS
+CFLAGS_sim = -O2 -g
 CFLAGS_sanitize = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -DSMSD_CRASH_POINTS
 LDFLAGS_release = -pie -Wl,-z,relro,-z,now -flto=2 -O2
@@ -100,6 +101,27 @@ $(UNITS): $(BUILD)/$(VARIANT)/unit/%: $(BUILD)/$(VARIANT)/tests/unit/%.o $(ARCHI
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ -lcmocka $(LIBRARIES)
 
 -include $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/tests/unit/%.d,$(wildcard tests/unit/*.c))
+
+# The simulator: the engine under made-up commands, beside a model. Its link puts tests/sim/watch.c between the
+# engine and the store's writes; not with -flto, which may inline them.
+
+SIM_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard tests/sim/*.c))
+SIM_WRAPS = -Wl,--wrap=txn_put -Wl,--wrap=txn_delete
+SEED ?= $(shell date +%s)
+STEPS ?= 1000000
+DISK_STEPS ?= 20000
+
+.PHONY: sim simulator
+sim: ## STEPS (1000000) made-up commands in memory, DISK_STEPS (20000) on disk, from SEED
+	$(MAKE) VARIANT=sim simulator
+	$(BUILD)/sim/simulator --seed $(SEED) --steps $(STEPS) --disk-steps $(DISK_STEPS)
+
+simulator: $(BUILD)/$(VARIANT)/simulator
+
+$(BUILD)/$(VARIANT)/simulator: $(SIM_OBJECTS) $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+	$(CC) $(LDFLAGS_$(VARIANT)) $(SIM_WRAPS) -o $@ $^ $(LIBRARIES)
+
+-include $(SIM_OBJECTS:.o=.d)
 
 # Benchmarks: the load generator, and the runner that measures smsd beside other servers (bench/README.md).
 

@@ -188,7 +188,8 @@ static void report(struct bench *bench, uint64_t charges, uint64_t wall_ns, uint
     metrics_render(&metrics);
     buffer_append(&metrics, "", 1);
     for (char *line = metrics.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
-        if ((strncmp(line, "smsd_checkpoint", 15) == 0 || strncmp(line, "smsd_journal_sync", 17) == 0) &&
+        if ((strncmp(line, "smsd_checkpoint", 15) == 0 ||
+             strncmp(line, "smsd_journal_sync", 17) == 0) &&
             strstr(line, "bucket") == NULL)
             printf("  %.*s\n", (int)(end - line), line);
     buffer_release(&metrics);

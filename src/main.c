@@ -49,9 +49,29 @@ static void on_server_stopped(void *context)
 
     for (size_t i = 0; i < sizeof smsd->signals / sizeof *smsd->signals; i++)
         uv_close((uv_handle_t *)&smsd->signals[i], NULL);
-    jobs_stop(smsd->jobs);
-    pipeline_close(smsd->pipeline);
+    if (smsd->jobs != NULL)
+        jobs_stop(smsd->jobs);
+    if (smsd->pipeline != NULL)
+        pipeline_close(smsd->pipeline);
     log_event(LOG_INFO, "stopped", LOG_NUMBER("pid", getpid()));
+}
+
+/* Runs the loop to its end and frees what was built, be it all or, after a failed start, a part. */
+static void take_down(struct smsd *smsd)
+{
+    int error;
+
+    uv_run(&smsd->loop, UV_RUN_DEFAULT);
+    if (smsd->server != NULL)
+        http_server_free(smsd->server);
+    if (smsd->api != NULL)
+        api_free(smsd->api);
+    jobs_free(smsd->jobs);
+    if (smsd->pipeline != NULL)
+        pipeline_free(smsd->pipeline);
+    buffer_release(&smsd->address);
+    error = uv_loop_close(&smsd->loop);
+    assert(error == 0);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -181,10 +201,14 @@ static int start_server(struct smsd *smsd, struct buffer *why)
 
     api_handler(smsd->api, &handler);
     error = http_server_new(&smsd->server, &smsd->loop, &options, &handler);
+    if (error == 0) /* what the last run left is durable */
+        http_server_release(smsd->server, pipeline_durable(smsd->pipeline));
     for (int i = 0; error == 0 && i < config->listen.count; i++) {
         struct buffer bound;
         buffer_init(&bound);
         error = http_server_listen(smsd->server, config->listen.items[i], &bound, why);
+        if (error != 0)
+            buffer_append_format(why, " (in --listen %s)", config->listen.items[i]);
         buffer_append(&bound, "", 1);
         if (error == 0)
             log_event(LOG_INFO, "listening", LOG_TEXT("address", bound.data));
@@ -202,6 +226,8 @@ static void greet(const struct smsd *smsd)
 
     printf("smsd " VERSION " serves %s, its data lies in %s\n", address, dir);
     if (smsd->config.test_clock)
+        log_event(LOG_WARNING, "test_clock", LOG_TEXT("note", "time can be moved by an API call"));
+    if (smsd->config.test_clock)
         printf("WARNING: --test-clock: time can be moved by an API call. Never in production.\n");
     printf("The admin key is in %s/admin.key. To begin with:\n\n"
            "  curl -sS -H \"Authorization: Bearer $(cat %s/admin.key)\" \\\n"
@@ -218,6 +244,8 @@ static int start(struct smsd *smsd, struct buffer *why)
     if (error != 0)
         return error;
     error = bootstrap(smsd, why);
+    if (error != 0)
+        return error;
     smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
     smsd->api = api_new(
         smsd->pipeline, smsd->jobs,
@@ -230,9 +258,7 @@ static int start(struct smsd *smsd, struct buffer *why)
                               .packets_grabs_per_minute =
                                   (uint32_t)smsd->config.packets_grabs_per_minute,
                               .packets_open_max = (uint32_t)smsd->config.packets_open_max});
-    if (error == 0)
-        error = start_server(smsd, why);
-    return error;
+    return start_server(smsd, why);
 }
 
 static int log_level_of(const char *text, enum log_level *level)
@@ -264,20 +290,19 @@ static int serve(struct config *config, struct buffer *why)
     }
     uv_loop_init(&smsd.loop);
     buffer_init(&smsd.address);
-    error = start(&smsd, why);
-    if (error != 0) /* what was built ends with the process; nothing of it is half done on disk */
-        return EXIT_FAILURE;
     start_signals(&smsd);
-    greet(&smsd);
-    uv_run(&smsd.loop, UV_RUN_DEFAULT);
-    http_server_free(smsd.server);
-    api_free(smsd.api);
-    jobs_free(smsd.jobs);
-    pipeline_free(smsd.pipeline);
-    buffer_release(&smsd.address);
-    error = uv_loop_close(&smsd.loop);
-    assert(error == 0);
-    return EXIT_SUCCESS;
+    error = start(&smsd, why);
+    if (error == 0) {
+        greet(&smsd);
+    } else {
+        smsd.is_stopping = true;
+        if (smsd.server != NULL)
+            http_server_stop(smsd.server, 0, on_server_stopped, &smsd);
+        else
+            on_server_stopped(&smsd);
+    }
+    take_down(&smsd);
+    return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* --- smsd verify ---------------------------------------------------------------------------------

@@ -383,6 +383,10 @@ static void wind_up(struct http_connection *connection)
     /* What a client has sent already is answered. */
     if (connection->phase == HTTP_SERVING && !connection->is_end_of_input)
         on_readable(connection);
+    /* An idle client has nothing to read to the end: no lingering. */
+    if (connection->phase == HTTP_SERVING && !connection->is_closed && is_done(connection) &&
+        connection->outgoing == NULL)
+        connection_close(connection);
 }
 
 void http_connections_wind_up(struct http_shared *shared)

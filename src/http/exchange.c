@@ -131,8 +131,11 @@ void http_answer(struct http_deferred *deferred, int status, const char *content
 {
     struct http_connection *connection = deferred->connection;
     if (connection != NULL) {
-        struct buffer headers_view = headers == NULL ? (struct buffer){0} : *headers;
-        struct buffer body_view = body == NULL ? (struct buffer){0} : *body;
+        struct buffer headers_view = {0}, body_view = {0};
+        if (headers != NULL)
+            headers_view = *headers;
+        if (body != NULL)
+            body_view = *body;
         struct http_reply reply = {
             .status = status,
             .content_type = content_type,

@@ -116,8 +116,8 @@ const char *http_status_text(int status);
 /* Takes the reply out of on_request's hands: the connection's further requests wait until
  * http_answer. */
 struct http_deferred *http_defer(struct http_reply *reply);
-/* Answers it, also if the client has gone meanwhile (then nothing happens). Frees `deferred`. May be
- * called inside of on_request. `headers` and `body` may be NULL. */
+/* Answers it, also if the client has gone meanwhile (then nothing happens). Frees `deferred`. May
+ * be called inside of on_request. `headers` and `body` may be NULL. */
 void http_answer(struct http_deferred *deferred, int status, const char *content_type,
                  const struct buffer *headers, const struct buffer *body, uint64_t hold);
 

@@ -406,6 +406,11 @@ uint64_t pipeline_read_end(struct pipeline *pipeline, struct txn *txn)
     return store_visible(pipeline->store);
 }
 
+uint64_t pipeline_durable(const struct pipeline *pipeline)
+{
+    return store_durable(pipeline->store);
+}
+
 int64_t pipeline_now_ms(struct pipeline *pipeline)
 {
     return clock_wall_ms(&pipeline->clock);

@@ -60,6 +60,9 @@ void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms);
 struct txn *pipeline_read_begin(struct pipeline *pipeline);
 uint64_t pipeline_read_end(struct pipeline *pipeline, struct txn *txn);
 
+/* Holds up to this are durable. */
+uint64_t pipeline_durable(const struct pipeline *pipeline);
+
 /* Unix time in milliseconds, with the test clock's offset. */
 int64_t pipeline_now_ms(struct pipeline *pipeline);
 /* Moves the test clock forward, durably. */

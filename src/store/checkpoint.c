@@ -40,7 +40,8 @@ static int write_generation(struct checkpoint *checkpoint, const struct overlay 
                             const struct journal_position *position, struct buffer *why)
 {
     struct sorted_rows sorted;
-    struct tree_writer *writer = tree_writer_new(checkpoint->store->tree);
+    struct tree_writer *writer =
+        tree_writer_new(checkpoint->store->tree, checkpoint->store->options.checkpoint_pages_max);
     int error = 0;
 
     crash_point("checkpoint.before_write");

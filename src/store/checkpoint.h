@@ -22,9 +22,9 @@ struct checkpoint {
     atomic_uint_fast64_t live_number; /* of the generation a change made now goes to */
     atomic_bool stops;
 
-    pthread_mutex_t mutex;  /* guards all below */
-    pthread_cond_t wakes;   /* the thread has something to do */
-    pthread_cond_t changed; /* is_done, failures, or the store's durable sequence */
+    pthread_mutex_t mutex;         /* guards all below */
+    pthread_cond_t wakes;          /* the thread has something to do */
+    pthread_cond_t changed;        /* is_done, failures, or the store's durable sequence */
     bool hurries;                  /* somebody waits: try again at once */
     const struct overlay *overlay; /* to be written; NULL: none */
     uint64_t sequence;             /* the last batch it holds rows of */

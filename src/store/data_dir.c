@@ -102,9 +102,21 @@ static int check_unused(struct data_dir *dir, struct buffer *why)
     return result;
 }
 
+/* LMDB's file of a start that was cut off may be half written, and LMDB would not open it. Put
+ * aside rather than removed: should it be more than that after all, nothing is lost. */
+static int put_rows_aside(struct data_dir *dir)
+{
+    char path[FILE_PATH_MAX], aside[FILE_PATH_MAX];
+    file_path(path, dir->rows, "data.mdb");
+    file_path(aside, dir->rows, "data.mdb.unfinished");
+    return rename(path, aside) != 0 && errno != ENOENT && errno != ENOTDIR ? errno : 0;
+}
+
 static int make_parts(struct data_dir *dir, struct buffer *why)
 {
-    int error = file_make_directory(dir->rows);
+    int error = put_rows_aside(dir);
+    if (error == 0)
+        error = file_make_directory(dir->rows);
     if (error != 0)
         return file_fail(why, "make", dir->rows, error);
     error = file_make_directory(dir->journal);

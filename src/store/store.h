@@ -31,6 +31,8 @@ struct store_options {
                                      checkpoint */
     size_t journal_bytes_max;     /* bound for all segments together, at least four segments */
     size_t journal_segment_bytes; /* 0: JOURNAL_SEGMENT_BYTES. Smaller in tests. */
+    size_t checkpoint_pages_max;  /* of LMDB changed in one of its transactions; 0: what is
+                                     sensible. Smaller in tests. */
     uint32_t checkpoint_interval_ms;   /* oldest change that may wait for a checkpoint */
     size_t map_bytes_max;              /* LMDB's address space; only the bound of the file's size */
     void (*on_durable)(void *context); /* store_durable() has moved. Any thread. */

@@ -71,7 +71,8 @@ struct tree_writer {
     size_t last_size;                  /* 0: it had no rows */
     bool appends;                      /* the rest of the table's rows go behind its last one */
     int error;                         /* of LMDB; sticky */
-    size_t pages;                      /* changed, an estimate */
+    size_t pages_max;
+    size_t pages; /* changed, an estimate */
     size_t rows;
     const char *page_low, *page_high; /* where rows of the current page lay */
 };
@@ -352,12 +353,13 @@ int tree_cursor_move(struct tree_cursor *cursor, bool up, struct tree_row *row)
 
 /* Writing */
 
-struct tree_writer *tree_writer_new(struct tree *tree)
+struct tree_writer *tree_writer_new(struct tree *tree, size_t pages_max)
 {
     struct tree_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL)
         log_fatal("out of memory", NULL, ENOMEM);
     writer->tree = tree;
+    writer->pages_max = pages_max != 0 ? pages_max : PAGES_MAX;
     return writer;
 }
 
@@ -480,7 +482,8 @@ void tree_writer_delete(struct tree_writer *writer, enum table table, const void
 
 bool tree_writer_is_full(const struct tree_writer *writer)
 {
-    return writer->pages >= PAGES_MAX || writer->rows >= ROWS_PER_COMMIT_MAX || writer->error != 0;
+    return writer->pages >= writer->pages_max || writer->rows >= ROWS_PER_COMMIT_MAX ||
+           writer->error != 0;
 }
 
 int tree_writer_commit(struct tree_writer *writer, const struct journal_position *position,

@@ -58,7 +58,8 @@ int tree_cursor_move(struct tree_cursor *cursor, bool up, struct tree_row *row);
 
 /* The writer: rows come table by table, within a table in ascending key order. Errors are kept and
  * come out of the commit; `why` tells them. */
-struct tree_writer *tree_writer_new(struct tree *tree);
+/* `pages_max` bounds the pages one transaction changes, about; 0: what is sensible. */
+struct tree_writer *tree_writer_new(struct tree *tree, size_t pages_max);
 void tree_writer_free(struct tree_writer *writer);
 void tree_writer_begin(struct tree_writer *writer);
 void tree_writer_put(struct tree_writer *writer, enum table table, const void *key, size_t key_size,

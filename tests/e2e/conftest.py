@@ -13,13 +13,23 @@ def no_process_is_left():
     harness.kill_leftovers()
 
 
+has_failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.stash[has_failed] = outcome.get_result().failed
+
+
 @pytest.fixture
-def smsd(tmp_path):
+def smsd(tmp_path, request):
     """A smsd of the test's own, which may be killed and restarted. Whatever the test did, smsd must end
     in order and leave data that `smsd verify` accepts."""
     server = harness.Smsd(tmp_path).start()
     yield server
-    server.close()
+    server.close(keep=request.node.stash.get(has_failed, True))
 
 
 @pytest.fixture(scope="module")

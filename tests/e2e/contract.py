@@ -6,7 +6,7 @@ ACCOUNT = {"id", "currency", "balance", "held", "pending", "available", "credit_
            "status", "packets_blocked", "created_at", "updated_at"}
 ENTRY = {"id", "account", "type", "amount", "balance", "count", "reference", "source", "created_at"}
 CHARGE = {"id", "account", "amount", "reference", "status", "balance", "entry", "created_at"}
-AUDIT = {"ok", "accounts", "sum", "world", "revenue", "packets", "held", "pending", "checked_at"}
+AUDIT = {"chain_head", "ok", "accounts", "sum", "world", "revenue", "packets", "held", "pending", "checked_at"}
 LIST = {"data", "next"}
 
 AMOUNT_MAX = 9007199254740991  # 2^53 - 1

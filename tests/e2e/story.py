@@ -119,8 +119,8 @@ class Teller:
             "advance": self.advance, "grant": self.grant,
         }
 
-    def close(self):
-        self.smsd.close()
+    def close(self, keep=False):
+        self.smsd.close(keep)
 
     def tell(self, text):
         action, _, expected = text.partition("->")

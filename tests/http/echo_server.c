@@ -33,7 +33,7 @@ enum { LATER_MAX = 64, NAME_MAX_BYTES = 32, SMALL_BYTES = 10 };
 
 static struct http_server *server;
 static uv_signal_t terminate;
-static size_t body_bytes_max = 1024 * 1024;
+static size_t body_bytes_max = 1 << 20;
 static uint32_t grace_ms = 2000;
 static uint64_t ended;
 

@@ -66,7 +66,7 @@ static void a_deadline_is_told_within_a_tick(void **state)
         assert_int_equal(told_count, 0);
         move_to(from + due + HTTP_TICK_MS);
         assert_int_equal(told_count, 1);
-        move_to(from + due + 10 * HTTP_TICK_MS);
+        move_to(from + due + 1000);
         assert_int_equal(told_count, 1);
     }
     assert_true(loop.time > start);
@@ -117,7 +117,7 @@ static void a_deadline_beyond_the_wheel_is_told_in_time(void **state)
 {
     (void)state;
     struct http_deadline deadline = {0};
-    uint64_t start = loop.time, far = 10 * HTTP_WHEEL_SLOTS * HTTP_TICK_MS + 12345;
+    uint64_t start = loop.time, far = 1000000;
     http_deadline_set(&wheel, &deadline, start + far);
     move_to(start + far - 1);
     assert_int_equal(told_count, 0);

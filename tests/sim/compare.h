@@ -1,0 +1,34 @@
+/* Rows against the model: after each command those it changed, now and then all there are. What is
+ * wrong ends the process (wrong.h). */
+#ifndef SMSD_TESTS_SIM_COMPARE_H
+#define SMSD_TESTS_SIM_COMPARE_H
+
+#include "model.h"
+#include "world.h"
+
+/* What is learnt from rows on the way: numbers the engine chose, and the hash chain as it follows
+ * from the entries. */
+struct tally {
+    uint32_t chain[8];
+    uint32_t entries, webhooks; /* whose numbers the model knows */
+    uint32_t rows[TABLE_NUMBER_MAX + 1];
+};
+
+void tally_init(struct tally *tally);
+
+/* After a command that both have run. */
+void compare_command(struct model *model, struct tally *tally, struct world *world,
+                     const struct command *command, const struct expected *expected,
+                     const struct result *result, const struct engine_effect *effect);
+/* The row, which is there, is what the model says. Marks and numbers may be missing only as a
+ * whole: compare_counts. */
+void compare_row(struct model *model, struct world *world, enum table table, const void *key,
+                 size_t key_size, const void *value, size_t value_size);
+void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_MAX + 1]);
+/* Everything, from the rows and lists alone. */
+void compare_all(struct model *model, const struct tally *tally, struct world *world);
+void compare_charge(struct txn *txn, struct model *model, uint64_t number);
+/* The account's last entry of at most that time. */
+void compare_moment(struct txn *txn, const struct model *model, int account, int64_t at_ms);
+
+#endif

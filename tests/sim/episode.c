@@ -1,0 +1,244 @@
+/* Running a plan: each op's command in the engine and in the model, then both compared. As the
+ * pipeline does it, a command is a transaction; a group is one for several, kept only if none was
+ * refused. Time only ever goes on. */
+#include "episode.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/due.h"
+#include "wrong.h"
+
+static void begin(struct episode *episode)
+{
+    world_begin(&episode->world);
+    if (episode->mirror != NULL)
+        mirror_begin(episode->mirror);
+}
+
+static void commit(struct episode *episode)
+{
+    world_commit(&episode->world, ++where->commits);
+    if (episode->mirror != NULL)
+        mirror_commit(episode->mirror, episode);
+}
+
+/* Rolled back it leaves no trace, and the second time it answers as the first. */
+static void try(struct episode *episode, struct command *command, struct result *tried)
+{
+    const struct change *trace;
+
+    if (episode->is_traced)
+        trace_words("(taken back) ");
+    trace = world_try(&episode->world, command, tried);
+    if (trace != NULL)
+        wrong("%s: rolled back, a row of %s is not as it was",
+              op_texts[episode->plan->ops[episode->at].type], table_infos[trace->table].name);
+}
+
+static void run(struct episode *episode, struct command *command, bool is_tried)
+{
+    struct expected expected;
+    struct engine_effect effect;
+    struct result result, tried;
+
+    where->steps++;
+    if (episode->is_traced)
+        trace_command(episode, command);
+    if (is_tried)
+        try(episode, command, &tried);
+    world_run(&episode->world, command, &result, &effect);
+    if (episode->is_traced)
+        trace_outcome(&result);
+    must(!is_tried || memcmp(&tried, &result, sizeof result) == 0);
+    model_run(episode->model, command, &expected);
+    compare_command(episode->model, &episode->tally, &episode->world, command, &expected, &result,
+                    &effect);
+    episode->is_refused = episode->is_refused || result.outcome != OUTCOME_OK;
+    if (episode->mirror != NULL)
+        mirror_run(episode->mirror, command, &result, &effect, is_tried);
+}
+
+/* --- what is due ---------------------------------------------------------------------------------
+ */
+
+static bool run_one_due(struct episode *episode)
+{
+    struct model_due wanted;
+    struct command command;
+    struct due found;
+    bool is_there = model_due_first(episode->model, &wanted);
+
+    begin(episode);
+    must(due_first(episode->world.txn, &found) == is_there);
+    if (is_there) {
+        must(found.due_ms == wanted.due_ms && (int)found.kind == wanted.kind);
+        must(found.number == wanted.number);
+    }
+    if (is_there && found.due_ms <= episode->world.now_ms) {
+        due_command(&found, &command);
+        run(episode, &command, false);
+        commit(episode);
+        return true;
+    }
+    world_abort(&episode->world);
+    if (episode->mirror != NULL)
+        mirror_abort(episode->mirror);
+    return false;
+}
+
+/* --- groups --------------------------------------------------------------------------------------
+ */
+
+/* May it be one of several that are kept all or not at all? */
+static bool is_for_groups(const struct op *op)
+{
+    return op->type != OP_DUE && op->type != OP_ATOMIC && op->type != OP_SWEEP &&
+           op->type != OP_CLOCK && op->type != OP_LOOK;
+}
+
+static void run_op_in_group(struct episode *episode, const struct op *op)
+{
+    struct command command;
+
+    if (op_command(episode, op, &command))
+        run(episode, &command, op->is_tried);
+}
+
+static void take_back_group(struct episode *episode)
+{
+    struct model *model = episode->model;
+
+    world_abort(&episode->world);
+    if (episode->mirror != NULL)
+        mirror_abort(episode->mirror);
+    episode->model = episode->model_before;
+    episode->model_before = model;
+    episode->tally = episode->tally_before;
+    world_begin(&episode->world);
+    must(changes_find_trace(episode->world.txn, &episode->world.group_changes, (enum table)0) ==
+         NULL);
+    world_abort(&episode->world);
+}
+
+/* BILL-10: all or nothing. Returns how many ops of the plan it took. */
+static uint32_t run_group(struct episode *episode, const struct op *op)
+{
+    uint32_t count = 2 + op->number % 7, taken = 0;
+
+    if (episode->is_traced)
+        trace_words("atomic {\n");
+    model_copy(episode->model_before, episode->model);
+    episode->tally_before = episode->tally;
+    episode->world.group_changes.count = 0;
+    episode->world.group_changes.values.size = 0;
+    episode->world.is_in_group = true;
+    episode->is_refused = false;
+    begin(episode);
+    while (taken < count && episode->at + 1 < episode->plan->count &&
+           is_for_groups(&episode->plan->ops[episode->at + 1])) {
+        where->op = ++episode->at;
+        taken++;
+        run_op_in_group(episode, &episode->plan->ops[episode->at]);
+    }
+    episode->world.is_in_group = false;
+    if (episode->is_traced)
+        trace_words(episode->is_refused ? "} taken back\n" : "}\n");
+    if (episode->is_refused)
+        take_back_group(episode);
+    else
+        commit(episode);
+    return taken;
+}
+
+/* --- reads ---------------------------------------------------------------------------------------
+ */
+
+static void look(struct episode *episode, const struct op *op)
+{
+    struct model *model = episode->model;
+
+    world_begin(&episode->world);
+    compare_charge(episode->world.txn, model, op_number_of_another(episode, op));
+    if (model->charges > 0)
+        compare_charge(episode->world.txn, model, model->charge[op->pick % model->charges].number);
+    compare_moment(episode->world.txn, model, op->account,
+                   episode->world.now_ms - (op->number % 2 == 0 ? 0 : op->pick % 4000000));
+    world_abort(&episode->world);
+}
+
+/* --- the whole -----------------------------------------------------------------------------------
+ */
+
+static void run_op(struct episode *episode, const struct op *op)
+{
+    struct command command;
+
+    switch ((enum op_type)op->type) {
+    case OP_DUE:
+        for (uint32_t i = op->number % 16; run_one_due(episode) && i > 0; i--)
+            continue;
+        break;
+    case OP_ATOMIC:
+        run_group(episode, op);
+        break;
+    case OP_LOOK:
+        look(episode, op);
+        break;
+    default:
+        if (!op_command(episode, op, &command))
+            break;
+        begin(episode);
+        run(episode, &command, op->is_tried);
+        commit(episode);
+        break;
+    }
+}
+
+static void compare_everything(struct episode *episode)
+{
+    world_begin(&episode->world);
+    compare_all(episode->model, &episode->tally, &episode->world);
+    world_abort(&episode->world);
+}
+
+static void bootstrap(struct episode *episode)
+{
+    struct command command = {.type = COMMAND_BOOTSTRAP, .of.bootstrap.secret = {1, 2}};
+
+    model_init(episode->model, episode->plan->drain_max);
+    tally_init(&episode->tally);
+    begin(episode);
+    run(episode, &command, true);
+    commit(episode);
+}
+
+void episode_run(const struct plan *plan, struct mirror *mirror, bool is_traced)
+{
+    static struct episode episode;
+    static struct model models[2];
+
+    episode.plan = plan;
+    episode.model = &models[0];
+    episode.model_before = &models[1];
+    episode.mirror = mirror;
+    episode.is_traced = is_traced;
+    where->commits = 0;
+    world_open(&episode.world);
+    watch(&episode.world);
+    bootstrap(&episode);
+    for (episode.at = 0; episode.at < plan->count; episode.at++) {
+        const struct op *op = &plan->ops[episode.at];
+        where->op = episode.at;
+        episode.world.now_ms += op->waits_ms;
+        run_op(&episode, op);
+        if (episode.at % COMPARE_ALL_EVERY == COMPARE_ALL_EVERY - 1)
+            compare_everything(&episode);
+    }
+    compare_everything(&episode);
+    if (mirror != NULL)
+        mirror_end(mirror, &episode);
+    watch(NULL);
+    world_close(&episode.world);
+}

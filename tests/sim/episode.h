@@ -1,0 +1,51 @@
+/* An episode: one plan, run from an empty store to its end, with the model beside it. */
+#ifndef SMSD_TESTS_SIM_EPISODE_H
+#define SMSD_TESTS_SIM_EPISODE_H
+
+#include "compare.h"
+#include "model.h"
+#include "op.h"
+#include "world.h"
+
+struct mirror;
+
+enum { SWEEP_KEYS_MAX = 8, COMPARE_ALL_EVERY = 512 };
+
+struct episode {
+    const struct plan *plan;
+    struct world world;
+    struct model *model, *model_before; /* before a group */
+    struct tally tally, tally_before;
+    struct command keyed[OPS_MAX]; /* those with a key, by its index */
+    struct hash128 sweep_keys[SWEEP_KEYS_MAX];
+    uint32_t at;                  /* the op under way */
+    bool is_in_group, is_refused; /* a group, and one of its commands was */
+    struct mirror *mirror;        /* the same on disk, or NULL */
+    bool is_traced;               /* a line a command */
+};
+
+/* Runs the plan. What is wrong ends the process. */
+void episode_run(const struct plan *plan, struct mirror *mirror, bool is_traced);
+
+/* op_command.c: what an op means now. False: nothing (there is no charge yet to refund, …). */
+bool op_command(struct episode *episode, const struct op *op, struct command *command);
+/* A number that is of no charge or hold, but may be of something else. */
+uint64_t op_number_of_another(const struct episode *episode, const struct op *op);
+
+/* trace.c: the line of a command that is about to run, then how it ended. */
+void trace_command(const struct episode *episode, const struct command *command);
+void trace_outcome(const struct result *result);
+void trace_words(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* disk.c: does on disk what the episode does in memory, from the commit on at which it is opened.
+ */
+void mirror_begin(struct mirror *mirror);
+void mirror_run(struct mirror *mirror, const struct command *command, const struct result *result,
+                const struct engine_effect *effect, bool is_tried);
+/* After the commit in memory, too. */
+void mirror_commit(struct mirror *mirror, struct episode *episode);
+void mirror_abort(struct mirror *mirror);
+/* Before the episode's store in memory goes. */
+void mirror_end(struct mirror *mirror, struct episode *episode);
+
+#endif

@@ -1,0 +1,138 @@
+/* The model: what the requirements say of billing, as plain arrays and sums, with nothing of the
+ * engine but the words it is spoken to in (commands and outcomes). No rows, no indices, no chains:
+ * what the engine keeps in those is compared with what follows from these lists.
+ *
+ * Numbers are dealt out by the engine where a command makes several things; the model learns those
+ * of entries and webhooks from the rows, in the order it made them itself. */
+#ifndef SMSD_TESTS_SIM_MODEL_H
+#define SMSD_TESTS_SIM_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/command.h"
+#include "op.h"
+
+enum { MODEL_CURRENCIES = 3, MODEL_ENTRIES_MAX = 3 * OPS_MAX, MODEL_WEBHOOKS_MAX = 2 * OPS_MAX };
+/* Every so manieth entry of an account has a mark by which moments are found. */
+enum { MODEL_MARK_EVERY = 64 };
+
+/* The other sides that are no user's account. */
+enum model_system { MODEL_WORLD, MODEL_REVENUE, MODEL_SYSTEMS };
+
+struct model_account {
+    bool is_there;
+    uint8_t currency; /* of model_currencies */
+    bool is_frozen, packets_blocked, has_low_balance, is_low;
+    int64_t balance, credit_limit, low_balance, held, pending;
+    int64_t available_floor; /* 0, or what a lowered limit left */
+    uint64_t number;
+    int64_t updated_ms;
+    uint32_t entries, entry_last; /* how many; the last, counted from 1 */
+    /* Charges that wait, counted from 1, linked by `behind`. */
+    uint32_t queue_first, queue_last, queued;
+    bool queue_is_stuck; /* until the account is changed */
+    int64_t queue_due_ms;
+};
+
+struct model_entry {
+    uint64_t number; /* 0: not learnt yet */
+    enum entry_type type;
+    enum source_type source_type;
+    int8_t account, counter; /* counter: an account, or -1 - enum model_system */
+    uint32_t count, previous;
+    uint32_t place; /* in its account's history, from 1 */
+    int64_t amount, balance;
+    uint64_t source;
+    struct text reference;
+};
+
+struct model_charge {
+    uint64_t number;
+    int8_t account;
+    bool is_queued; /* made so; settled when `entry` is */
+    int64_t amount, refunded;
+    uint32_t entry, behind, group; /* counted from 1; `group` for queued ones */
+    struct text reference;
+};
+
+/* Queued charges that will be one entry. */
+struct model_group {
+    uint64_t number, last; /* of its first and last charge */
+    uint32_t count, next, entry;
+    int8_t account;
+    int64_t amount;
+};
+
+struct model_hold {
+    uint64_t number;
+    int8_t account;
+    enum hold_status status;
+    int64_t amount, captured, expires_ms, closed_ms;
+    uint32_t entry;
+};
+
+struct model_webhook {
+    uint64_t number;
+    int8_t account;
+    int64_t balance, low_balance;
+};
+
+struct model_key {
+    bool is_kept;
+    uint64_t fingerprint;
+    int64_t at_ms;
+    struct result result; /* the first answer, as it was */
+};
+
+struct model {
+    uint32_t drain_max;
+    int64_t clock_offset_ms;
+    struct model_account accounts[PLAN_ACCOUNTS_MAX];
+    struct {
+        bool is_there;
+        int64_t balance;
+    } systems[MODEL_SYSTEMS][MODEL_CURRENCIES];
+    uint32_t entries, charges, groups, holds, webhooks, keys; /* how many */
+    uint32_t accounts_there, systems_there, keys_kept, charges_queued, charges_refunded, queues;
+    uint32_t dues, marks;
+    struct model_entry entry[MODEL_ENTRIES_MAX];
+    struct model_charge charge[OPS_MAX];
+    struct model_group group[OPS_MAX];
+    struct model_hold hold[OPS_MAX];
+    struct model_webhook webhook[MODEL_WEBHOOKS_MAX];
+    struct model_key key[OPS_MAX];
+};
+
+extern const char model_currencies[MODEL_CURRENCIES][4];
+
+/* What a command is to be answered with. */
+struct expected {
+    enum outcome outcome;
+    bool is_replayed;
+    int account, other; /* those it changes; -1: none */
+    int64_t amount;     /* of a refund */
+};
+
+void model_init(struct model *model, uint32_t drain_max);
+void model_copy(struct model *to, const struct model *from);
+void model_run(struct model *model, const struct command *command, struct expected *expected);
+/* After the engine's answer was found right: what its key must answer from now on. */
+void model_keep(struct model *model, const struct command *command, const struct result *result);
+
+int64_t model_available(const struct model_account *account);
+/* The index of the account that an id names: "u3" is 3; -1: none that a plan could have. */
+int model_account_of(struct text id);
+struct model_charge *model_find_charge(struct model *model, uint64_t number);
+struct model_hold *model_find_hold(struct model *model, uint64_t number);
+int model_find_account(const struct model *model, uint64_t number);
+
+/* What is due first; false: nothing ever. `kind` as in engine/due.def. */
+struct model_due {
+    int64_t due_ms;
+    int kind;
+    uint64_t number;
+};
+bool model_due_first(const struct model *model, struct model_due *due);
+
+#endif

@@ -1,0 +1,153 @@
+/* A line a command, for people: a failure is read from these. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/id.h"
+#include "engine/ledger.h"
+#include "episode.h"
+#include "wrong.h"
+
+void trace_words(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    fflush(stdout);
+}
+
+static void account_words(struct text account)
+{
+    trace_words("%.*s", (int)account.size, account.data);
+}
+
+static void money_words(const struct money_command *money)
+{
+    account_words(money->account);
+    trace_words(" %lld", (long long)money->amount);
+    if (money->reference.size > 0)
+        trace_words(" reference=%zu bytes", money->reference.size);
+}
+
+static void number_words(const char *prefix, uint64_t number)
+{
+    char id[ID_TEXT_MAX];
+
+    trace_words("%.*s", (int)id_format(id, prefix, number), id);
+}
+
+static void create_words(const struct account_create_command *create)
+{
+    account_words(create->id);
+    trace_words(" currency=%.3s credit_limit=%lld", create->currency,
+                (long long)create->credit_limit);
+    if (create->has_low_balance)
+        trace_words(" low_balance=%lld", (long long)create->low_balance);
+}
+
+static void update_words(const struct account_update_command *update)
+{
+    account_words(update->id);
+    if (update->has_status)
+        trace_words(" status=%s", update->status == ACCOUNT_FROZEN ? "frozen" : "active");
+    if (update->has_credit_limit)
+        trace_words(" credit_limit=%lld", (long long)update->credit_limit);
+    if (update->has_low_balance && update->is_low_balance_cleared)
+        trace_words(" low_balance=null");
+    else if (update->has_low_balance)
+        trace_words(" low_balance=%lld", (long long)update->low_balance);
+    if (update->has_packets_blocked)
+        trace_words(" packets_blocked=%s", update->packets_blocked ? "true" : "false");
+}
+
+static void take_words(const char *prefix, uint64_t number, bool has_amount, int64_t amount)
+{
+    number_words(prefix, number);
+    if (has_amount)
+        trace_words(" %lld", (long long)amount);
+}
+
+static void transfer_words(const struct transfer_command *transfer)
+{
+    account_words(transfer->from);
+    trace_words(" -> ");
+    account_words(transfer->to);
+    trace_words(" %lld", (long long)transfer->amount);
+}
+
+static void command_words(const struct command *command)
+{
+    const struct charge_queue_command *queue = &command->of.charge_queue;
+    const struct hold_create_command *hold = &command->of.hold_create;
+
+    switch (command->type) {
+    case COMMAND_ACCOUNT_CREATE:
+        create_words(&command->of.account_create);
+        break;
+    case COMMAND_ACCOUNT_UPDATE:
+        update_words(&command->of.account_update);
+        break;
+    case COMMAND_TOPUP:
+    case COMMAND_PAYOUT:
+    case COMMAND_CHARGE:
+        money_words(&command->of.charge);
+        break;
+    case COMMAND_CHARGE_QUEUE:
+        money_words(&(struct money_command){queue->account, queue->amount, queue->reference});
+        trace_words(" at most %u a drain, every %lld ms", queue->count_max,
+                    (long long)queue->interval_ms);
+        break;
+    case COMMAND_CHARGE_DRAIN:
+        number_words("", command->of.charge_drain.number);
+        break;
+    case COMMAND_REFUND:
+        take_words("chg_", command->of.refund.charge, command->of.refund.has_amount,
+                   command->of.refund.amount);
+        break;
+    case COMMAND_TRANSFER:
+        transfer_words(&command->of.transfer);
+        break;
+    case COMMAND_HOLD_CREATE:
+        account_words(hold->account);
+        trace_words(" %lld expires_in=%lld ms", (long long)hold->amount,
+                    (long long)hold->expires_in_ms);
+        break;
+    case COMMAND_HOLD_CAPTURE:
+        take_words("hld_", command->of.hold_capture.hold, command->of.hold_capture.has_amount,
+                   command->of.hold_capture.amount);
+        break;
+    case COMMAND_HOLD_RELEASE:
+        number_words("hld_", command->of.hold_release.hold);
+        break;
+    case COMMAND_HOLD_EXPIRE:
+        number_words("hld_", command->of.hold_expire.number);
+        break;
+    default:
+        break;
+    }
+}
+
+void trace_command(const struct episode *episode, const struct command *command)
+{
+    static const char *const names[COMMAND_COUNT] = {
+#define COMMAND(name, member, payload, kept) [COMMAND_##name] = #member,
+#include "engine/command.def"
+#undef COMMAND
+    };
+
+    trace_words("%5u +%lldms  %-14s ", where->op,
+                (long long)episode->plan->ops[episode->at].waits_ms, names[command->type]);
+    command_words(command);
+    if (command->has_key)
+        trace_words(" key=K%llu/%llu", (unsigned long long)command->key.low,
+                    (unsigned long long)command->fingerprint);
+    trace_words("  -> ");
+}
+
+void trace_outcome(const struct result *result)
+{
+    trace_words("%s", outcome_infos[result->outcome].code);
+    trace_words(result->is_replayed ? " (replayed)" : "");
+    trace_words("\n");
+}
