@@ -104,7 +104,7 @@ grab     D $p                    -> packet_expired
 open-share D $p                  -> packet_expired
 
 # PKT-7: who may not take it is told so before that he has already, or that it is empty.
-topup    A 100
+topup    A 200
 send     A 100 2 kind=exclusive recipients='["B","X"]' -> id=$p
 grab     B $p                    -> outcome=grabbed
 grab     X $p                    -> outcome=grabbed
