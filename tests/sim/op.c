@@ -74,8 +74,8 @@ static void mood_draw(struct mood *mood, struct draw *draw)
 {
     static const uint32_t factors[] = {0, 1, 1, 1, 1, 2, 4, 8};
     static const uint32_t amounts[AMOUNT_KINDS] = {
-        [AMOUNT_SMALL] = 48, [AMOUNT_ALL] = 6,    [AMOUNT_ALL_AND_ONE] = 3, [AMOUNT_HALF] = 6,
-        [AMOUNT_LARGE] = 4,  [AMOUNT_HUGEST] = 1, [AMOUNT_LEFT_OUT] = 12};
+        [AMOUNT_SMALL] = 48, [AMOUNT_ALL] = 6,   [AMOUNT_FULL] = 1,   [AMOUNT_ALL_AND_ONE] = 3,
+        [AMOUNT_HALF] = 6,   [AMOUNT_LARGE] = 4, [AMOUNT_HUGEST] = 1, [AMOUNT_LEFT_OUT] = 12};
     bool is_huge = draw_chance(draw, 10);
 
     *mood = (struct mood){.key_share = draw_below(draw, 7), .is_slow = draw_chance(draw, 4)};
@@ -88,7 +88,7 @@ static void mood_draw(struct mood *mood, struct draw *draw)
     mood->weights[OP_TOPUP] += op_weights[OP_TOPUP];
     for (int i = 0; i < AMOUNT_KINDS; i++) {
         mood->amounts[i] = amounts[i] * factors[1 + draw_below(draw, 7)];
-        if (is_huge && (i == AMOUNT_HUGEST || i == AMOUNT_ALL))
+        if (is_huge && (i == AMOUNT_HUGEST || i == AMOUNT_FULL))
             mood->amounts[i] += 300;
         mood->amounts_sum += mood->amounts[i];
     }
@@ -100,11 +100,11 @@ static void mood_make_vast(struct mood *mood)
     mood->is_vast = true;
     mood->weights_sum = mood->amounts_sum = 0;
     for (int i = 0; i < OP_COUNT; i++) {
-        mood->weights[i] = i == OP_TOPUP || i == OP_CHARGE ? 400 : op_weights[i];
+        mood->weights[i] = i == OP_TOPUP || i == OP_CHARGE ? 600 : op_weights[i];
         mood->weights_sum += mood->weights[i];
     }
     for (int i = 0; i < AMOUNT_KINDS; i++) {
-        mood->amounts[i] = i == AMOUNT_HUGEST ? 200 : 1;
+        mood->amounts[i] = i == AMOUNT_FULL ? 200 : i == AMOUNT_HUGEST ? 20 : 1;
         mood->amounts_sum += mood->amounts[i];
     }
 }

@@ -22,6 +22,7 @@ enum amount_kind {
     AMOUNT_SMALL,       /* 1 to 200 */
     AMOUNT_ALL,         /* what is there, of whatever the command takes from */
     AMOUNT_ALL_AND_ONE, /* one more */
+    AMOUNT_FULL,        /* the same; a top-up: to the largest balance there is */
     AMOUNT_HALF,        /* of it */
     AMOUNT_LARGE,       /* up to a thousandth of the largest */
     AMOUNT_HUGEST,      /* the largest there is */
