@@ -40,6 +40,15 @@ entries      account          | GET   /v1/accounts/{account}/entries  | 200 |
 charge       account amount   | POST  /v1/charges                     | 201 | account=account amount=amount
 show-charge  id               | GET   /v1/charges/{id}                | 200 |
 audit                         | GET   /v1/audit                       | 200 |
+send         sender amount count | POST /v1/packets                    | 201 | sender=sender amount=amount count=count
+grab         user id          | POST  /v1/packets/{id}/grab           | 200 | user=user
+reserve      user id          | POST  /v1/packets/{id}/grab           | 200 | user=user open=false
+open-share   user id          | POST  /v1/packets/{id}/open           | 200 | user=user
+packet       id               | GET   /v1/packets/{id}                | 200 |
+packets                       | GET   /v1/packets                     | 200 |
+exceptions                    | GET   /v1/exceptions                  | 200 |
+retry        id               | POST  /v1/exceptions/{id}/retry       | 200 |
+close        id               | POST  /v1/exceptions/{id}/close       | 200 |
 """
 
 TITLE = re.compile(r"# ((?:[A-Z]+-\d+(?:, )?)+): (.+)")
