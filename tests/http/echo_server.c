@@ -252,10 +252,7 @@ static void set_option(const char *name, uint32_t value)
             return;
         }
     }
-    if (strncmp(name, "input_bytes_max", 15) == 0)
-        options.input_bytes_max = value;
-    else
-        body_bytes_max = value;
+    body_bytes_max = value;
 }
 
 static void listen_on(const char *address)
