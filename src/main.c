@@ -195,6 +195,7 @@ static int start_server(struct smsd *smsd, struct buffer *why)
         .idle_timeout_ms = (uint32_t)config->idle_timeout_ms,
         .write_timeout_ms = (uint32_t)config->write_timeout_ms,
         .reply_bytes_max = (uint32_t)config->reply_bytes_max,
+        .input_bytes_max = (uint64_t)config->input_bytes_max,
     };
     struct http_handler handler;
     int error;
