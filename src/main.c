@@ -244,6 +244,8 @@ static void start_api(struct smsd *smsd)
     struct api_options options = {
         .is_test_clock = config->test_clock,
         .body_bytes_max = (size_t)config->body_bytes_max,
+        .batch_bytes_max = (size_t)config->batch_bytes_max,
+        .batches_max = (uint32_t)config->batches_max,
         .charges_drain_interval_ms = config->charges_drain_interval_ms,
         .charges_drain_max = (uint32_t)config->charges_drain_max,
         .packets_amount_max = config->packets_amount_max,
