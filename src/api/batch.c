@@ -389,11 +389,12 @@ void api_charge_batch(struct call *call)
         call_refuse(call, OUTCOME_OVERLOADED, "too many batches are under way");
         return;
     }
+    /* Before items are read: they use the arena that the query lies in. */
+    batch->is_atomic =
+        query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));
     if (!read_rest(batch, call) || (batch->has_key && !run_key(call)))
         return;
     call->batch = NULL; /* it outlives the call */
-    batch->is_atomic =
-        query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));
     batch->hold = call->reply->hold;
     buffer_append(&batch->headers, call->reply->headers->data, call->reply->headers->size);
     batch->deferred = http_defer(call->reply);
