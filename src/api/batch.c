@@ -6,7 +6,8 @@
  * one transaction, in one turn.
  *
  * An Idempotency-Key of the whole batch gives each item without one of its own a key made of it and
- * the item's place, so that the batch is replayed by replaying its items. */
+ * the item's place, so that the batch is replayed by replaying its items. An atomic batch that
+ * failed has done nothing, and its items' answers are kept under such keys all the same. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,10 @@ struct batch {
     size_t succeeded;
     uint64_t hold;
     bool is_atomic, is_failed;
+    bool has_failed_before; /* under the same key: this is a replay */
     bool has_key;
     struct hash128 key;
+    uint64_t fingerprint;
 };
 
 /* --- reading -------------------------------------------------------------------------------------
@@ -54,6 +57,17 @@ static struct text keep_text(struct batch *batch, struct text text)
     return (struct text){arena_copy(&batch->texts, text.data, text.size), text.size};
 }
 
+/* What stands for the item of that place under the batch's key. */
+static struct hash128 key_of_place(const struct batch *batch, uint64_t place)
+{
+    struct {
+        struct hash128 key;
+        uint64_t place;
+    } derived = {batch->key, place};
+
+    return hash128(pipeline_secret(batch->api->pipeline), &derived, sizeof derived);
+}
+
 static void take_key(struct batch *batch, struct command *command, struct text own,
                      const char *text, size_t size)
 {
@@ -63,12 +77,8 @@ static void take_key(struct batch *batch, struct command *command, struct text o
         command->has_key = true;
         command->key = call_key_hash(batch->call, own);
     } else if (batch->has_key) {
-        struct {
-            struct hash128 key;
-            uint64_t place;
-        } derived = {batch->key, batch->count};
         command->has_key = true;
-        command->key = hash128(secret, &derived, sizeof derived);
+        command->key = key_of_place(batch, batch->count);
     }
     if (command->has_key)
         command->fingerprint = hash64(secret, text, size);
@@ -78,6 +88,7 @@ static void refuse_item(struct item *item, enum outcome outcome, const char *det
                         const struct json_errors *errors)
 {
     item->outcome = outcome;
+    item->command = (struct command){.type = COMMAND_REFUSAL, .of.refusal.outcome = outcome};
     buffer_init(&item->refusal);
     call_write_problem_errors(&item->refusal, outcome, detail, errors);
 }
@@ -234,23 +245,42 @@ static void run_slice(void *context)
         finish(batch);
 }
 
+/* A failure is an answer, and kept as one. */
+static void keep_failure(struct batch *batch, struct command *commands)
+{
+    struct command command = {.type = COMMAND_BATCH_FAIL,
+                              .of.batch_fail = {.key = batch->key,
+                                                .fingerprint = batch->fingerprint,
+                                                .count = batch->count,
+                                                .items = commands,
+                                                .answers = batch->results}};
+    struct result result;
+    uint64_t hold;
+
+    for (size_t i = 0; i < batch->count; i++)
+        commands[i].key = key_of_place(batch, i);
+    hold = pipeline_run(batch->api->pipeline, &command, &result);
+    batch->hold = hold > batch->hold ? hold : batch->hold;
+}
+
 static void run_atomic(struct batch *batch)
 {
     struct command *commands = calloc(batch->count, sizeof *commands);
-    bool is_refused = false;
 
     assert(commands != NULL);
     batch->results = calloc(batch->count, sizeof *batch->results);
     assert(batch->results != NULL);
     for (size_t i = 0; i < batch->count; i++) {
         commands[i] = batch->items[i].command;
-        is_refused = is_refused || batch->items[i].refusal.size > 0;
+        if (batch->has_failed_before)
+            commands[i].key = key_of_place(batch, i);
     }
-    /* With an item that is no command, the others are only tried. */
     batch->is_failed = !pipeline_run_atomic(batch->api->pipeline, commands, batch->count,
-                                            batch->results, is_refused, &batch->hold);
+                                            batch->results, batch->has_failed_before, &batch->hold);
     for (size_t i = 0; i < batch->count; i++)
         batch->items[i].command = commands[i];
+    if (batch->is_failed && batch->has_key && !batch->has_failed_before)
+        keep_failure(batch, commands);
     free(commands);
     begin_body(batch);
     for (; batch->done < batch->count; batch->done++)
@@ -258,13 +288,24 @@ static void run_atomic(struct batch *batch)
     finish(batch);
 }
 
-/* False: its key was used for another batch. */
-static bool run_key(struct call *call)
+/* False: its key was used for something else. */
+static bool run_key(struct batch *batch, struct call *call)
 {
-    struct command command = {.type = COMMAND_BATCH};
+    struct command command = {.type = COMMAND_BATCH,
+                              .has_key = true,
+                              .key = call->idempotency_key,
+                              .fingerprint = call->fingerprint};
     struct result result;
 
-    return call_run(call, &command, &result);
+    call->reply->hold = pipeline_run(call->api->pipeline, &command, &result);
+    if (result.outcome != OUTCOME_OK && result.outcome != OUTCOME_BATCH_FAILED) {
+        call_refuse(call, result.outcome, NULL);
+        return false;
+    }
+    if (result.is_replayed)
+        buffer_append_literal(call->reply->headers, "Idempotent-Replayed: true\r\n");
+    batch->has_failed_before = result.outcome == OUTCOME_BATCH_FAILED;
+    return true;
 }
 
 struct batch_query {
@@ -297,6 +338,7 @@ static struct batch *batch_new(struct call *call, bool is_atomic)
     batch->is_atomic = is_atomic;
     batch->has_key = call->has_idempotency_key;
     batch->key = call->idempotency_key;
+    batch->fingerprint = call->fingerprint;
     batch->items = calloc(ITEMS_MAX, sizeof *batch->items);
     assert(batch->items != NULL);
     arena_init(&batch->texts, BATCH_ARENA_BYTES_MAX);
@@ -315,7 +357,8 @@ void api_charge_batch(struct call *call)
         return;
     is_atomic = query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));
     batch = batch_new(call, is_atomic);
-    if (!read_items(batch, call->request, call->is_lines) || (batch->has_key && !run_key(call))) {
+    if (!read_items(batch, call->request, call->is_lines) ||
+        (batch->has_key && !run_key(batch, call))) {
         batch_free(batch);
         return;
     }
