@@ -7,7 +7,8 @@
  * one transaction, in one turn.
  *
  * An Idempotency-Key of the whole batch gives each item without one of its own a key made of it and
- * the item's place, so that the batch is replayed by replaying its items. */
+ * the item's place, so that the batch is replayed by replaying its items. An atomic batch that
+ * failed has done nothing, and its items' answers are kept under such keys all the same. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,10 @@ struct batch {
     size_t succeeded;
     uint64_t hold;
     bool is_atomic, is_failed;
+    bool has_failed_before; /* under the same key: this is a replay */
     bool has_key;
     struct hash128 key;
+    uint64_t request_fingerprint; /* the whole request's */
 };
 
 /* --- reading -------------------------------------------------------------------------------------
@@ -67,6 +70,17 @@ static struct text keep_text(struct batch *batch, struct text text)
     return (struct text){arena_copy(&batch->texts, text.data, text.size), text.size};
 }
 
+/* What stands for the item of that place under the batch's key. */
+static struct hash128 key_of_place(const struct batch *batch, uint64_t place)
+{
+    struct {
+        struct hash128 key;
+        uint64_t place;
+    } derived = {batch->key, place};
+
+    return hash128(pipeline_secret(batch->api->pipeline), &derived, sizeof derived);
+}
+
 static void take_key(struct batch *batch, struct command *command, struct text own,
                      const char *text, size_t size)
 {
@@ -76,12 +90,8 @@ static void take_key(struct batch *batch, struct command *command, struct text o
         command->has_key = true;
         command->key = call_key_hash(batch->call, own);
     } else if (batch->has_key) {
-        struct {
-            struct hash128 key;
-            uint64_t place;
-        } derived = {batch->key, batch->count};
         command->has_key = true;
-        command->key = hash128(secret, &derived, sizeof derived);
+        command->key = key_of_place(batch, batch->count);
     }
     if (command->has_key)
         command->fingerprint = hash64(secret, text, size);
@@ -94,6 +104,7 @@ static void refuse_item(struct batch *batch, struct item *item, enum outcome out
     struct buffer problem;
 
     item->outcome = outcome;
+    item->command = (struct command){.type = COMMAND_REFUSAL, .of.refusal.outcome = outcome};
     buffer_init(&problem);
     call_write_problem_errors(&problem, outcome, detail, errors);
     if (batch->refusal_bytes + problem.size <= REFUSAL_BYTES_MAX) {
@@ -297,23 +308,42 @@ static void run_slice(void *context)
         finish(batch);
 }
 
+/* A failure is an answer, and kept as one. */
+static void keep_failure(struct batch *batch, struct command *commands)
+{
+    struct command command = {.type = COMMAND_BATCH_FAIL,
+                              .of.batch_fail = {.key = batch->key,
+                                                .fingerprint = batch->request_fingerprint,
+                                                .count = batch->count,
+                                                .items = commands,
+                                                .answers = batch->results}};
+    struct result result;
+    uint64_t hold;
+
+    for (size_t i = 0; i < batch->count; i++)
+        commands[i].key = key_of_place(batch, i);
+    hold = pipeline_run(batch->api->pipeline, &command, &result);
+    batch->hold = hold > batch->hold ? hold : batch->hold;
+}
+
 static void run_atomic(struct batch *batch)
 {
     struct command *commands = calloc(batch->count, sizeof *commands);
-    bool is_refused = false;
 
     assert(commands != NULL);
     batch->results = calloc(batch->count, sizeof *batch->results);
     assert(batch->results != NULL);
     for (size_t i = 0; i < batch->count; i++) {
         commands[i] = batch->items[i].command;
-        is_refused = is_refused || batch->items[i].outcome != OUTCOME_OK;
+        if (batch->has_failed_before)
+            commands[i].key = key_of_place(batch, i);
     }
-    /* With an item that is no command, the others are only tried. */
     batch->is_failed = !pipeline_run_atomic(batch->api->pipeline, commands, batch->count,
-                                            batch->results, is_refused, &batch->hold);
+                                            batch->results, batch->has_failed_before, &batch->hold);
     for (size_t i = 0; i < batch->count; i++)
         batch->items[i].command = commands[i];
+    if (batch->is_failed && batch->has_key && !batch->has_failed_before)
+        keep_failure(batch, commands);
     free(commands);
     begin_body(batch);
     for (; batch->done < batch->count; batch->done++)
@@ -321,13 +351,24 @@ static void run_atomic(struct batch *batch)
     finish(batch);
 }
 
-/* False: its key was used for another batch. */
-static bool run_key(struct call *call)
+/* False: its key was used for something else. */
+static bool run_key(struct batch *batch, struct call *call)
 {
-    struct command command = {.type = COMMAND_BATCH};
+    struct command command = {.type = COMMAND_BATCH,
+                              .has_key = true,
+                              .key = call->idempotency_key,
+                              .fingerprint = call->fingerprint};
     struct result result;
 
-    return call_run(call, &command, &result);
+    call->reply->hold = pipeline_run(call->api->pipeline, &command, &result);
+    if (result.outcome != OUTCOME_OK && result.outcome != OUTCOME_BATCH_FAILED) {
+        call_refuse(call, result.outcome, NULL);
+        return false;
+    }
+    if (result.is_replayed)
+        buffer_append_literal(call->reply->headers, "Idempotent-Replayed: true\r\n");
+    batch->has_failed_before = result.outcome == OUTCOME_BATCH_FAILED;
+    return true;
 }
 
 struct batch_query {
@@ -392,9 +433,10 @@ void api_charge_batch(struct call *call)
     /* Before items are read: they use the arena that the query lies in. */
     batch->is_atomic =
         query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));
-    if (!read_rest(batch, call) || (batch->has_key && !run_key(call)))
+    if (!read_rest(batch, call) || (batch->has_key && !run_key(batch, call)))
         return;
     call->batch = NULL; /* it outlives the call */
+    batch->request_fingerprint = call->fingerprint;
     batch->hold = call->reply->hold;
     buffer_append(&batch->headers, call->reply->headers->data, call->reply->headers->size);
     batch->deferred = http_defer(call->reply);
