@@ -336,7 +336,8 @@ static int verify(struct config *config, struct buffer *why)
         buffer_append_text(why, audit->fault);
         error = ERR_DAMAGED;
     }
-    fwrite(summary.data, 1, summary.size, stdout);
+    if (summary.size > 0)
+        fwrite(summary.data, 1, summary.size, stdout);
     if (error == 0)
         printf("%llu accounts, %llu entries; balances sum to %lld: ok\n",
                (unsigned long long)audit->accounts, (unsigned long long)audit->entries,
