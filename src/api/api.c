@@ -12,10 +12,8 @@
 #include "api/packet_gate.h"
 #include "base/entropy.h"
 
-enum {
-    ARENA_BYTES_MAX =
-        256 << 20, /* parsed bodies; what may be parsed is bounded by body_bytes_max */
-};
+/* Beside the parsed body: decoded parameters, pointers of errors, what a handler keeps. */
+enum { CALL_BYTES_MAX = 4 << 20 };
 
 static bool is_type(struct text type, struct text wanted)
 {
@@ -243,7 +241,7 @@ struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, const struct a
     api->pipeline = pipeline;
     api->jobs = jobs;
     api->options = *options;
-    arena_init(&api->arena, ARENA_BYTES_MAX);
+    arena_init(&api->arena, JSON_ARENA_BYTES_MAX(options->body_bytes_max) + CALL_BYTES_MAX);
     api->packet_gate = packet_gate_new();
     api->grab_limit = grab_limit_new(options->packets_grabs_per_minute);
     entropy_fill(&api->request_id_secret, sizeof api->request_id_secret);
