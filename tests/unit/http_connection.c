@@ -91,8 +91,12 @@ static int set_up(void **state)
         .write_timeout_ms = 1000,
         .reply_bytes_max = 100000,
     };
-    static const struct http_handler functions = {on_headers, on_request, on_refusal,
-                                                  on_connection_end, NULL};
+    static const struct http_handler functions = {
+        .on_headers = on_headers,
+        .on_request = on_request,
+        .on_refusal = on_refusal,
+        .on_connection_end = on_connection_end,
+    };
     uv_loop_init(&loop);
     http_shared_init(&shared, &loop, &options, &functions);
     shared.on_connection_gone = on_connection_gone;
