@@ -237,6 +237,23 @@ static void greet(const struct smsd *smsd)
     fflush(stdout);
 }
 
+static void start_api(struct smsd *smsd)
+{
+    const struct config *config = &smsd->config;
+    struct api_options options = {
+        .is_test_clock = config->test_clock,
+        .body_bytes_max = (size_t)config->body_bytes_max,
+        .charges_drain_interval_ms = config->charges_drain_interval_ms,
+        .charges_drain_max = (uint32_t)config->charges_drain_max,
+        .packets_amount_max = config->packets_amount_max,
+        .packets_shares_max = (uint32_t)config->packets_shares_max,
+        .packets_grabs_per_minute = (uint32_t)config->packets_grabs_per_minute,
+        .packets_open_max = (uint32_t)config->packets_open_max,
+    };
+
+    smsd->api = api_new(smsd->pipeline, smsd->jobs, &options);
+}
+
 static int start(struct smsd *smsd, struct buffer *why)
 {
     int error = open_pipeline(smsd, why);
@@ -247,17 +264,7 @@ static int start(struct smsd *smsd, struct buffer *why)
     if (error != 0)
         return error;
     smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
-    smsd->api =
-        api_new(smsd->pipeline, smsd->jobs,
-                &(struct api_options){
-                    .is_test_clock = smsd->config.test_clock,
-                    .body_bytes_max = (size_t)smsd->config.body_bytes_max,
-                    .charges_drain_interval_ms = smsd->config.charges_drain_interval_ms,
-                    .charges_drain_max = (uint32_t)smsd->config.charges_drain_max,
-                    .packets_amount_max = smsd->config.packets_amount_max,
-                    .packets_shares_max = (uint32_t)smsd->config.packets_shares_max,
-                    .packets_grabs_per_minute = (uint32_t)smsd->config.packets_grabs_per_minute,
-                    .packets_open_max = (uint32_t)smsd->config.packets_open_max});
+    start_api(smsd);
     return start_server(smsd, why);
 }
 
@@ -329,7 +336,8 @@ static int verify(struct config *config, struct buffer *why)
         buffer_append_text(why, audit->fault);
         error = ERR_DAMAGED;
     }
-    fwrite(summary.data, 1, summary.size, stdout);
+    if (summary.size > 0)
+        fwrite(summary.data, 1, summary.size, stdout);
     if (error == 0)
         printf("%llu accounts, %llu entries; balances sum to %lld: ok\n",
                (unsigned long long)audit->accounts, (unsigned long long)audit->entries,

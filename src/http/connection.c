@@ -403,6 +403,8 @@ void http_shared_init(struct http_shared *shared, uv_loop_t *loop,
                       const struct http_server_options *options, const struct http_handler *handler)
 {
     *shared = (struct http_shared){.loop = loop, .options = *options, .handler = *handler};
+    if (options->input_bytes_max == 0)
+        shared->options.input_bytes_max = HTTP_INPUT_BYTES_MAX;
     shared->read_buffer = malloc(HTTP_READ_BYTES);
     if (shared->read_buffer == NULL)
         log_fatal("read buffer allocation", NULL, ENOMEM);

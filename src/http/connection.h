@@ -42,8 +42,9 @@ struct http_shared {
     struct http_link *connections;
     struct http_link *waiting; /* have replies that are held */
     struct http_link *resuming;
-    uint32_t count;      /* of connections, without those only told to come back later */
-    uint32_t busy_count; /* those */
+    uint32_t count;       /* of connections, without those only told to come back later */
+    uint32_t busy_count;  /* those */
+    uint64_t input_bytes; /* of all inputs */
     uint64_t released;
     uint64_t read_ns; /* when this turn's bytes had been read */
     bool is_stopping;
@@ -63,6 +64,7 @@ enum http_phase {
 struct http_input {
     struct http_framing framing;
     struct buffer bytes;
+    size_t counted;    /* in shared->input_bytes */
     uint64_t began_ms; /* when the request's first bytes came */
     uint64_t grew_ms;  /* when the last did */
 };

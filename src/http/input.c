@@ -12,12 +12,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "http/connection.h"
 
 void http_input_drop(struct http_connection *connection)
 {
     if (connection->input == NULL)
         return;
+    connection->shared->input_bytes -= connection->input->counted;
     buffer_release(&connection->input->bytes);
     free(connection->input);
     connection->input = NULL;
@@ -66,6 +68,23 @@ static void keep(struct http_connection *connection, struct http_framing *framin
     http_framing_init(&shared->framing, shared->options.header_bytes_max);
 }
 
+/* Memory is bounded for all together, whatever each may send: many clients with half a body each,
+ * that would be few if they were whole. Those who are served from the read buffer are not
+ * concerned. */
+static void count_kept(struct http_connection *connection)
+{
+    struct http_shared *shared = connection->shared;
+    struct http_input *input = connection->input;
+    shared->input_bytes += input->bytes.capacity - input->counted;
+    input->counted = input->bytes.capacity;
+    if (shared->input_bytes <= shared->options.input_bytes_max)
+        return;
+    metric_add(METRIC_HTTP_SHED, 1);
+    http_exchange_refuse(connection, http_framing_request(&input->framing, input->bytes.data),
+                         HTTP_REFUSAL_OVERLOAD);
+    http_input_drop(connection);
+}
+
 static void note_times(struct http_connection *connection, bool is_new_request)
 {
     uint64_t now = uv_now(connection->shared->loop);
@@ -102,6 +121,7 @@ static void run(struct http_connection *connection, struct http_framing *framing
     keep(connection, framing, bytes + at, size - at);
     connection->is_input_pending = is_pending;
     note_times(connection, is_new_request);
+    count_kept(connection);
 }
 
 void http_input_read(struct http_connection *connection, char *bytes, size_t size)

@@ -15,7 +15,8 @@
  * headers (400 `malformed_request`); CONNECT (405 `method_not_allowed`); an Expect other than
  * 100-continue (417 `expectation_failed`); request line or headers too large (431
  * `headers_too_large`); body too large (413 `body_too_large`); timeouts (408 `request_timeout`);
- * too many connections (503 `overloaded`, by the server alone). An Upgrade is ignored.
+ * too much kept of unfinished requests and, without asking the handler, too many connections (503
+ * `overloaded`). An Upgrade is ignored.
  *
  * Loop thread only. */
 #ifndef SMSD_HTTP_SERVER_H
@@ -97,7 +98,11 @@ struct http_server_options {
     uint32_t idle_timeout_ms;   /* between requests, and before the first */
     uint32_t write_timeout_ms;  /* longest time a client may take to read what waits for it */
     uint32_t reply_bytes_max;   /* waiting for one client; beyond it, its requests are not read */
+    uint64_t input_bytes_max;   /* kept of requests that are not whole, for all clients together;
+                                   who exceeds it is refused. 0: HTTP_INPUT_BYTES_MAX */
 };
+
+#define HTTP_INPUT_BYTES_MAX (UINT64_C(256) << 20)
 
 /* All four functions of the handler are needed. ERR_INVALID if an option is 0. */
 int http_server_new(struct http_server **server, struct uv_loop_s *loop,

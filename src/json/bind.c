@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/digits.h"
-#include "json/read.h"
+#include "json/number.h"
 #include "json/value.h"
 
 struct binding {
@@ -185,9 +185,9 @@ static const char *take_int(const struct binding *b, const struct json_field *fi
                             const struct json_value *value, void *to)
 {
     int64_t number;
-    if (!json_has_type(value, cJSON_Number))
+    if (!json_is_number(value))
         return rule_or(field, "must be a whole number");
-    if (value->node.valueint == JSON_NUMBER_FRACTION)
+    if (value->type == JSON_TYPE_FRACTION)
         return "must be a whole number without fraction or exponent";
     if (!json_get_int(value, &number) || !is_within(field, number))
         return out_of_bounds(b, field, "");
@@ -195,30 +195,13 @@ static const char *take_int(const struct binding *b, const struct json_field *fi
     return NULL;
 }
 
-/* `value` in units of 10^-decimals; false if that does not fit. */
-static bool scale(const struct json_value *value, int decimals, int64_t *number)
-{
-    int64_t unit = 1;
-    for (int i = 0; i < decimals; i++)
-        unit *= 10;
-    if (json_get_int(value, number))
-        return !__builtin_mul_overflow(*number, unit, number);
-    if (value->node.valueint != JSON_NUMBER_FRACTION)
-        return false;
-    double scaled = value->node.valuedouble * (double)unit;
-    if (!(scaled > -9e18 && scaled < 9e18))
-        return false;
-    *number = (int64_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-    return true;
-}
-
 static const char *take_decimal(const struct binding *b, const struct json_field *field,
                                 const struct json_value *value, void *to)
 {
     int64_t number;
-    if (!json_has_type(value, cJSON_Number))
+    if (!json_is_number(value))
         return rule_or(field, "must be a number");
-    if (!scale(value, field->decimals, &number) || !is_within(field, number))
+    if (!json_number_scale(value, field->decimals, &number) || !is_within(field, number))
         return out_of_bounds(b, field, "");
     memcpy(to, &number, sizeof number);
     return NULL;
@@ -294,7 +277,7 @@ static uint64_t take_members(const struct binding *b, const struct json_value *o
     size_t hint = 0;
     const struct json_value *member = json_object_first(object);
     for (; member != NULL; member = json_next(member)) {
-        const char *name = member->node.string;
+        const char *name = member->name;
         size_t i = find_field(fields, count, hint, name);
         if (i == count) {
             b->errors->has_unknown_field = true;

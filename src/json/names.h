@@ -1,34 +1,29 @@
-/* The names of the objects that are open while a text is checked, so that none is given twice: a
- * stack, of which each object sees its own top part. For this room only. */
+/* An object's names, of which none may be given twice. For this room only. */
 #ifndef SMSD_JSON_NAMES_H
 #define SMSD_JSON_NAMES_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "json/value.h"
 
-struct arena;
+/* Each new name is compared with those before it while an object has no more than these. */
+enum { JSON_NAMES_COMPARED = 16 };
 
-struct json_name {
-    const char *data; /* decoded */
-    size_t size;
-    const char *at; /* where it stands in the text */
-};
+static inline bool json_names_same(const struct json_value *a, const struct json_value *b)
+{
+    return a->name_size == b->name_size && a->name[0] == b->name[0] &&
+           strcmp(a->name, b->name) == 0;
+}
 
-enum { JSON_NAMES_AT_HAND = 32 };
+/* Whether a member from `first` to the last has the name of `member`, which is not among them. */
+static inline bool json_names_has(const struct json_value *first, const struct json_value *member)
+{
+    for (; first != NULL; first = first->next) {
+        if (json_names_same(first, member))
+            return true;
+    }
+    return false;
+}
 
-struct json_names {
-    struct arena *arena;
-    struct json_name *items;
-    size_t count;
-    size_t capacity;
-    struct json_name at_hand[JSON_NAMES_AT_HAND];
-};
-
-void json_names_init(struct json_names *names, struct arena *arena);
-/* Adds a name to the object whose first name is `items[first]`. False if it is plainly there
- * already: only a few names are compared at once, the rest wait for json_names_close. */
-bool json_names_add(struct json_names *names, size_t first, const struct json_name *name);
-/* Takes the object's names away. Returns one that was there twice, or NULL. */
-const struct json_name *json_names_close(struct json_names *names, size_t first);
+/* For an object of more members, when it is whole: one whose name stood there before, or NULL. */
+const struct json_value *json_names_twice(const struct json_value *object);
 
 #endif

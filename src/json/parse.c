@@ -1,62 +1,185 @@
-/* From text to tree: the strict check, then cJSON, then the exact integers into the tree. cJSON's
- * memory comes from the arena of the call through its hooks, which are global to the process: that
- * is why only the loop thread may parse. What is hard: cJSON must never see what it reads
- * differently than we do, so everything it is lax about, or limited in, was refused before. */
-#include <cjson/cJSON.h>
-
+/* From text to tree in one pass over a copy of it: grammar, depth, names and values at once. Only
+ * the copy and one node a value are taken from the arena. Nesting is by recursion, which
+ * JSON_DEPTH_MAX bounds. What is hard: texts end with a NUL where their closing quote was, so
+ * nothing that was read may be looked at again; an offset is all that an error needs of it. */
 #include "base/arena.h"
 #include "base/digits.h"
-#include "json/check.h"
-#include "json/read.h"
-#include "json/value.h"
+#include "json/names.h"
+#include "json/reading.h"
 
-static struct arena *current_arena;
+static char *read_object(struct json_reading *r, char *at, struct json_value *object);
+static char *read_array(struct json_reading *r, char *at, struct json_value *array);
 
-static void *take(size_t size)
+static inline bool is_space(char c)
 {
-    return arena_alloc(current_arena, size);
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static void give_back(void *memory)
+/* Most often there is none. */
+static inline char *skip_space(char *at)
 {
-    (void)memory; /* goes with the arena */
-}
-
-static cJSON *build(struct arena *arena, const char *text, size_t size)
-{
-    static bool has_hooks;
-    if (!has_hooks) {
-        cJSON_InitHooks(&(cJSON_Hooks){take, give_back});
-        has_hooks = true;
+    if (__builtin_expect((unsigned char)*at <= ' ', 0)) {
+        while (is_space(*at))
+            at++;
     }
-    current_arena = arena;
-    return cJSON_ParseWithLength(text, size);
+    return at;
 }
 
-/* Where in the chain of numbers the walk has come. */
-struct reading {
-    const struct json_numbers *block;
-    int next;
-};
-
-static const struct json_number *next_number(struct reading *reading)
+static char *read_word(struct json_reading *r, char *at, const char *word, enum json_type type,
+                       struct json_value *value)
 {
-    if (reading->next == reading->block->count) {
-        reading->block = reading->block->next;
-        reading->next = 0;
+    for (; *word != 0; word++, at++) {
+        if (*at != *word)
+            return json_refuse_here(r, at);
     }
-    return &reading->block->items[reading->next++];
+    value->type = (uint8_t)type;
+    return at;
 }
 
-/* The tree in the order of the text; as deep as JSON_DEPTH_MAX. */
-static void put_numbers(cJSON *node, struct reading *reading)
+static char *read_container(struct json_reading *r, char *at, struct json_value *value)
 {
-    for (; node != NULL; node = node->next) {
-        if (node->child != NULL)
-            put_numbers(node->child, reading);
-        else if (node->type == cJSON_Number)
-            json_set_number(node, next_number(reading));
+    if (r->depth == JSON_DEPTH_MAX)
+        return json_refuse(r, at, "nested too deeply");
+    r->depth++;
+    at = *at == '{' ? read_object(r, at + 1, value) : read_array(r, at + 1, value);
+    r->depth--;
+    return at;
+}
+
+static char *read_other(struct json_reading *r, char *at, struct json_value *value)
+{
+    switch (*at) {
+    case '{':
+    case '[':
+        return read_container(r, at, value);
+    case 't':
+        return read_word(r, at, "true", JSON_TYPE_TRUE, value);
+    case 'f':
+        return read_word(r, at, "false", JSON_TYPE_FALSE, value);
+    case 'n':
+        return read_word(r, at, "null", JSON_TYPE_NULL, value);
+    default:
+        return json_refuse_here(r, at);
     }
+}
+
+static inline char *read_value(struct json_reading *r, char *at, struct json_value *value)
+{
+    if (*at == '"') {
+        value->type = JSON_TYPE_TEXT;
+        value->of.text = at + 1;
+        return json_read_text(r, at + 1, &value->size);
+    }
+    if (*at == '-' || (*at >= '0' && *at <= '9'))
+        return json_read_number(r, at, value);
+    return read_other(r, at, value);
+}
+
+/* A member's name and the colon, to the first byte of its value. */
+static inline char *read_name(struct json_reading *r, char *at, const struct json_value *object,
+                              struct json_value *member)
+{
+    uint32_t size;
+    const char *quote = at;
+    member->name = at + 1;
+    at = json_read_text(r, at + 1, &size);
+    if (at == NULL)
+        return NULL;
+    member->name_size = size < JSON_NAME_LONG ? (uint16_t)size : JSON_NAME_LONG;
+    if (object->size < JSON_NAMES_COMPARED && json_names_has(object->of.first, member))
+        return json_refuse(r, quote, "name given twice");
+    at = skip_space(at);
+    if (*at != ':')
+        return json_refuse_here(r, at);
+    return skip_space(at + 1);
+}
+
+static char *close_object(struct json_reading *r, char *at, const struct json_value *object)
+{
+    if (*at != '}')
+        return json_refuse_here(r, at);
+    if (object->size > JSON_NAMES_COMPARED) {
+        const struct json_value *twice = json_names_twice(object);
+        if (twice != NULL)
+            return json_refuse(r, twice->name - 1, "name given twice");
+    }
+    return at + 1;
+}
+
+static char *read_object(struct json_reading *r, char *at, struct json_value *object)
+{
+    struct json_value **last = &object->of.first;
+    object->type = JSON_TYPE_OBJECT;
+    object->size = 0;
+    *last = NULL;
+    at = skip_space(at);
+    if (*at == '}')
+        return at + 1;
+    for (;;) {
+        if (*at != '"')
+            return json_refuse_here(r, at);
+        if (object->size == JSON_MEMBERS_MAX)
+            return json_refuse(r, at, "too many members");
+        struct json_value *member = arena_alloc(r->arena, sizeof *member);
+        at = read_name(r, at, object, member);
+        if (at == NULL)
+            return NULL;
+        member->next = NULL;
+        *last = member;
+        last = &member->next;
+        object->size++;
+        at = read_value(r, at, member);
+        if (at == NULL)
+            return NULL;
+        at = skip_space(at);
+        if (*at != ',')
+            return close_object(r, at, object);
+        at = skip_space(at + 1);
+    }
+}
+
+static char *read_array(struct json_reading *r, char *at, struct json_value *array)
+{
+    struct json_value **last = &array->of.first;
+    array->type = JSON_TYPE_ARRAY;
+    array->size = 0;
+    *last = NULL;
+    at = skip_space(at);
+    if (*at == ']')
+        return at + 1;
+    for (;;) {
+        struct json_value *item = arena_alloc(r->arena, sizeof *item);
+        item->next = NULL;
+        item->name = NULL;
+        item->name_size = 0;
+        *last = item;
+        last = &item->next;
+        array->size++;
+        at = read_value(r, at, item);
+        if (at == NULL)
+            return NULL;
+        at = skip_space(at);
+        if (*at == ']')
+            return at + 1;
+        if (*at != ',')
+            return json_refuse_here(r, at);
+        at = skip_space(at + 1);
+    }
+}
+
+/* The value with the space around it, and nothing else. */
+static bool read_whole(struct json_reading *r, char *at, struct json_value *root)
+{
+    root->next = NULL;
+    root->name = NULL;
+    root->name_size = 0;
+    at = read_value(r, skip_space(at), root);
+    if (at == NULL)
+        return false;
+    at = skip_space(at);
+    if (at != r->end)
+        json_refuse(r, at, "unexpected bytes behind the value");
+    return at == r->end;
 }
 
 /* "unexpected character at byte 17" */
@@ -75,90 +198,18 @@ static const char *explain(struct arena *arena, const char *what, size_t at)
 const struct json_value *json_parse(struct arena *arena, const char *text, size_t size,
                                     const char **why)
 {
-    struct json_numbers numbers;
-    size_t at;
-    const char *wrong = json_check(arena, text, size, &numbers, &at);
-    if (wrong != NULL) {
-        *why = explain(arena, wrong, at);
+    if (size > UINT32_MAX) {
+        *why = explain(arena, "too large", UINT32_MAX);
         return NULL;
     }
-    cJSON *root = build(arena, text, size);
-    if (root == NULL) {
-        *why = "not understood";
-        return NULL;
-    }
-    if (numbers.count != 0)
-        put_numbers(root, &(struct reading){&numbers, 0});
-    return json_from_node(root);
-}
-
-bool json_is_array(const struct json_value *value)
-{
-    return json_has_type(value, cJSON_Array);
-}
-
-bool json_is_object(const struct json_value *value)
-{
-    return json_has_type(value, cJSON_Object);
-}
-
-size_t json_array_size(const struct json_value *value)
-{
-    size_t count = 0;
-    if (!json_is_array(value))
-        return 0;
-    for (const cJSON *item = value->node.child; item != NULL; item = item->next)
-        count++;
-    return count;
-}
-
-const struct json_value *json_array_first(const struct json_value *value)
-{
-    return json_is_array(value) ? json_from_node(value->node.child) : NULL;
-}
-
-const struct json_value *json_object_first(const struct json_value *value)
-{
-    return json_is_object(value) ? json_from_node(value->node.child) : NULL;
-}
-
-const struct json_value *json_next(const struct json_value *item)
-{
-    return json_from_node(item->node.next);
-}
-
-struct json_text json_name(const struct json_value *member)
-{
-    const char *name = member->node.string;
-    return (struct json_text){name, name == NULL ? 0 : strlen(name)};
-}
-
-bool json_is_null(const struct json_value *value)
-{
-    return json_has_type(value, cJSON_NULL);
-}
-
-bool json_get_text(const struct json_value *value, struct json_text *text)
-{
-    if (!json_has_type(value, cJSON_String))
-        return false;
-    text->data = value->node.valuestring;
-    text->size = strlen(text->data);
-    return true;
-}
-
-bool json_get_int(const struct json_value *value, int64_t *number)
-{
-    if (!json_has_type(value, cJSON_Number) || value->node.valueint != JSON_NUMBER_INTEGER)
-        return false;
-    *number = json_number_value(value);
-    return true;
-}
-
-bool json_get_bool(const struct json_value *value, bool *is_true)
-{
-    if (!json_has_type(value, cJSON_True) && !json_has_type(value, cJSON_False))
-        return false;
-    *is_true = json_has_type(value, cJSON_True);
-    return true;
+    struct json_value *root = arena_alloc(arena, sizeof *root);
+    char *copy = arena_alloc(arena, size + JSON_READING_MARGIN);
+    struct json_reading r = {.arena = arena, .end = copy + size};
+    if (size != 0)
+        memcpy(copy, text, size);
+    memset(copy + size, 0, JSON_READING_MARGIN);
+    if (read_whole(&r, copy, root))
+        return root;
+    *why = explain(arena, r.wrong, (size_t)(r.wrong_at - copy));
+    return NULL;
 }

@@ -2,7 +2,7 @@
  *
  * Refused as malformed: bytes behind the value, invalid UTF-8, lone surrogates, \u0000, control
  * characters, leading zeros, nesting deeper than JSON_DEPTH_MAX, an object with the same name twice
- * or with more than JSON_MEMBERS_MAX members, numbers of more than 63 characters. Refused as
+ * or with more than JSON_MEMBERS_MAX members, texts of 4 GiB. Refused as
  * invalid, all at once and each with its JSON pointer (RFC 6901): unknown fields, missing fields,
  * wrong types, numbers with fraction or exponent, values out of range. Names compare exactly.
  *
@@ -27,7 +27,7 @@ enum {
 
 /* The most that json_parse takes from the arena for a text of this size; for the arena's own bound.
  */
-#define JSON_ARENA_BYTES_MAX(size) ((size)*56 + ((size_t)2 << 20))
+#define JSON_ARENA_BYTES_MAX(size) ((size)*24 + ((size_t)2 << 20))
 
 /* A text's bytes in UTF-8: may hold anything but NUL; a NUL follows it. `data` NULL: the field was
  * absent or null. */
@@ -49,8 +49,8 @@ enum json_kind {
                      `text_bytes_max` bytes */
     JSON_ANY,     /* const struct json_value *, not null: read further by the caller */
     JSON_DECIMAL, /* int64_t in units of 10^-decimals, which min and max bound too: 31.2304 with 6
-                     decimals is 31230400; may have fraction and exponent; rounded to the nearest;
-                     exact to 15 digits */
+                     decimals is 31230400; may have fraction and exponent; exact, rounded to the
+                     nearest, halves away from zero */
 };
 
 /* One row a field. `min` and `max` both 0 are no bounds, and so is a `text_bytes_max` of 0.
@@ -92,7 +92,7 @@ static inline void json_errors_init(struct json_errors *errors)
 
 /* NULL if the text is malformed; `*why` then says what and at which byte, counted from 0
  * ("unexpected character at byte 17"). The text itself is not needed afterwards and needs no NUL.
- * Everything lives in the arena. Loop thread only. */
+ * Everything lives in the arena. */
 const struct json_value *json_parse(struct arena *arena, const char *text, size_t size,
                                     const char **why);
 
@@ -117,7 +117,7 @@ const char *json_pointer_index(struct arena *arena, const char *pointer, size_t 
 bool json_is_array(const struct json_value *value);
 bool json_is_object(const struct json_value *value);
 bool json_is_null(const struct json_value *value);
-size_t json_array_size(const struct json_value *value); /* counts them */
+size_t json_array_size(const struct json_value *value);
 const struct json_value *
 json_array_first(const struct json_value *value); /* NULL if it is no array */
 const struct json_value *

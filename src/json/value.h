@@ -1,41 +1,49 @@
-/* What a json_value is: cJSON's node, with its number fields used our way. Where the number is
- * plain digits, `valueint` is its enum json_number_kind and the bytes of `valuedouble` are its
- * int64_t; otherwise `valuedouble` stays cJSON's. For this room only. */
+/* What a json_value is: one node of the tree, 32 bytes, and how the room looks into it. Texts and
+ * names lie in json_parse's copy of the text, decoded in place and ended by a NUL. For this room
+ * only. */
 #ifndef SMSD_JSON_VALUE_H
 #define SMSD_JSON_VALUE_H
 
-#include <cjson/cJSON.h>
+#include <assert.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "json/check.h"
+#include "json/read.h"
 
-struct json_value {
-    cJSON node;
+enum json_type {
+    JSON_TYPE_NULL,
+    JSON_TYPE_FALSE,
+    JSON_TYPE_TRUE,
+    JSON_TYPE_INTEGER,   /* plain digits that fit int64_t */
+    JSON_TYPE_TOO_LARGE, /* plain digits that do not */
+    JSON_TYPE_FRACTION,  /* a number with fraction or exponent, or -0 */
+    JSON_TYPE_TEXT,
+    JSON_TYPE_ARRAY,
+    JSON_TYPE_OBJECT,
 };
 
-static inline const struct json_value *json_from_node(const cJSON *node)
-{
-    return (const struct json_value *)node;
-}
+/* A name of so many bytes or more: how many, strlen says. */
+enum { JSON_NAME_LONG = UINT16_MAX };
 
-static inline bool json_has_type(const struct json_value *value, int type)
-{
-    return (value->node.type & 0xff) == type;
-}
+struct json_value {
+    struct json_value *next; /* the item or member behind this one */
+    union {
+        int64_t integer;
+        const char *text;         /* of a text; of a fraction what was written, without a NUL */
+        struct json_value *first; /* of an array or object; NULL if it is empty */
+    } of;
+    const char *name; /* of a member; NULL otherwise */
+    uint32_t size;    /* a text's bytes, an array's items, an object's members */
+    uint16_t name_size;
+    uint8_t type;
+};
+static_assert(sizeof(struct json_value) == 32, "JSON_ARENA_BYTES_MAX counts on it");
 
-static inline void json_set_number(cJSON *node, const struct json_number *number)
+static inline bool json_is_number(const struct json_value *value)
 {
-    node->valueint = (int)number->kind;
-    if (number->kind != JSON_NUMBER_FRACTION)
-        memcpy(&node->valuedouble, &number->value, sizeof number->value);
-}
-
-static inline int64_t json_number_value(const struct json_value *value)
-{
-    int64_t number;
-    memcpy(&number, &value->node.valuedouble, sizeof number);
-    return number;
+    return value->type == JSON_TYPE_INTEGER || value->type == JSON_TYPE_TOO_LARGE ||
+           value->type == JSON_TYPE_FRACTION;
 }
 
 #endif

@@ -53,8 +53,10 @@ static int write_generation(struct checkpoint *checkpoint, const struct overlay 
         crash_point("checkpoint.before_last_commit");
         error = tree_writer_commit(writer, position, why);
     }
-    if (error == 0)
+    if (error == 0) {
         crash_point("checkpoint.after_last_commit");
+        filters_add(&checkpoint->store->filters, overlay);
+    }
     tree_writer_free(writer);
     sorted_rows_release(&sorted);
     return error;

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/log.h"
@@ -17,12 +16,6 @@ static const char *const names[] = {
 #undef CRASH_POINT
 };
 
-static struct {
-    pthread_once_t once;
-    const char *name; /* NULL: none is chosen */
-    atomic_long passages_left;
-} chosen = {.once = PTHREAD_ONCE_INIT};
-
 static const char *declared(const char *name, size_t size)
 {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -31,24 +24,21 @@ static const char *declared(const char *name, size_t size)
     return NULL;
 }
 
-static void choose(void)
+void crash_point(const char *name)
 {
-    const char *text = getenv("SMSD_CRASH_POINT");
+    static atomic_long passages;
+    const char *text =
+        getenv("SMSD_CRASH_POINT"); /* each time: a test sets it in a child it forks */
+    const char *point = declared(name, strlen(name));
+    assert(point != NULL);
     if (text == NULL)
         return;
     const char *colon = strchr(text, ':');
-    chosen.name = declared(text, colon != NULL ? (size_t)(colon - text) : strlen(text));
-    if (chosen.name == NULL)
+    const char *chosen = declared(text, colon != NULL ? (size_t)(colon - text) : strlen(text));
+    if (chosen == NULL)
         log_fatal("SMSD_CRASH_POINT names no crash point", text, 0);
-    chosen.passages_left = colon != NULL ? strtol(colon + 1, NULL, 10) : 1;
-}
-
-void crash_point(const char *name)
-{
-    pthread_once(&chosen.once, choose);
-    const char *point = declared(name, strlen(name));
-    assert(point != NULL);
-    if (point == chosen.name && atomic_fetch_sub(&chosen.passages_left, 1) == 1)
+    long count = colon != NULL ? strtol(colon + 1, NULL, 10) : 1;
+    if (point == chosen && atomic_fetch_add(&passages, 1) + 1 == count)
         raise(SIGKILL);
 }
 

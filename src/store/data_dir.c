@@ -18,7 +18,7 @@
 
 #define FORMAT_TEXT "smsd 1\n"
 
-enum { FORMAT_BYTES_MAX = 64 };
+enum { FORMAT_BYTES_MAX = 64, LMDB_LOCK_BYTES = 8192 };
 
 static int take_lock(struct data_dir *dir, bool read_only, struct buffer *why)
 {
@@ -112,6 +112,22 @@ static int put_rows_aside(struct data_dir *dir)
     return rename(path, aside) != 0 && errno != ENOENT && errno != ENOTDIR ? errno : 0;
 }
 
+/* LMDB writes its lock file through a mapping: without room for it that would be a SIGBUS, not an
+ * error. */
+static int allocate_lock(struct data_dir *dir, struct buffer *why)
+{
+    char path[FILE_PATH_MAX];
+    file_path(path, dir->rows, "lock.mdb");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return file_fail(why, "open", path, errno);
+    int error = fallocate(fd, 0, 0, LMDB_LOCK_BYTES) != 0 ? errno : 0;
+    close(fd);
+    if (error != 0 && error != EOPNOTSUPP && error != ENOSYS)
+        return file_fail(why, "make room for", path, error);
+    return 0;
+}
+
 static int make_parts(struct data_dir *dir, struct buffer *why)
 {
     int error = put_rows_aside(dir);
@@ -149,6 +165,8 @@ int data_dir_open(struct data_dir *dir, const char *path, bool read_only, struct
             error = make_parts(dir, why);
         }
     }
+    if (error == 0 && !read_only)
+        error = allocate_lock(dir, why);
     if (error != 0)
         data_dir_close(dir);
     return error;

@@ -145,6 +145,8 @@ struct row *overlay_add(struct overlay *overlay, uint64_t hash, enum table table
     while (overlay->slots[i] != 0)
         i = (i + 1) & overlay->slot_mask;
     overlay->slots[i] = (hash >> 32) << 32 | ref;
+    row->older = overlay->newest;
+    overlay->newest = ref;
     overlay->rows++;
     if (is_ordered)
         overlay_link(overlay, row);
@@ -165,6 +167,8 @@ void overlay_remove(struct overlay *overlay, uint64_t hash, struct row *row, siz
     /* Being the newest, it is the last of every chain of slots that runs through it. */
     overlay->slots[i] = 0;
     assert(used <= (size_t)ref * ROW_ALIGNMENT);
+    assert(overlay->newest == ref);
+    overlay->newest = row->older;
     overlay->used = used;
     overlay->rows--;
     overlay->unwound++;

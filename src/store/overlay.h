@@ -36,6 +36,7 @@ struct row {
     row_ref next_changed; /* in the list of rows the open batch will hold */
     uint32_t batch;       /* the batch (lower half of its number) whose list it was put on last */
     row_ref value_at;
+    row_ref older; /* the row added before it; 0: none */
     uint16_t value_size;
     uint16_t value_capacity;
     uint8_t table;
@@ -58,6 +59,7 @@ struct overlay {
     uint64_t number; /* generations count up from 1 within one run */
     size_t used;     /* bytes of memory handed out, the slots included */
     size_t used_bound;
+    row_ref newest; /* of the list through `older` */
     size_t rows;
     size_t rows_bound;
     uint64_t unwound; /* grows whenever a row is removed: references kept elsewhere may be void */

@@ -1,6 +1,6 @@
 /* Sorting the rows of a generation. Ordered tables are: their skip list is walked. The others are
- * taken from the slots and sorted by radix on eight bytes of the key, those behind what all keys of
- * the table share
+ * taken in the order they came and sorted by radix on eight bytes of the key, those behind what all
+ * keys of the table share
  * ("user-000…" would sort nothing), then the few runs of equal heads by the whole key. Measured on
  * a million keys of 16 bytes: 75 ms, against 330 ms for qsort by whole keys, which misses the cache
  * at each compare. */
@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "store/key_order.h"
 
-enum { AHEAD = 16, RADIX_BITS = 8, RADIX = 1 << RADIX_BITS, RADIX_ROWS_MIN = 256 };
+enum { RADIX_BITS = 8, RADIX = 1 << RADIX_BITS, RADIX_ROWS_MIN = 256 };
 
 static void count_tables(struct sorted_rows *sorted)
 {
@@ -22,12 +22,8 @@ static void count_tables(struct sorted_rows *sorted)
     size_t counts[TABLE_NUMBER_MAX + 1] = {0};
     size_t begin = 0;
 
-    for (uint64_t i = 0; i <= overlay->slot_mask; i++) {
-        if (i + AHEAD <= overlay->slot_mask && overlay->slots[i + AHEAD] != 0)
-            __builtin_prefetch(overlay_row(overlay, (row_ref)overlay->slots[i + AHEAD]));
-        if (overlay->slots[i] != 0)
-            counts[overlay_row(overlay, (row_ref)overlay->slots[i])->table]++;
-    }
+    for (row_ref ref = overlay->newest; ref != 0; ref = overlay_row(overlay, ref)->older)
+        counts[overlay_row(overlay, ref)->table]++;
     for (unsigned table = 0; table <= TABLE_NUMBER_MAX; table++) {
         sorted->begins[table] = begin;
         begin += counts[table];
@@ -41,12 +37,7 @@ static void collect(struct sorted_rows *sorted)
     size_t at[TABLE_NUMBER_MAX + 1];
 
     memcpy(at, sorted->begins, sizeof at);
-    for (uint64_t i = 0; i <= overlay->slot_mask; i++) {
-        if (i + AHEAD <= overlay->slot_mask && overlay->slots[i + AHEAD] != 0)
-            __builtin_prefetch(overlay_row(overlay, (row_ref)overlay->slots[i + AHEAD]));
-        row_ref ref = (row_ref)overlay->slots[i];
-        if (ref == 0)
-            continue;
+    for (row_ref ref = overlay->newest; ref != 0; ref = overlay_row(overlay, ref)->older) {
         unsigned table = overlay_row(overlay, ref)->table;
         if (!table_infos[table].is_ordered)
             sorted->rows[at[table]++].row = ref;

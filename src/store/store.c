@@ -83,7 +83,9 @@ static int open_on_disk(struct store *store, struct buffer *why)
         return error;
     store->txn_bytes_max = store->batch_bytes_max / TXNS_PER_BATCH_MIN;
     store->live = new_generation(store, 1);
-    error = checkpoint_start(&store->checkpoint, store, why);
+    error = filters_start(&store->filters, store, why);
+    if (error == 0)
+        error = checkpoint_start(&store->checkpoint, store, why);
     if (error == 0)
         error = store_recover(store, why);
     if (error == 0 && store->dir.is_new)
@@ -99,6 +101,7 @@ static void free_store(struct store *store)
     if (store->journal != NULL)
         store->journal->ops->close(store->journal);
     checkpoint_stop(&store->checkpoint);
+    filters_stop(&store->filters);
     scans_release(&store->scans);
     tree_reader_end(store->reader);
     tree_close(store->tree);
@@ -251,8 +254,11 @@ void store_freeze(struct store *store)
 bool store_adopt(struct store *store)
 {
     struct journal_position position;
+    if (atomic_load_explicit(&store->filters.has_new, memory_order_relaxed))
+        filters_show(&store->filters);
     if (store->frozen == NULL || !checkpoint_take(&store->checkpoint, &position))
         return false;
+    filters_show(&store->filters);
     tree_reader_renew(store->reader);
     checkpoint_retire(&store->checkpoint, store->frozen);
     store->frozen = NULL;

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "store/checkpoint.h"
 #include "store/data_dir.h"
+#include "store/filter.h"
 #include "store/journal.h"
 #include "store/overlay.h"
 #include "store/scan.h"
@@ -87,6 +88,7 @@ struct store {
     uint64_t live_journal_bytes; /* handed to the journal since the live generation began */
     uint64_t live_since_ns;      /* when a tick first saw a change in it; 0: none yet */
     struct scans scans;
+    struct filters filters;
 };
 
 static inline uint64_t store_hash(const struct store *store, enum table table, const void *key,

@@ -2,8 +2,9 @@
  * they are lowered once, before main. */
 #include "store/table.h"
 
-#define UNORDERED false
-#define ORDERED   true
+#define UNORDERED false, false
+#define ORDERED   true, false
+#define MISSED    false, true
 
 #define TABLE(name, number, order, value_bytes_max) static char name_of_##number[] = #name;
 #include "store/table.def"

@@ -20,6 +20,7 @@ enum {
 struct table_info {
     const char *name; /* lower case; NULL: there is no table of this number */
     bool is_ordered;
+    bool is_missed; /* most look-ups find nothing: it has a filter */
     size_t value_bytes_max;
 };
 

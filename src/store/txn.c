@@ -43,7 +43,7 @@ static const void *get_below(const struct store *store, uint64_t hash, enum tabl
             return overlay_value(store->frozen, row);
         }
     }
-    if (store->reader == NULL)
+    if (store->reader == NULL || !filter_may_have(&store->filters, table, hash))
         return NULL;
     return tree_get(store->reader, table, key, key_size, value_size);
 }

@@ -252,7 +252,10 @@ static void set_option(const char *name, uint32_t value)
             return;
         }
     }
-    body_bytes_max = value;
+    if (strncmp(name, "input_bytes_max", 15) == 0)
+        options.input_bytes_max = value;
+    else
+        body_bytes_max = value;
 }
 
 static void listen_on(const char *address)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,9 @@ struct record_log {
 static struct {
     pthread_mutex_t mutex;
     struct record_log *log; /* NULL: not recording */
+    enum record_kind kill_kind;
+    size_t kill_after; /* so many more of that kind; 0: never */
+    bool kills;        /* now, at the end of the call */
     struct {
         uint32_t inode; /* 0: not of ours */
         bool is_durable;
@@ -91,6 +95,8 @@ static void *add(enum record_kind kind, uint32_t inode, uint64_t offset, size_t 
     };
     char *data = log->data + log->bytes;
     log->bytes += size;
+    if (recorder.kill_after != 0 && kind == recorder.kill_kind && --recorder.kill_after == 0)
+        recorder.kills = true;
     return data;
 }
 
@@ -199,6 +205,10 @@ static void lock(void)
 static void unlock(void)
 {
     int saved = errno;
+    /* With the mutex held: no other thread is within a call that changes files, or has half a
+     * record. */
+    if (recorder.kills)
+        raise(SIGKILL);
     pthread_mutex_unlock(&recorder.mutex);
     errno = saved;
 }
@@ -245,6 +255,18 @@ void record_start(struct record_log *log, const char *directory)
     if (stat(directory, &stat_of) == 0)
         note_there(directory);
     add(RECORD_MARK, 0, 0, 0);
+}
+
+void record_go_on(struct record_log *log)
+{
+    memset(recorder.fds, 0, sizeof recorder.fds);
+    recorder.log = log;
+}
+
+void record_kill_after(enum record_kind kind, size_t count)
+{
+    recorder.kill_kind = kind;
+    recorder.kill_after = count;
 }
 
 void record_stop(void)

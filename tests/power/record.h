@@ -41,6 +41,10 @@ void record_free(struct record_log *log);
 /* From here on, calls that touch what is below `directory` are recorded. What lies there already is
  * recorded first, as durable; then comes mark 0. */
 void record_start(struct record_log *log, const char *directory);
+/* Goes on with a log whose process was killed: what was not synced then still is not. */
+void record_go_on(struct record_log *log);
+/* Kills the process, as by kill -9, after the `count`th record of a kind. */
+void record_kill_after(enum record_kind kind, size_t count);
 void record_stop(void);
 void record_mark(uint64_t mark);
 

@@ -70,9 +70,7 @@ static void the_reason_says_what_and_where(void **state)
         {"[[[[[[[[[[[[[[[[[", "nested too deeply at byte 16"},
         {"{\"a\":1,\"b\":2,\"a\":3}", "name given twice at byte 13"},
         {"{\"a/\":1,\"b\":2,\"\\u0061\\/\":3}", "name given twice at byte 14"},
-        {"[0.1234567890123456789012345678901234567890123456789012345678901]", NULL},
-        {"[0.12345678901234567890123456789012345678901234567890123456789012]",
-         "number of more than 63 characters at byte 1"},
+        {"[0.12345678901234567890123456789012345678901234567890123456789012]", NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *why = NULL;

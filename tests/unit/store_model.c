@@ -259,10 +259,74 @@ static void rows_in_memory_only_are_the_same_to_a_transaction(void **state)
     run_model(false);
 }
 
+static void expect_next(struct txn_walk *walk, const char *key)
+{
+    bool more = txn_walk_next(walk);
+    assert_int_equal(more, key != NULL);
+    if (more) {
+        assert_int_equal(walk->key_size, strlen(key));
+        assert_memory_equal(walk->key, key, walk->key_size);
+    }
+}
+
+static void a_walk_goes_on_after_the_row_it_stood_on_was_rolled_back(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    fixture_put(&fixture, TABLE_ACCOUNT_NUMBER, "a", "1", 1);
+    fixture_checkpoint(&fixture);
+    fixture_put(&fixture, TABLE_ACCOUNT_NUMBER, "c", "1", 1);
+    struct txn *txn = store_begin(fixture.store);
+    size_t savepoint = txn_savepoint(txn);
+    txn_put(txn, TABLE_ACCOUNT_NUMBER, "b", 1, "1", 1);
+    struct txn_walk *up = txn_walk(txn, TABLE_ACCOUNT_NUMBER, WALK_UP, NULL, 0);
+    struct txn_walk *down = txn_walk(txn, TABLE_ACCOUNT_NUMBER, WALK_DOWN, "bb", 2);
+    expect_next(up, "a");
+    expect_next(up, "b");
+    expect_next(down, "b");
+    txn_rollback(txn, savepoint);
+    txn_put(txn, TABLE_ACCOUNT_NUMBER, "0", 1, "1", 1); /* where b lay */
+    expect_next(up, "c");
+    expect_next(up, NULL);
+    expect_next(down, "a");
+    expect_next(down, "0");
+    expect_next(down, NULL);
+    txn_walk_end(up);
+    txn_walk_end(down);
+    store_commit(txn);
+    fixture_release(&fixture);
+}
+
+static void an_aborted_transaction_leaves_no_byte_behind(void **state)
+{
+    struct fixture fixture;
+    char value[160] = {0};
+    (void)state;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    fixture_put(&fixture, TABLE_ACCOUNT, "a", "1", 1);
+    store_tick(fixture.store, 1);
+    int64_t before = metric_get(METRIC_OVERLAY_BYTES);
+    struct txn *txn = store_begin(fixture.store);
+    txn_put(txn, TABLE_ACCOUNT, "a", 1, value, sizeof value);
+    txn_put(txn, TABLE_ACCOUNT, "b", 1, value, sizeof value);
+    txn_put(txn, TABLE_ACCOUNT, "a", 1, value, 3);
+    txn_delete(txn, TABLE_ACCOUNT, "b", 1);
+    store_abort(txn);
+    store_tick(fixture.store, 2);
+    assert_int_equal(metric_get(METRIC_OVERLAY_BYTES), before);
+    fixture_expect(&fixture, TABLE_ACCOUNT, "a", "1");
+    fixture_release(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_holds_what_a_model_of_it_holds),
+        cmocka_unit_test(a_walk_goes_on_after_the_row_it_stood_on_was_rolled_back),
+        cmocka_unit_test(an_aborted_transaction_leaves_no_byte_behind),
         cmocka_unit_test(rows_in_memory_only_are_the_same_to_a_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

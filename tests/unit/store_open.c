@@ -238,6 +238,8 @@ static void recovery_takes_no_more_memory_than_running(void **state)
         store_commit(txn);
         if (i % 500 == 0)
             store_flush(fixture.store);
+        while (store_admits(fixture.store) != STORE_ADMITS)
+            usleep(1000); /* for the next segment */
     }
     fixture_close(&fixture, false);
     fixture.options.overlay_bytes_max = (size_t)1 << 20; /* a sixteenth of what is to be replayed */

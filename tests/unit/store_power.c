@@ -22,6 +22,8 @@ enum {
     SAMPLES = 5000,
     SAMPLES_AGAIN = 250,
     ROUNDS_AGAIN = 8,
+    ROUNDS_KILLED = 24,
+    CUTS_KILLED = 160,
     WORKERS = 2
 };
 
@@ -39,6 +41,19 @@ struct trial {
     struct record_log *log;
     uint64_t random;
     uint64_t first; /* batches that are there before the log begins, acknowledged */
+    size_t from;    /* cuts before this record are not tried, */
+    size_t to;      /* nor after this; 0: to the end */
+};
+
+/* What a child writes. */
+struct plan {
+    struct record_log *log;
+    const char *directory;
+    uint64_t last; /* batch */
+    bool closes;
+    bool goes_on; /* with the log of a process that was killed */
+    enum record_kind kill_kind;
+    size_t kill_after; /* records of that kind; 0: lives on */
 };
 
 static struct store *recorded_store;
@@ -58,20 +73,22 @@ static void tick_until_written(struct store *store)
     }
 }
 
-/* In a child: writes batches up to `last`, recording. Exits 0 if what was recorded, played back, is
- * what there is. */
-static void write_batches_and_exit(struct record_log *log, const char *directory, uint64_t last,
-                                   bool closes)
+/* In a child: writes batches, recording. */
+static void write_batches_and_exit(const struct plan *plan)
 {
-    struct store_options options = workload_options(directory);
+    struct store_options options = workload_options(plan->directory);
     struct buffer why;
     buffer_init(&why);
     options.on_durable = mark_durable;
-    record_start(log, directory);
+    if (plan->goes_on)
+        record_go_on(plan->log);
+    else
+        record_start(plan->log, plan->directory);
+    record_kill_after(plan->kill_kind, plan->kill_after);
     if (store_open(&recorded_store, &options, &why) != 0)
         _exit(1);
     record_mark(store_durable(recorded_store));
-    for (uint64_t batch = store_durable(recorded_store) + 1; batch <= last; batch++) {
+    for (uint64_t batch = store_durable(recorded_store) + 1; batch <= plan->last; batch++) {
         while (store_admits(recorded_store) != STORE_ADMITS)
             tick_until_written(recorded_store);
         workload_write(recorded_store, batch);
@@ -84,7 +101,7 @@ static void write_batches_and_exit(struct record_log *log, const char *directory
         while (store_durable(recorded_store) < batch)
             store_tick(recorded_store, clock_monotonic_ns());
     }
-    if (closes) {
+    if (plan->closes) {
         struct store *store = recorded_store;
         recorded_store = NULL;
         store_close(store, true);
@@ -93,14 +110,17 @@ static void write_batches_and_exit(struct record_log *log, const char *directory
     _exit(0);
 }
 
-static void record_run(struct record_log *log, const char *directory, uint64_t last, bool closes)
+static void record_run(const struct plan *plan)
 {
     int status;
     pid_t child = fork();
     if (child == 0)
-        write_batches_and_exit(log, directory, last, closes);
+        write_batches_and_exit(plan);
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (plan->kill_after != 0)
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    else
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /* What was acknowledged, and what was handed over, before the cut. */
@@ -152,12 +172,14 @@ static void check_cuts_and_exit(const struct trial *trial, const char *directory
     struct disk *disk = disk_new(trial->log);
     size_t count = record_count(trial->log);
     bool has_begun = false; /* what was there before is played */
+    assert_true(stride > 0);
     log_open(NULL, LOG_ERROR);
     fixture_path(state, directory, first == 0 ? "a" : "b");
     for (size_t at = 0; at <= count; at++) {
         for (int loss = 0; loss < DISK_LOSSES; loss++) {
             uint64_t luck = disk_draw(&random);
-            if (!has_begun || at % stride != first || (double)(luck % 100000) >= share * 100000)
+            if (!has_begun || at < trial->from || (trial->to != 0 && at > trial->to) ||
+                at % stride != first || (double)(luck % 100000) >= share * 100000)
                 continue;
             shared->cut = (struct cut){at, (enum disk_loss)loss};
             disk_build(disk, (enum disk_loss)loss, &random, state);
@@ -183,7 +205,8 @@ static void check_cuts(const struct trial *trial, const char *directory, size_t 
 {
     struct shared *shared = mmap(NULL, sizeof *shared * WORKERS, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    size_t states = (record_count(trial->log) + 1) * DISK_LOSSES;
+    size_t end = trial->to != 0 ? trial->to : record_count(trial->log);
+    size_t states = (end + 1 - trial->from) * DISK_LOSSES;
     double share = getenv("SMSD_POWER") != NULL ? 1.0 : (double)samples / (double)states;
     pid_t children[WORKERS];
     for (size_t i = 0; i < WORKERS; i++) {
@@ -270,7 +293,8 @@ static void the_recorder_misses_nothing(void **state)
     use_memory();
     fixture_init(&fixture);
     struct record_log *log = record_new();
-    record_run(log, fixture.data, BATCHES, true);
+    record_run(
+        &(struct plan){.log = log, .directory = fixture.data, .last = BATCHES, .closes = true});
     struct disk *disk = disk_new(log);
     for (size_t i = 0; i < record_count(log); i++)
         disk_play(disk, i);
@@ -289,7 +313,8 @@ static void after_a_power_cut_every_acknowledged_batch_is_there_and_none_by_half
     (void)state;
     use_memory();
     fixture_init(&fixture);
-    record_run(trial.log, fixture.data, BATCHES, true);
+    record_run(&(struct plan){
+        .log = trial.log, .directory = fixture.data, .last = BATCHES, .closes = true});
     check_cuts(&trial, fixture.directory, SAMPLES);
     print_message("# %zu changes and syncs, %llu batches\n", record_count(trial.log),
                   (unsigned long long)BATCHES);
@@ -308,7 +333,7 @@ static void the_same_after_a_second_power_cut(void **state)
     (void)state;
     use_memory();
     fixture_init(&fixture);
-    record_run(log, fixture.data, BATCHES, false);
+    record_run(&(struct plan){.log = log, .directory = fixture.data, .last = BATCHES});
     fixture_path(again, fixture.directory, "again");
     for (int round = 0; round < ROUNDS_AGAIN; round++) {
         const struct trial first = {.log = log};
@@ -320,7 +345,8 @@ static void the_same_after_a_second_power_cut(void **state)
                    again);
         disk_free(disk);
         bounds_at(&first, at, &trial.first);
-        record_run(trial.log, again, trial.first + BATCHES_AGAIN, false);
+        record_run(&(struct plan){
+            .log = trial.log, .directory = again, .last = trial.first + BATCHES_AGAIN});
         fixture_remove(again);
         check_cuts(&trial, fixture.directory, SAMPLES_AGAIN);
     }
@@ -329,12 +355,43 @@ static void the_same_after_a_second_power_cut(void **state)
     fixture_release(&fixture);
 }
 
+/* The process is killed: what it had not synced is seen by the next one, which builds on it, and is
+ * lost when the power fails. */
+static void the_same_after_a_kill_and_a_power_cut(void **state)
+{
+    struct trial trial = {.log = record_new(), .random = chosen_seed()};
+    (void)state;
+    use_memory();
+    for (int round = 0; round < ROUNDS_KILLED; round++) {
+        struct fixture fixture;
+        fixture_init(&fixture);
+        struct plan plan = {.log = trial.log, .directory = fixture.data, .last = BATCHES};
+        plan.kill_kind = round % 3 == 0 ? RECORD_RENAME : RECORD_WRITE;
+        plan.kill_after = 1 + disk_draw(&trial.random) % (round % 3 == 0   ? 8
+                                                          : round % 3 == 1 ? 60
+                                                                           : 200);
+        record_run(&plan);
+        trial.from = record_count(trial.log);
+        trial.to = trial.from + CUTS_KILLED;
+        uint64_t acknowledged;
+        bounds_at(&trial, trial.from, &acknowledged);
+        plan.goes_on = true;
+        plan.kill_after = 0;
+        plan.last = acknowledged + BATCHES_AGAIN;
+        record_run(&plan);
+        check_cuts(&trial, fixture.directory, CUTS_KILLED * DISK_LOSSES / 2);
+        fixture_release(&fixture);
+    }
+    record_free(trial.log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_recorder_misses_nothing),
         cmocka_unit_test(after_a_power_cut_every_acknowledged_batch_is_there_and_none_by_half),
         cmocka_unit_test(the_same_after_a_second_power_cut),
+        cmocka_unit_test(the_same_after_a_kill_and_a_power_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
