@@ -8,15 +8,19 @@ ours. Each runs pinned to a core of its own and returns a dict:
 """
 
 import json
+import math
 import os
 import pathlib
 import re
 import shlex
 import subprocess
 
+import scenarios
 import servers
 
 PGBENCH_THREADS = 1
+GRABS_A_SECOND_MAX = 80000
+PACKETS_MIN = 4  # enough for counting instructions
 
 
 def measure(scenario, server, plan, count=None):
@@ -45,8 +49,17 @@ def filled_in(option, values):
     return option
 
 
+def packets_for(scenario, server, plan, count):
+    """What the scenario's options ask for of {packets} and {empty}. As many packets as can be grabbed."""
+    grabs = count or GRABS_A_SECOND_MAX * (plan.seconds + plan.warm_up)
+    needed = max(PACKETS_MIN, math.ceil(grabs / scenarios.PACKET_SHARES) + 1)
+    wanted = "".join(scenario.options)
+    return {**({"packets": server.send_packets(needed)} if "{packets}" in wanted else {}),
+            **({"empty": server.empty_packet()} if "{empty}" in wanted else {})}
+
+
 def load_command(scenario, server, plan, count):
-    values = {"accounts": plan.accounts, **server.placeholders}
+    values = {"accounts": plan.accounts, **server.placeholders, **packets_for(scenario, server, plan, count)}
     duration = ["--seconds", plan.seconds, "--warm-up", plan.warm_up, "--spin"]
     command = [servers.LOAD, "--target", server.target, "--name", scenario.name,
                "--connections", scenario.connections, "--depth", scenario.depth,

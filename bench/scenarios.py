@@ -7,7 +7,8 @@ Scenarios
     client       load (our generator over HTTP), load_redis (the same over RESP), pgbench, wrk
     connections  open throughout
     depth        requests in flight on each
-    options      more options of the client's; for load see build/bench/load --help. {accounts} is filled in
+    options      more options of the client's; for load see build/bench/load --help. {accounts} is filled in,
+                 and {packets}: a file of ids of packets that nobody has grabbed of yet, {empty}: of one without shares
     per          what a request carries, for the table: a batch counts its items
 """
 
@@ -16,7 +17,7 @@ import collections
 Scenario = collections.namedtuple("Scenario", "name server client connections depth options per",
                                   defaults=((), "charge"))
 
-# Grabs and signals would be rows like these:
+# Signals would be rows like these:
 #   Scenario("signals", "smsd", "load", 16, 2, ("--request", "requests/signal.http", "--items", "1000",
 #            "--item-form", "ndjson", "--accounts", "20000000", "--fresh-percent", "5"), "signal")
 CHARGE = ("--request", "requests/charge.http", "--expect", "201", "--accounts", "{accounts}")
@@ -28,6 +29,14 @@ QUEUED = ("--request", "requests/charge_queued.http", "--expect", "202", "--acco
 QUEUED_ONE_ACCOUNT = ("--request", "requests/charge_queued.http", "--expect", "202", "--accounts", "1")
 BATCH = ("--request", "requests/charge_batch.http", "--expect-text", '"failed":0', "--accounts", "{accounts}")
 
+# Each packet has PACKET_SHARES shares; all connections are on one packet until it is empty, then on the next.
+PACKET_SHARES = 10000
+GRAB = ("--request", "requests/grab.http", "--expect-text", '"outcome":"grabbed"', "--ids", "{packets}",
+        "--id-uses", str(PACKET_SHARES))
+GRAB_EMPTY = ("--request", "requests/grab.http", "--expect", "409", "--ids", "{empty}", "--first", "50000000")
+REDIS_GRAB = ("--command", "EVALSHA {grab_script} 3 {id} {id}:users u{next} u{next}", "--ids", "{packets}",
+              "--id-uses", str(PACKET_SHARES))
+
 SCENARIOS = (
     Scenario("charge", "smsd", "load", 256, 1, CHARGE),
     Scenario("charge_pipelined", "smsd", "load", 256, 16, CHARGE),
@@ -35,12 +44,15 @@ SCENARIOS = (
     Scenario("charge_one_account", "smsd", "load", 256, 16, ONE_ACCOUNT),
     Scenario("queued_one_account", "smsd", "load", 256, 16, QUEUED_ONE_ACCOUNT),
     Scenario("queued", "smsd", "load", 256, 16, QUEUED),
+    Scenario("grab", "smsd", "load", 3000, 1, GRAB, "grab"),
+    Scenario("grab_empty", "smsd", "load", 3000, 1, GRAB_EMPTY, "refusal"),
     Scenario("nginx", "nginx", "load", 256, 1, CHARGE, "request"),
     Scenario("nginx_pipelined", "nginx", "load", 256, 16, CHARGE, "request"),
     Scenario("nginx_wrk", "nginx", "wrk", 256, 1, (), "request"),
     Scenario("redis_64", "redis", "load_redis", 64, 1, REDIS_CHARGE),
     Scenario("redis_256", "redis", "load_redis", 256, 1, REDIS_CHARGE),
     Scenario("redis_pipelined", "redis", "load_redis", 64, 16, REDIS_CHARGE),
+    Scenario("redis_grab", "redis", "load_redis", 3000, 1, REDIS_GRAB, "grab"),
     Scenario("postgresql_16", "postgresql", "pgbench", 16, 1),
     Scenario("postgresql_64", "postgresql", "pgbench", 64, 1),
 )
@@ -58,6 +70,9 @@ GOALS = (
     Goal("p99 of a charge under 10 ms", "charge", "p99_ms", (), None, 10),
     Goal("in batches: 500,000 charges a second", "charge_batch_1000", "items_rate", (), None, 500000),
     Goal("pipelined by 16: 250,000 charges a second", "charge_pipelined", "items_rate", (), None, 250000),
+    Goal("grabs by 3,000 connections on one packet: 40,000 a second", "grab", "items_rate", (), None, 40000),
+    Goal("p99 of a grab under 100 ms", "grab", "p99_ms", (), None, 100),
+    Goal("grabs: beside Redis's Lua with appendfsync always", "grab", "items_rate", ("redis_grab",), 1, None),
 )
 
 CAVEATS = (
@@ -69,6 +84,8 @@ CAVEATS = (
     "PostgreSQL is asked by pgbench with prepared statements over its own protocol: no HTTP, no JSON. Its "
     "function does not compare the body under a repeated key, has no second side to an entry and no chain. "
     "Its checkpoints and vacuum run at their default times.",
+    "A grab in Redis does not know of expiry, recipients or blocked accounts, keeps no second side to the entry "
+    "and no chain; its shares are all the same and are not split by it.",
     "All three answer after the data is on disk (nginx has none). Redis syncs once a turn of its loop, "
     "PostgreSQL once a group of commits, smsd once a batch.",
     "CPU is user and system time of all the server's processes and threads, exited ones too. The kernel "

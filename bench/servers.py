@@ -1,6 +1,7 @@
 """The servers that are measured: how each is started on a port with an empty directory, filled with accounts,
 and stopped. Each is configured to be as fast as it can be while keeping what it has acknowledged."""
 
+import http.client
 import json
 import os
 import pathlib
@@ -13,12 +14,14 @@ import time
 import urllib.request
 
 import costs
+import scenarios
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 LOAD = ROOT / "build/bench/load"
 POSTGRESQL_PROGRAMS = "/usr/lib/postgresql/15/bin"
 BALANCE = 1000000000
+PACKETS_PER_SENDER = 500
 AMOUNT = 10  # of a charge, in requests/ and peers/
 START_SECONDS_MAX = 120
 
@@ -114,6 +117,12 @@ class Server:
     def check(self, charges):
         """After the load: fails if what is kept is not what was answered, that many charges."""
 
+    def send_packets(self, count):
+        """A file of the ids of so many new packets of PACKET_SHARES shares."""
+        path = self.directory / f"packets-{time.monotonic_ns()}"
+        path.write_text("".join(f"{packet}\n" for packet in self.new_packets(count)))
+        return path
+
     def seed(self, core, *options):
         """By our generator, pinned like any load."""
         run(["taskset", "-c", core, LOAD, "--target", self.target, *options])
@@ -145,13 +154,15 @@ class Smsd(Server):
         except OSError:
             return False
 
+    def authorization(self):
+        return "Bearer " + (self.directory / "data/admin.key").read_text().strip()
+
     def load_options(self):
-        key = (self.directory / "data/admin.key").read_text().strip()
-        return ["--header", f"Authorization: Bearer {key}"]
+        return ["--header", f"Authorization: {self.authorization()}"]
 
     def check(self, charges):
-        authorization = self.load_options()[1].partition(": ")[2]
-        request = urllib.request.Request(f"http://{self.target}/v1/audit", headers={"Authorization": authorization})
+        request = urllib.request.Request(f"http://{self.target}/v1/audit",
+                                         headers={"Authorization": self.authorization()})
         with urllib.request.urlopen(request, timeout=600) as answer:
             audit = json.load(answer)
         if not audit["ok"] or abs(audit["revenue"]) + audit["pending"] != charges * AMOUNT:
@@ -160,6 +171,33 @@ class Smsd(Server):
     def fill(self, accounts, core):
         self.seed(core, *self.load_options(), "--request", HERE / "requests/topup.http", "--expect", "201",
                   "--connections", 64, "--depth", 32, "--requests", accounts, "--name", "top-ups")
+
+
+    def ask(self, connection, path, body):
+        connection.request("POST", path, json.dumps(body), {"Authorization": self.authorization(),
+                                                            "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        told = json.loads(answer.read())
+        if answer.status >= 300:
+            raise Failure(f"{path}: {told}")
+        return told
+
+    def new_packets(self, count, shares=scenarios.PACKET_SHARES):
+        connection = http.client.HTTPConnection(self.target, timeout=60)
+        for number in range(count):
+            if number % PACKETS_PER_SENDER == 0:  # one sender may not have many open
+                sender = f"sender{time.monotonic_ns()}"
+                self.ask(connection, f"/v1/accounts/{sender}/topups", {"amount": BALANCE})
+            yield self.ask(connection, "/v1/packets", {"sender": sender, "amount": 2 * shares, "count": shares})["id"]
+        connection.close()
+
+    def empty_packet(self):
+        path = self.directory / "empty"
+        packet, = self.new_packets(1, shares=1)
+        connection = http.client.HTTPConnection(self.target, timeout=60)
+        self.ask(connection, f"/v1/packets/{packet}/grab", {"user": "first"})
+        path.write_text(f"{packet}\n")
+        return path
 
 
 class Nginx(Server):
@@ -193,6 +231,7 @@ class Nginx(Server):
 class Redis(Server):
     name = "redis"
     program = "redis-server"
+    packets = 0
 
     @classmethod
     def version(cls):
@@ -219,6 +258,14 @@ class Redis(Server):
             time.sleep(0.2)
         self.ask("CONFIG", "SET", "appendfsync", "always", "auto-aof-rewrite-percentage", "100")
         self.placeholders["script"] = self.ask("SCRIPT", "LOAD", (HERE / "peers/charge.lua").read_text())
+        self.placeholders["grab_script"] = self.ask("SCRIPT", "LOAD", (HERE / "peers/grab.lua").read_text())
+
+    def new_packets(self, count):
+        for _ in range(count):
+            self.packets += 1
+            packet = f"pkt_{self.packets:013}"
+            self.ask("EVAL", f"for i = 1, {scenarios.PACKET_SHARES} do redis.call('RPUSH', KEYS[1], 2) end", 1, packet)
+            yield packet
 
 
 class PostgreSQL(Server):

@@ -38,6 +38,8 @@ static const struct described {
     {"accounts", "N", "{account} is uniform over 0 … N-1 (default 1000)", 'a'},
     {"fresh-percent", "P", "so many draws of {account} are new: N, N+1 …", 'P'},
     {"first", "N", "where {next} begins (default 0)", 'N'},
+    {"ids", "FILE", "{id} is a line of it, 17 characters; the next line when it was used", 'I'},
+    {"id-uses", "N", "so often (default 1)", 'U'},
     {"random", "N", "seed of the draws (default 1)", 'S'},
     {"expect", "STATUS,…", "replies other than these are failures (default: all of 2xx)", 'e'},
     {"expect-text", "TEXT", "replies without it in their body are failures", 'T'},
@@ -66,7 +68,7 @@ static _Noreturn void print_help(void)
          "reply\n"
          "was as expected, 1 if any was not, 2 if a connection or the server failed.\n"
          "Placeholders in path, headers, body and command: {account} {next} (8 digits), {unique} "
-         "(20).\n");
+         "(20), {id} (17).\n");
     for (unsigned i = 0; i < DESCRIBED_COUNT; i++)
         printf("  --%s %s\n        %s\n", described[i].name,
                described[i].argument == NULL ? "" : described[i].argument, described[i].help);
@@ -149,6 +151,9 @@ static void set_numeric(struct load_options *options, const struct described *op
     case 'N':
         options->first = whole(name, optarg, 0, TEMPLATE_NUMBERS - 1);
         break;
+    case 'U':
+        options->id_uses = whole(name, optarg, 1, UINT64_MAX);
+        break;
     case 'S':
         options->random = whole(name, optarg, 0, UINT64_MAX);
         break;
@@ -198,6 +203,9 @@ static void set(struct load_options *options, const struct described *option)
     case 'T':
         options->expected_text = optarg;
         break;
+    case 'I':
+        options->ids_path = optarg;
+        break;
     case 'O':
         options->histogram_path = optarg;
         break;
@@ -243,6 +251,7 @@ void options_read(struct load_options *options, int argc, char **argv)
                                      .seconds = 10,
                                      .warm_up_seconds = 1,
                                      .accounts = 1000,
+                                     .id_uses = 1,
                                      .random = 1};
     for (int status = 200; status < 300; status++)
         options->is_expected[status] = true;

@@ -29,6 +29,8 @@ struct load_options {
     uint64_t accounts, first;
     unsigned fresh_percent;
     uint64_t random;
+    const char *ids_path;
+    uint64_t id_uses;
 
     bool is_expected[STATUS_MAX + 1];
     const char *expected_text;

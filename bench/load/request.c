@@ -172,6 +172,31 @@ static void lay_out_command(struct template *request, const char *command)
     template_release(&words);
 }
 
+void request_read_ids(struct values *values, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    size_t capacity = 0, size = 0;
+    char line[TEMPLATE_ID_SIZE + 2], *ids = NULL;
+
+    if (file == NULL)
+        refuse("cannot read", path);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strcspn(line, "\n") != TEMPLATE_ID_SIZE)
+            refuse("an id has 17 characters", line);
+        if (size + TEMPLATE_ID_SIZE > capacity) {
+            capacity = capacity == 0 ? 4096 : capacity * 2;
+            ids = realloc(ids, capacity);
+            if (ids == NULL)
+                abort();
+        }
+        memcpy(ids + size, line, TEMPLATE_ID_SIZE);
+        size += TEMPLATE_ID_SIZE;
+    }
+    fclose(file);
+    values->ids = ids;
+    values->id_count = size / TEMPLATE_ID_SIZE;
+}
+
 void request_lay_out(struct template *request, const struct load_options *options)
 {
     if (options->command != NULL) {

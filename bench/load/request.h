@@ -9,4 +9,8 @@ struct template;
  * a method and path, or a placeholder that does not exist. */
 void request_lay_out(struct template *request, const struct load_options *options);
 
+/* Fills in what {id} is taken from: lines of TEMPLATE_ID_SIZE characters. Exits likewise. */
+struct values;
+void request_read_ids(struct values *values, const char *path);
+
 #endif

@@ -321,7 +321,10 @@ static void prepare_values(struct values *values, const struct load_options *opt
         .fresh_next = options->accounts,
         .fresh_threshold = ((uint64_t)options->fresh_percent << 32) / 100,
         .next = options->first,
+        .id_uses = options->id_uses,
     };
+    if (options->ids_path != NULL)
+        request_read_ids(values, options->ids_path);
     if (getentropy(&values->unique_tag, sizeof values->unique_tag) != 0)
         fail("getentropy", strerror(errno));
 }

@@ -13,6 +13,7 @@ static const struct placeholder {
     {"{account}", SPOT_ACCOUNT, 8},
     {"{next}", SPOT_NEXT, 8},
     {"{unique}", SPOT_UNIQUE, 20},
+    {"{id}", SPOT_ID, TEMPLATE_ID_SIZE},
 };
 
 static const char decimal_pairs[] = "00010203040506070809"
@@ -136,6 +137,16 @@ static void put_hexadecimal(char *to, uint64_t number, int digits)
     }
 }
 
+static const char *next_id(struct values *values)
+{
+    uint64_t number = values->id_uses == 0 ? 0 : values->ids_used++ / values->id_uses;
+    if (values->id_count == 0)
+        return "00000000000000000";
+    if (number >= values->id_count)
+        number = values->id_count - 1;
+    return values->ids + number * TEMPLATE_ID_SIZE;
+}
+
 void template_fill(const struct template *template, char *to, struct values *values)
 {
     for (size_t i = 0; i < template->spot_count; i++) {
@@ -150,6 +161,9 @@ void template_fill(const struct template *template, char *to, struct values *val
         case SPOT_UNIQUE:
             put_hexadecimal(at, values->unique_tag, 8);
             put_hexadecimal(at + 8, values->unique++, 12);
+            break;
+        case SPOT_ID:
+            memcpy(at, next_id(values), TEMPLATE_ID_SIZE);
             break;
         }
     }

@@ -6,6 +6,8 @@
  * never drawn before (accounts, accounts+1 …) {next}     8 digits: counts up by one at each spot
  * filled; begins again at 10^8 {unique}   20 hexadecimal digits, never the same twice, in this run
  * or another
+ *     {id}       17 characters: the ids of a list in turn, each for so many spots filled; behind
+ * the last one it goes on with the last
  *
  * A "{" that is not followed by a small letter is itself: JSON needs no escaping. */
 #ifndef BENCH_LOAD_TEMPLATE_H
@@ -14,7 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum spot_kind { SPOT_ACCOUNT, SPOT_NEXT, SPOT_UNIQUE };
+enum spot_kind { SPOT_ACCOUNT, SPOT_NEXT, SPOT_UNIQUE, SPOT_ID };
+
+enum { TEMPLATE_ID_SIZE = 17 };
 
 struct spot {
     uint32_t offset;
@@ -38,6 +42,8 @@ struct values {
     uint64_t next;
     uint64_t unique;
     uint32_t unique_tag; /* tells this run from others */
+    const char *ids;     /* one behind the other */
+    uint64_t id_count, id_uses, ids_used;
 };
 
 enum { TEMPLATE_NUMBERS = 100000000 }; /* what 8 digits can hold */

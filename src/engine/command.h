@@ -147,6 +147,17 @@ struct batch_command {
     char nothing;
 };
 
+struct command;
+struct result;
+
+struct batch_fail_command {
+    struct hash128 key; /* of the batch */
+    uint64_t fingerprint;
+    size_t count;
+    const struct command *items; /* each with the key under which its answer is to be kept */
+    const struct result *answers;
+};
+
 struct api_key_create_command {
     uint8_t digest[SHA256_SIZE];
     struct text name, company;

@@ -82,3 +82,32 @@ enum outcome engine_batch(struct engine *engine, const struct batch_command *com
     (void)answer;
     return OUTCOME_OK;
 }
+
+static void keep_for(struct engine *engine, const struct command *command,
+                     const struct result *answer)
+{
+    struct engine keeper = *engine;
+
+    keeper.command = command;
+    idempotency_keep(&keeper, answer, command_infos[command->type].result_size);
+}
+
+/* The batch's own key, kept as used when it began, says from now on that it failed; what its items
+ * were answered lies under keys of their own, whatever the answer was: some that would not be kept
+ * if they were requests are part of one that is. */
+enum outcome engine_batch_fail(struct engine *engine, const struct batch_fail_command *command,
+                               struct result *answer)
+{
+    struct command batch = *engine->command;
+
+    batch.type = COMMAND_BATCH;
+    batch.key = command->key;
+    batch.fingerprint = command->fingerprint;
+    for (size_t i = 0; i < command->count; i++) {
+        if (command->items[i].has_key)
+            keep_for(engine, &command->items[i], &command->answers[i]);
+    }
+    answer->outcome = OUTCOME_BATCH_FAILED;
+    keep_for(engine, &batch, answer);
+    return OUTCOME_OK;
+}

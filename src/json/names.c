@@ -24,7 +24,7 @@ const struct json_value *json_names_twice(const struct json_value *object)
     size_t count = 0;
     for (const struct json_value *at = object->of.first; at != NULL; at = at->next)
         members[count++] = at;
-    qsort(members, count, sizeof *members, compare);
+    qsort(members, count, sizeof members / JSON_MEMBERS_MAX, compare);
     for (size_t i = 1; i < count; i++) {
         if (json_names_same(members[i - 1], members[i]))
             return members[i];

@@ -168,18 +168,17 @@ static char *read_array(struct json_reading *r, char *at, struct json_value *arr
 }
 
 /* The value with the space around it, and nothing else. */
-static bool read_whole(struct json_reading *r, char *at, struct json_value *root)
+static void read_whole(struct json_reading *r, char *at, struct json_value *root)
 {
     root->next = NULL;
     root->name = NULL;
     root->name_size = 0;
     at = read_value(r, skip_space(at), root);
     if (at == NULL)
-        return false;
+        return;
     at = skip_space(at);
     if (at != r->end)
         json_refuse(r, at, "unexpected bytes behind the value");
-    return at == r->end;
 }
 
 /* "unexpected character at byte 17" */
@@ -208,7 +207,8 @@ const struct json_value *json_parse(struct arena *arena, const char *text, size_
     if (size != 0)
         memcpy(copy, text, size);
     memset(copy + size, 0, JSON_READING_MARGIN);
-    if (read_whole(&r, copy, root))
+    read_whole(&r, copy, root);
+    if (r.wrong == NULL)
         return root;
     *why = explain(arena, r.wrong, (size_t)(r.wrong_at - copy));
     return NULL;

@@ -188,7 +188,8 @@ static int begin(struct recovery *recovery)
     }
     if (from->segment == 0)
         recovery->position.offset = JOURNAL_BLOCK_BYTES;
-    if (recovery->journal->read_only) { /* all of it, also what the checkpoint covers */
+    if (from->offset <= first->bytes) { /* all of it, also what the checkpoint covers: the last
+                                         * batch's epoch is known from nowhere else */
         recovery->position.sequence = first->header.first_sequence - 1;
         recovery->position.offset = JOURNAL_BLOCK_BYTES;
         recovery->position.crc = first->header.chain;

@@ -2,6 +2,7 @@
 them, and afterwards every answer that was given is held against what smsd says then."""
 
 import asyncio
+import http.client
 import json
 import random
 
@@ -34,6 +35,9 @@ class Load:
         for account in self.accounts:
             self.top_up(account, self.plenty)
         self.top_up("poor", 1)
+        self.top_up("filler", self.plenty)
+        self.filled = 0  # charged to it and acknowledged
+        self.filled_max = 0  # charged to it, known or not
 
     def top_up(self, account, amount):
         answer = self.smsd.post(f"/v1/accounts/{account}/topups", {"amount": amount}, idempotency=f"top-{account}")
@@ -89,6 +93,24 @@ class Load:
         asyncio.run(self.run(connections, seconds, requests_max))
         return sum(charge.answer is not None for charge in self.unchecked)
 
+    def fill(self, charges, items=5000):
+        """As many charges of 1 in large batches: the quickest way to a long journal. Ends early if smsd
+        dies."""
+        connection = http.client.HTTPConnection(self.smsd.host, self.smsd.port, timeout=60)
+        headers = {"Authorization": f"Bearer {self.smsd.admin_key}", "Content-Type": "application/json"}
+        item = {"account": "filler", "amount": 1, "reference": "r" * 128}
+        body = json.dumps([item] * items)
+        try:
+            for _ in range(0, charges, items):
+                self.filled_max += items
+                connection.request("POST", "/v1/charges/batch", body, headers)
+                answer = json.loads(connection.getresponse().read())
+                assert answer["failed"] == 0
+                self.filled += items
+        except (OSError, http.client.HTTPException):
+            pass
+        connection.close()
+
     # Afterwards.
 
     def check(self, sample=200):
@@ -104,6 +126,8 @@ class Load:
             found = self.smsd.get(f"/v1/accounts/{account}").body["balance"]
             assert found == self.plenty - spent, f"{account}: {found}, not {self.plenty - spent}"
         assert self.smsd.get("/v1/accounts/poor").body["balance"] == 1
+        filled = self.plenty - self.smsd.get("/v1/accounts/filler").body["balance"]
+        assert self.filled <= filled <= self.filled_max
         audit = self.smsd.get("/v1/audit").body
         assert audit["ok"] is True and audit["sum"] == 0, audit
 

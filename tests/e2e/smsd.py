@@ -152,19 +152,25 @@ class Smsd:
         with self.log_path.open("ab") as log:
             self.process = spawn(self.command(), self.environment, stderr=log, stdout=log)
         deadline = time.monotonic() + START_SECONDS_MAX
-        while len(addresses := self.listening()) < 2:
+        while not self.is_ready():
             if self.process.poll() is not None:
-                status, self.process = self.reap(), None
-                raise StartFailed(status, self.said())
-            assert time.monotonic() < deadline, f"not listening after {START_SECONDS_MAX} s:\n{self.said()}"
-            time.sleep(0.005)
-        tcp = next(address for address in addresses if not address.startswith("unix:"))
-        self.host, port = tcp.rsplit(":", 1)
-        self.port = int(port)
-        while self.get("/readyz", key=None).status != 200:
+                raise StartFailed(self.wait_end(), self.said())
             assert time.monotonic() < deadline, f"not ready after {START_SECONDS_MAX} s:\n{self.said()}"
             time.sleep(0.005)
         return self
+
+    def is_ready(self):
+        """Does it listen, and serve? Finds out where it listens."""
+        addresses = self.listening()
+        if len(addresses) < 2:
+            return False
+        tcp = next(address for address in addresses if not address.startswith("unix:"))
+        self.host, port = tcp.rsplit(":", 1)
+        self.port = int(port)
+        try:
+            return self.get("/readyz", key=None).status == 200
+        except (OSError, http.client.HTTPException):
+            return False  # it ended meanwhile, as start() will see
 
     def said(self):
         """What the present process, or the last one, wrote."""

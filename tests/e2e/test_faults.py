@@ -1,5 +1,7 @@
 """Disks that fail: a torn journal, a damaged one, a full one, one that cannot sync (OPS-7)."""
 
+import errno
+import os
 import pathlib
 import random
 import re
@@ -9,29 +11,11 @@ import time
 import pytest
 
 from contract import balance, charge, topup
+from journal_file import BLOCK, last_block, overwrite, written_segment
 from load import Load
 from smsd import Smsd, StartFailed, run
 
-BLOCK = 4096
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def written_segment(smsd):
-    """The journal's file that holds something, and its content cut behind the last byte that is not zero.
-    There is one as long as little was written."""
-    found = []
-    for path in sorted((smsd.data_dir / "journal").iterdir()):
-        data = path.read_bytes().rstrip(b"\0")
-        if data:
-            found.append((path, data))
-    assert len(found) == 1, found
-    return found[0]
-
-
-def overwrite(path, offset, data):
-    with path.open("r+b") as file:
-        file.seek(offset)
-        file.write(data)
 
 
 def killed_after_charges(tmp_path, count):
@@ -43,10 +27,6 @@ def killed_after_charges(tmp_path, count):
         assert charge(smsd, "A", 1).status == 201
     smsd.kill9()
     return smsd
-
-
-def last_block(data):
-    return (len(data) - 1) // BLOCK * BLOCK
 
 
 TEARS = {
@@ -134,14 +114,14 @@ def small_disk(tmp_path):
 def fill(place):
     """Takes all the room there is; the file that does."""
     ballast = place / "ballast"
-    with ballast.open("ab") as file:
-        for size in (1 << 20, BLOCK):
-            try:
-                while True:
-                    file.write(b"\xff" * size)
-                    file.flush()
-            except OSError:
-                continue
+    file = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+    for size in (1 << 20, BLOCK):
+        try:
+            while os.write(file, b"\xff" * size):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+    os.close(file)
     return ballast
 
 

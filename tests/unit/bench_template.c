@@ -73,6 +73,18 @@ static void unique_is_the_tag_of_the_run_and_a_count(void **state)
     assert_filled(&values, "{\"reference\":\"rdeadbeef0fedcba98766\"}");
 }
 
+static void each_id_is_used_so_often_and_the_last_for_good(void **state)
+{
+    (void)state;
+    struct values values = {
+        .ids = "pkt_0000000000001pkt_0000000000002", .id_count = 2, .id_uses = 2};
+    add("/{id}/");
+    assert_filled(&values, "/pkt_0000000000001/");
+    assert_filled(&values, "/pkt_0000000000001/");
+    for (int i = 0; i < 5; i++)
+        assert_filled(&values, "/pkt_0000000000002/");
+}
+
 static void json_braces_are_text(void **state)
 {
     (void)state;
@@ -223,6 +235,7 @@ int main(void)
         TEST(next_counts_up_at_every_spot),
         TEST(next_begins_again_where_eight_digits_end),
         TEST(unique_is_the_tag_of_the_run_and_a_count),
+        TEST(each_id_is_used_so_often_and_the_last_for_good),
         TEST(json_braces_are_text),
         TEST(a_placeholder_nobody_knows_is_pointed_at),
         TEST(accounts_are_drawn_from_the_whole_range_evenly),

@@ -83,6 +83,7 @@ static int set_up(void **state)
     (void)state;
     static const struct http_server_options options = {
         .connections_max = 10,
+        .input_bytes_max = 1 << 20,
         .header_bytes_max = 1000,
         .header_timeout_ms = 1000,
         .body_timeout_ms = 1000,
@@ -90,8 +91,12 @@ static int set_up(void **state)
         .write_timeout_ms = 1000,
         .reply_bytes_max = 100000,
     };
-    static const struct http_handler functions = {on_headers, on_request, on_refusal,
-                                                  on_connection_end, NULL};
+    static const struct http_handler functions = {
+        .on_headers = on_headers,
+        .on_request = on_request,
+        .on_refusal = on_refusal,
+        .on_connection_end = on_connection_end,
+    };
     uv_loop_init(&loop);
     http_shared_init(&shared, &loop, &options, &functions);
     shared.on_connection_gone = on_connection_gone;

@@ -273,6 +273,39 @@ static void the_same_name_in_other_objects_is_no_duplicate(void **state)
     buffer_release(&text);
 }
 
+/* An object of two members, whose names have `size` bytes and differ in the last one or not. */
+static void append_two_names(struct buffer *text, size_t size, bool is_twice)
+{
+    buffer_append_literal(text, "{");
+    for (int i = 0; i < 2; i++) {
+        buffer_append_text(text, i == 0 ? "\"" : ",\"");
+        for (size_t at = 1; at < size; at++)
+            buffer_append_literal(text, "n");
+        buffer_append_text(text, i == 0 || is_twice ? "a\":0" : "b\":0");
+    }
+    buffer_append_literal(text, "}");
+}
+
+static void names_may_be_of_any_length(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 15, 16, 17, 65534, 65535, 65536, 100000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct buffer text;
+        const char *why;
+        buffer_init(&text);
+        append_two_names(&text, sizes[i], false);
+        const struct json_value *value = parse(text.data, text.size, &why);
+        assert_non_null(value);
+        assert_int_equal(json_name(json_object_first(value)).size, sizes[i]);
+        text.size = 0;
+        append_two_names(&text, sizes[i], true);
+        assert_null(parse(text.data, text.size, &why));
+        assert_int_equal(strncmp(why, "name given twice at byte ", 25), 0);
+        buffer_release(&text);
+    }
+}
+
 static void an_object_has_at_most_json_members_max_members(void **state)
 {
     (void)state;
@@ -337,6 +370,7 @@ int main(void)
         ARENA_TEST(members_that_nobody_declared_can_be_visited),
         ARENA_TEST(a_name_given_twice_is_found_among_any_number),
         ARENA_TEST(the_same_name_in_other_objects_is_no_duplicate),
+        ARENA_TEST(names_may_be_of_any_length),
         ARENA_TEST(an_object_has_at_most_json_members_max_members),
         ARENA_TEST(no_text_takes_more_memory_than_the_bound_says),
     };
