@@ -100,6 +100,8 @@ $(UNITS): $(BUILD)/$(VARIANT)/unit/%: $(BUILD)/$(VARIANT)/tests/unit/%.o $(ARCHI
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ -lcmocka $(LIBRARIES)
 
+$(BUILD)/$(VARIANT)/unit/json_peer: LIBRARIES += -lcjson
+
 -include $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/tests/unit/%.d,$(wildcard tests/unit/*.c))
 
 # The simulator: the engine under made-up commands, beside a model. Its link puts tests/sim/watch.c between the
@@ -137,6 +139,25 @@ $(BUILD)/bench/load: $(BENCH_OBJECTS)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^
 
 -include $(BENCH_OBJECTS:.o=.d)
+
+# Instructions hold still where times do not: what JSON costs a charge, as valgrind counts it.
+
+JSON_CHARGES = 1000
+
+.PHONY: instructions
+instructions: $(BUILD)/bench/json_charge ## count the instructions that the JSON of one charge takes (valgrind)
+	bench/install
+	for step in read_charge write_charge; do \
+		valgrind --tool=callgrind --toggle-collect=$$step --callgrind-out-file=$(BUILD)/bench/$$step.callgrind \
+			$< $(JSON_CHARGES) 2>&1 | awk -v step=$$step '/Collected/ { count = $$NF } END { \
+			printf "%s: %d instructions\n", step, count / $(JSON_CHARGES); exit count == 0 }' || exit 1; \
+	done
+
+$(BUILD)/bench/json_charge: $(BUILD)/$(VARIANT)/bench/json_charge.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
+
+-include $(BUILD)/$(VARIANT)/bench/json_charge.d
 
 $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/bench_*.c)): \
 	$(filter-out %/main.o,$(BENCH_OBJECTS))

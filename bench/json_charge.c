@@ -1,9 +1,7 @@
 /* Instructions to read and to answer one charge: json_parse and json_bind of the common body, and
  * the writing of its answer. Time says little on a busy machine, instructions hold still:
- *
- *     valgrind --tool=callgrind --toggle-collect=read_charge bench_json_charge 1000
- *
- * and divide by the rounds; callgrind_annotate --inclusive=yes shows the shares. */
+ * `make instructions` counts them; callgrind_annotate build/bench/read_charge.callgrind shows where
+ * they go. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -16,18 +16,25 @@ import collections
 Scenario = collections.namedtuple("Scenario", "name server client connections depth options per",
                                   defaults=((), "charge"))
 
-# A batch of 100, grabs and signals would be rows like these:
-#   Scenario("charge_batch", "smsd", "load", 64, 1, (*CHARGE_BATCH, "--items", "100"), "charge")
-#   with CHARGE_BATCH = ("--request", "requests/charge_batch.http", "--expect-text", '"failed":0')
+# Grabs and signals would be rows like these:
 #   Scenario("signals", "smsd", "load", 16, 2, ("--request", "requests/signal.http", "--items", "1000",
 #            "--item-form", "ndjson", "--accounts", "20000000", "--fresh-percent", "5"), "signal")
 CHARGE = ("--request", "requests/charge.http", "--expect", "201", "--accounts", "{accounts}")
 REDIS_CHARGE = ("--command", "EVALSHA {script} 2 u{account} i{unique} 10 r{unique}",
                 "--accounts", "{accounts}")
 
+ONE_ACCOUNT = ("--request", "requests/charge.http", "--expect", "201", "--accounts", "1")
+QUEUED = ("--request", "requests/charge_queued.http", "--expect", "202", "--accounts", "{accounts}")
+QUEUED_ONE_ACCOUNT = ("--request", "requests/charge_queued.http", "--expect", "202", "--accounts", "1")
+BATCH = ("--request", "requests/charge_batch.http", "--expect-text", '"failed":0', "--accounts", "{accounts}")
+
 SCENARIOS = (
     Scenario("charge", "smsd", "load", 256, 1, CHARGE),
     Scenario("charge_pipelined", "smsd", "load", 256, 16, CHARGE),
+    Scenario("charge_batch_1000", "smsd", "load", 8, 1, (*BATCH, "--items", "1000")),
+    Scenario("charge_one_account", "smsd", "load", 256, 16, ONE_ACCOUNT),
+    Scenario("queued_one_account", "smsd", "load", 256, 16, QUEUED_ONE_ACCOUNT),
+    Scenario("queued", "smsd", "load", 256, 16, QUEUED),
     Scenario("nginx", "nginx", "load", 256, 1, CHARGE, "request"),
     Scenario("nginx_pipelined", "nginx", "load", 256, 16, CHARGE, "request"),
     Scenario("nginx_wrk", "nginx", "wrk", 256, 1, (), "request"),
@@ -49,6 +56,7 @@ GOALS = (
          ("redis_64", "redis_256"), 3, None),
     Goal("eight times PostgreSQL", "charge", "items_rate", ("postgresql_16", "postgresql_64"), 8, None),
     Goal("p99 of a charge under 10 ms", "charge", "p99_ms", (), None, 10),
+    Goal("in batches: 500,000 charges a second", "charge_batch_1000", "items_rate", (), None, 500000),
     Goal("pipelined by 16: 250,000 charges a second", "charge_pipelined", "items_rate", (), None, 250000),
 )
 

@@ -2,7 +2,7 @@
 # changed, or one of the headers below is gone. llhttp is compiled from its sources, one archive a variant.
 
 DEPS = $(BUILD)/deps
-DEPS_HEADERS = $(addprefix /usr/include/,uv.h lmdb.h cjson/cJSON.h mbedtls/ssl.h)
+DEPS_HEADERS = $(addprefix /usr/include/,uv.h lmdb.h mbedtls/ssl.h)
 
 ifneq ($(words $(wildcard $(DEPS_HEADERS))),$(words $(DEPS_HEADERS)))
 .PHONY: $(DEPS)/installed

@@ -195,6 +195,7 @@ static int start_server(struct smsd *smsd, struct buffer *why)
         .idle_timeout_ms = (uint32_t)config->idle_timeout_ms,
         .write_timeout_ms = (uint32_t)config->write_timeout_ms,
         .reply_bytes_max = (uint32_t)config->reply_bytes_max,
+        .input_bytes_max = (uint64_t)config->input_bytes_max,
     };
     struct http_handler handler;
     int error;
@@ -243,6 +244,8 @@ static void start_api(struct smsd *smsd)
     struct api_options options = {
         .is_test_clock = config->test_clock,
         .body_bytes_max = (size_t)config->body_bytes_max,
+        .batch_bytes_max = (size_t)config->batch_bytes_max,
+        .batches_max = (uint32_t)config->batches_max,
         .charges_drain_interval_ms = config->charges_drain_interval_ms,
         .charges_drain_max = (uint32_t)config->charges_drain_max,
         .packets_amount_max = config->packets_amount_max,
@@ -336,7 +339,8 @@ static int verify(struct config *config, struct buffer *why)
         buffer_append_text(why, audit->fault);
         error = ERR_DAMAGED;
     }
-    fwrite(summary.data, 1, summary.size, stdout);
+    if (summary.size > 0)
+        fwrite(summary.data, 1, summary.size, stdout);
     if (error == 0)
         printf("%llu accounts, %llu entries; balances sum to %lld: ok\n",
                (unsigned long long)audit->accounts, (unsigned long long)audit->entries,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "api/batch.h"
 #include "api/call.h"
 #include "api/grab_limit.h"
 #include "api/packet_gate.h"
@@ -15,14 +16,6 @@ enum {
     ARENA_BYTES_MAX =
         256 << 20, /* parsed bodies; what may be parsed is bounded by body_bytes_max */
 };
-
-static size_t on_headers(void *context, const struct http_request *request)
-{
-    struct api *api = context;
-
-    (void)request;
-    return api->options.body_bytes_max;
-}
 
 static bool is_type(struct text type, struct text wanted)
 {
@@ -88,9 +81,7 @@ struct hash128 call_key_hash(const struct call *call, struct text key)
 static bool take_idempotency_key(struct call *call)
 {
     const struct http_request *request = call->request;
-    const struct hash_key *secret = pipeline_secret(call->api->pipeline);
     struct text key = {request->idempotency_key.data, request->idempotency_key.size};
-    struct hash hash;
 
     if (request->method != HTTP_METHOD_POST || key.data == NULL || call->key == NULL)
         return true;
@@ -101,15 +92,26 @@ static bool take_idempotency_key(struct call *call)
         return false;
     }
     call->idempotency_key = call_key_hash(call, key);
-    hash_init(&hash, secret, false);
-    hash_update(&hash, request->path.data, request->path.size);
-    hash_update(&hash, "", 1);
-    hash_update(&hash, request->query.data, request->query.size);
-    hash_update(&hash, "", 1);
-    hash_update(&hash, request->body.data, request->body.size);
-    call->fingerprint = hash_finish64(&hash);
+    hash_init(&call->fingerprinting, pipeline_secret(call->api->pipeline), false);
+    hash_update(&call->fingerprinting, request->path.data, request->path.size);
+    hash_update(&call->fingerprinting, "", 1);
+    hash_update(&call->fingerprinting, request->query.data, request->query.size);
+    hash_update(&call->fingerprinting, "", 1);
     call->has_idempotency_key = true;
     return true;
+}
+
+/* The same, however much of the body a batch has been fed before. */
+static void take_fingerprint(struct call *call)
+{
+    struct http_span body = call->request->body;
+    struct hash hash;
+
+    if (!call->has_idempotency_key)
+        return;
+    hash = call->batch == NULL ? call->fingerprinting : batch_fingerprint(call->batch);
+    hash_update(&hash, body.data, body.size);
+    call->fingerprint = hash_finish64(&hash);
 }
 
 static bool parse_body(struct call *call)
@@ -146,15 +148,84 @@ static bool is_admitted(struct call *call)
     return false;
 }
 
+static bool may(struct call *call)
+{
+    return find_route(call) && call_authenticate(call) && is_admitted(call) &&
+           take_idempotency_key(call);
+}
+
+/* May this request, whose body is still to come, become a batch? If not it is refused once it is
+ * whole, or by then it may. */
+static bool may_become_batch(struct call *call, const struct http_request *request)
+{
+    struct api *api = call->api;
+    struct text path = {request->path.data, request->path.size};
+    struct http_reply never_sent = {.headers = &api->try_headers, .body = &api->try_body};
+    bool is_so;
+
+    if (!route_takes_batch(request->method, path))
+        return false;
+    api->try_headers.size = api->try_body.size = 0;
+    call->reply = &never_sent;
+    is_so = may(call) && take_type(call);
+    call->reply = NULL;
+    return is_so;
+}
+
+static size_t on_headers(void *context, const struct http_request *request)
+{
+    struct api *api = context;
+    struct call call = {.api = api, .arena = &api->arena, .request = request};
+    bool is_batch = may_become_batch(&call, request);
+
+    arena_reset(&api->arena);
+    return is_batch ? api->options.batch_bytes_max : api->options.body_bytes_max;
+}
+
+static size_t on_body(void *context, const struct http_request *request, const char *data,
+                      size_t size)
+{
+    struct api *api = context;
+    struct call call = {.api = api, .arena = &api->arena, .request = request};
+    struct batch *batch = *request->request_data;
+
+    if (batch == NULL && !may_become_batch(&call, request)) {
+        arena_reset(&api->arena);
+        return 0;
+    }
+    if (batch == NULL)
+        *request->request_data = batch = batch_new(&call);
+    if (batch == NULL)
+        size = HTTP_BODY_NO_ROOM;
+    else
+        batch_feed(batch, &call, data, size);
+    arena_reset(&api->arena);
+    return size;
+}
+
+static void on_request_abandoned(void *context, void *request_data)
+{
+    (void)context;
+    batch_free(request_data);
+}
+
 static void on_request(void *context, const struct http_request *request, struct http_reply *reply)
 {
     struct api *api = context;
-    struct call call = {.api = api, .arena = &api->arena, .request = request, .reply = reply};
+    struct call call = {.api = api,
+                        .arena = &api->arena,
+                        .request = request,
+                        .reply = reply,
+                        .batch = *request->request_data};
 
     call_common_headers(api, request, reply->headers);
-    if (find_route(&call) && call_authenticate(&call) && is_admitted(&call) &&
-        take_idempotency_key(&call) && parse_body(&call))
-        call.route->handler(&call);
+    if (may(&call)) {
+        take_fingerprint(&call);
+        if (parse_body(&call))
+            call.route->handler(&call);
+    }
+    if (call.batch != NULL)
+        batch_free(call.batch);
     arena_reset(&api->arena);
 }
 
@@ -184,6 +255,9 @@ void api_free(struct api *api)
 {
     grab_limit_free(api->grab_limit);
     packet_gate_free(api->packet_gate);
+    assert(api->batch_count == 0);
+    buffer_release(&api->try_headers);
+    buffer_release(&api->try_body);
     arena_release(&api->arena);
     free(api);
 }
@@ -191,6 +265,8 @@ void api_free(struct api *api)
 void api_handler(struct api *api, struct http_handler *handler)
 {
     *handler = (struct http_handler){.on_headers = on_headers,
+                                     .on_body = on_body,
+                                     .on_request_abandoned = on_request_abandoned,
                                      .on_request = on_request,
                                      .on_refusal = api_on_refusal,
                                      .on_connection_end = on_connection_end,

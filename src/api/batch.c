@@ -1,6 +1,7 @@
 /* Batches (BILL-10). The whole batch is read before anything is run, each item becoming a command
- * as it comes: what is kept of it is bounded by the number of items, not by the bytes sent, and a
- * batch that turns out malformed has done nothing.
+ * as it comes, also while the rest is still on its way: what is kept of it is bounded by the number
+ * of items, not by the bytes sent, and a batch that turns out malformed has done nothing. What is
+ * hard: a call ends with the bytes it brought, the batch goes on with the next one's.
  *
  * Item by item: some hundred commands a turn of the loop, so that a batch holds nobody up. Atomic:
  * one transaction, in one turn.
@@ -11,25 +12,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/batch.h"
 #include "api/billing.h"
+#include "base/metric.h"
 #include "json/items.h"
 
 enum {
     ITEMS_MAX = 10000,
     ITEM_BYTES_MAX = 16384,
     SLICE_ITEMS = 256,
+    REFUSAL_BYTES_MAX = 2 << 20, /* of a batch's items; beyond it they have no details */
     BATCH_ARENA_BYTES_MAX = 16 << 20,
 };
 
+static_assert(ITEMS_MAX * (ACCOUNT_ID_MAX + REFERENCE_MAX + 64) + REFUSAL_BYTES_MAX <
+                  BATCH_ARENA_BYTES_MAX / 2,
+              "an arena has at most twice what is asked of it");
+
 struct item {
     struct command command;
-    struct buffer refusal; /* why it is no command, as a problem; empty if it is one */
-    enum outcome outcome;  /* of the refusal */
+    enum outcome outcome; /* OUTCOME_OK: it is a command */
+    struct text refusal;  /* otherwise why not, as a problem; NULL: as the outcome says */
 };
 
 struct batch {
     struct api *api;
-    struct call *call; /* while it is read */
+    struct call *call;     /* the one that brings bytes, while it does */
+    struct api_key caller; /* the key it was begun with: items' own keys are its */
+    struct json_items reading;
+    int read_status; /* what json_items said last */
+    struct hash fingerprint;
+    size_t refusal_bytes;
     struct http_deferred *deferred;
     struct buffer headers, body;
     struct json_writer writer;
@@ -74,12 +87,20 @@ static void take_key(struct batch *batch, struct command *command, struct text o
         command->fingerprint = hash64(secret, text, size);
 }
 
-static void refuse_item(struct item *item, enum outcome outcome, const char *detail,
-                        const struct json_errors *errors)
+/* A hostile batch is all refusals, each as large as its item. */
+static void refuse_item(struct batch *batch, struct item *item, enum outcome outcome,
+                        const char *detail, const struct json_errors *errors)
 {
+    struct buffer problem;
+
     item->outcome = outcome;
-    buffer_init(&item->refusal);
-    call_write_problem_errors(&item->refusal, outcome, detail, errors);
+    buffer_init(&problem);
+    call_write_problem_errors(&problem, outcome, detail, errors);
+    if (batch->refusal_bytes + problem.size <= REFUSAL_BYTES_MAX) {
+        item->refusal = keep_text(batch, (struct text){problem.data, problem.size});
+        batch->refusal_bytes += problem.size;
+    }
+    buffer_release(&problem);
 }
 
 static void bind_item(struct batch *batch, struct item *item, const struct json_value *json,
@@ -90,8 +111,8 @@ static void bind_item(struct batch *batch, struct item *item, const struct json_
 
     json_errors_init(&errors);
     if (!charge_bind(batch->call, json, &item->command, &own_key, &errors)) {
-        refuse_item(item, errors.has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID, NULL,
-                    &errors);
+        refuse_item(batch, item, errors.has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID,
+                    NULL, &errors);
         return;
     }
     take_key(batch, &item->command, own_key, text, size);
@@ -119,7 +140,7 @@ static int on_item(void *context, const char *text, size_t size)
     *item = (struct item){.outcome = OUTCOME_OK};
     json = json_parse(batch->call->arena, text, size, &why);
     if (json == NULL)
-        refuse_item(item, OUTCOME_MALFORMED_JSON, why, NULL);
+        refuse_item(batch, item, OUTCOME_MALFORMED_JSON, why, NULL);
     else
         bind_item(batch, item, json, text, size);
     batch->count++;
@@ -127,32 +148,76 @@ static int on_item(void *context, const char *text, size_t size)
     return 0;
 }
 
-static bool read_items(struct batch *batch, const struct http_request *request, bool is_lines)
+static void read_items(struct batch *batch, struct call *call, const char *data, size_t size)
 {
-    struct json_items items;
-    int status;
+    const struct api_key *key = call->key;
 
-    json_items_init(&items, is_lines, ITEM_BYTES_MAX, on_item, batch);
-    status = json_items_feed(&items, request->body.data, request->body.size);
-    if (status == 0)
-        status = json_items_end(&items);
-    json_items_release(&items);
-    if (status > 0)
-        call_refuse(batch->call, OUTCOME_INVALID, "a batch has at most 10000 items");
-    else if (status < 0)
-        call_refuse(batch->call, OUTCOME_MALFORMED_JSON, items.fault);
+    if (batch->read_status != 0)
+        return;
+    call->key = &batch->caller;
+    batch->call = call;
+    batch->read_status = json_items_feed(&batch->reading, data, size);
+    batch->call = NULL;
+    call->key = key;
+}
+
+void batch_feed(struct batch *batch, struct call *call, const char *data, size_t size)
+{
+    if (batch->has_key)
+        hash_update(&batch->fingerprint, data, size);
+    read_items(batch, call, data, size);
+}
+
+struct hash batch_fingerprint(const struct batch *batch)
+{
+    return batch->fingerprint;
+}
+
+/* Lines may end without a line feed: then the last item comes now. */
+static void end_items(struct batch *batch, struct call *call)
+{
+    if (batch->read_status != 0)
+        return;
+    batch->call = call;
+    batch->read_status = json_items_end(&batch->reading);
+    batch->call = NULL;
+}
+
+/* The last bytes, those of on_request, which are in the call's fingerprint already. */
+static bool read_rest(struct batch *batch, struct call *call)
+{
+    read_items(batch, call, call->request->body.data, call->request->body.size);
+    end_items(batch, call);
+    if (batch->read_status > 0)
+        call_refuse(call, OUTCOME_INVALID, "a batch has at most 10000 items");
+    else if (batch->read_status < 0)
+        call_refuse(call, OUTCOME_MALFORMED_JSON, batch->reading.fault);
     else if (batch->count == 0)
-        call_refuse(batch->call, OUTCOME_INVALID, "a batch has at least one item");
-    return status == 0 && batch->count > 0;
+        call_refuse(call, OUTCOME_INVALID, "a batch has at least one item");
+    return batch->read_status == 0 && batch->count > 0;
 }
 
 /* --- answering -----------------------------------------------------------------------------------
  */
 
+static void write_refusal(struct json_writer *w, const struct item *item, enum outcome outcome)
+{
+    json_int(w, "status", outcome_infos[outcome].status);
+    if (item->refusal.data != NULL) {
+        json_raw(w, "body", item->refusal.data, item->refusal.size);
+    } else {
+        struct buffer problem;
+        buffer_init(&problem);
+        call_write_problem(&problem, outcome, NULL);
+        json_raw(w, "body", problem.data, problem.size);
+        buffer_release(&problem);
+    }
+}
+
 static void write_item(struct batch *batch, struct item *item, const struct result *result)
 {
     struct json_writer *w = &batch->writer;
-    enum outcome outcome = item->refusal.size > 0 ? item->outcome : result->outcome;
+    enum outcome outcome = item->outcome != OUTCOME_OK ? item->outcome : result->outcome;
 
     json_object_begin(w, NULL);
     if (outcome == OUTCOME_OK) {
@@ -160,10 +225,7 @@ static void write_item(struct batch *batch, struct item *item, const struct resu
         json_int(w, "status", item->command.type == COMMAND_CHARGE_QUEUE ? 202 : 201);
         charge_write(w, "body", &item->command, result);
     } else {
-        json_int(w, "status", outcome_infos[outcome].status);
-        if (item->refusal.size == 0)
-            call_write_problem(&item->refusal, outcome, NULL);
-        json_raw(w, "body", item->refusal.data, item->refusal.size);
+        write_refusal(w, item, outcome);
     }
     json_object_end(w);
 }
@@ -183,10 +245,11 @@ static void begin_body(struct batch *batch)
     json_array_begin(&batch->writer, "results");
 }
 
-static void batch_free(struct batch *batch)
+void batch_free(struct batch *batch)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        buffer_release(&batch->items[i].refusal);
+    assert(batch->api->batch_count > 0);
+    batch->api->batch_count--;
+    json_items_release(&batch->reading);
     free(batch->items);
     free(batch->results);
     arena_release(&batch->texts);
@@ -222,7 +285,7 @@ static void run_slice(void *context)
     for (; batch->done < end; batch->done++) {
         struct item *item = &batch->items[batch->done];
         struct result result = {.outcome = OUTCOME_INVALID};
-        if (item->refusal.size == 0) {
+        if (item->outcome == OUTCOME_OK) {
             uint64_t hold = pipeline_run(batch->api->pipeline, &item->command, &result);
             batch->hold = hold > batch->hold ? hold : batch->hold;
         }
@@ -244,7 +307,7 @@ static void run_atomic(struct batch *batch)
     assert(batch->results != NULL);
     for (size_t i = 0; i < batch->count; i++) {
         commands[i] = batch->items[i].command;
-        is_refused = is_refused || batch->items[i].refusal.size > 0;
+        is_refused = is_refused || batch->items[i].outcome != OUTCOME_OK;
     }
     /* With an item that is no command, the others are only tried. */
     batch->is_failed = !pipeline_run_atomic(batch->api->pipeline, commands, batch->count,
@@ -287,14 +350,21 @@ static const struct json_field batch_parameters[] = {
      .rule = "must be true or false"},
 };
 
-static struct batch *batch_new(struct call *call, bool is_atomic)
+struct batch *batch_new(struct call *call)
 {
-    struct batch *batch = calloc(1, sizeof *batch);
+    struct batch *batch;
 
+    if (call->api->batch_count >= call->api->options.batches_max) {
+        metric_add(METRIC_HTTP_SHED, 1);
+        return NULL;
+    }
+    batch = calloc(1, sizeof *batch);
     assert(batch != NULL);
+    call->api->batch_count++;
     batch->api = call->api;
-    batch->call = call;
-    batch->is_atomic = is_atomic;
+    batch->caller = *call->key;
+    json_items_init(&batch->reading, call->is_lines, ITEM_BYTES_MAX, on_item, batch);
+    batch->fingerprint = call->fingerprinting;
     batch->has_key = call->has_idempotency_key;
     batch->key = call->idempotency_key;
     batch->items = calloc(ITEMS_MAX, sizeof *batch->items);
@@ -309,21 +379,26 @@ void api_charge_batch(struct call *call)
 {
     struct batch_query query = {.atomic = {NULL, 0}};
     struct batch *batch;
-    bool is_atomic;
 
     if (!call_bind_query(call, batch_parameters, FIELD_COUNT(batch_parameters), &query))
         return;
-    is_atomic = query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));
-    batch = batch_new(call, is_atomic);
-    if (!read_items(batch, call->request, call->is_lines) || (batch->has_key && !run_key(call))) {
-        batch_free(batch);
+    if (call->batch == NULL)
+        call->batch = batch_new(call);
+    batch = call->batch;
+    if (batch == NULL) {
+        call_refuse(call, OUTCOME_OVERLOADED, "too many batches are under way");
         return;
     }
+    /* Before items are read: they use the arena that the query lies in. */
+    batch->is_atomic =
+        query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));
+    if (!read_rest(batch, call) || (batch->has_key && !run_key(call)))
+        return;
+    call->batch = NULL; /* it outlives the call */
     batch->hold = call->reply->hold;
     buffer_append(&batch->headers, call->reply->headers->data, call->reply->headers->size);
     batch->deferred = http_defer(call->reply);
-    batch->call = NULL;
-    if (is_atomic) {
+    if (batch->is_atomic) {
         run_atomic(batch);
     } else {
         begin_body(batch);

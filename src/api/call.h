@@ -27,6 +27,7 @@ struct session {
     char authorization[128];
 };
 
+struct batch;
 struct grab_limit;
 struct packet_gate;
 
@@ -40,6 +41,8 @@ struct api {
     struct packet_gate *packet_gate;
     struct grab_limit *grab_limit;
     struct hash_key request_id_secret;
+    uint32_t batch_count;                /* in memory, read or run */
+    struct buffer try_headers, try_body; /* of replies that are never sent */
 };
 
 struct call {
@@ -54,8 +57,10 @@ struct call {
     const struct json_value *json; /* the body; NULL: none was sent */
     bool has_idempotency_key;
     struct hash128 idempotency_key;
+    struct hash fingerprinting; /* with an idempotency key: of what is in front of the body */
     uint64_t fingerprint;
-    int retry_after_s; /* for a 429 or 503; 0: one second */
+    struct batch *batch; /* what came of the body before; a handler that keeps it sets NULL */
+    int retry_after_s;   /* for a 429 or 503; 0: one second */
 };
 
 /* --- refusing ------------------------------------------------------------------------------------

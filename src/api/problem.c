@@ -159,8 +159,6 @@ void api_on_refusal(void *context, const struct http_request *request, const cha
             info.title = outcome_infos[i].title;
     }
     call_common_headers(api, request, reply->headers);
-    if (reply->status == 503)
-        buffer_append_literal(reply->headers, "Retry-After: 1\r\n");
     reply->content_type = "application/problem+json";
     write_problem(reply->body, &info, detail, NULL);
 }

@@ -23,6 +23,7 @@ struct segments {
 };
 
 static struct segments route_segments[ROUTE_COUNT];
+static const struct route *batch_route; /* there is one */
 
 static const char *const method_names[] = {
     [HTTP_METHOD_GET] = "GET",         [HTTP_METHOD_HEAD] = "HEAD",
@@ -56,7 +57,17 @@ void routes_init(void)
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         cut((struct text){routes[i].path, strlen(routes[i].path)}, &route_segments[i]);
         assert(route_segments[i].count > 0);
+        if (routes[i].body == BODY_BATCH) {
+            assert(batch_route == NULL && strchr(routes[i].path, '{') == NULL);
+            batch_route = &routes[i];
+        }
     }
+}
+
+bool route_takes_batch(enum http_method method, struct text path)
+{
+    struct text own = {batch_route->path, strlen(batch_route->path)};
+    return method == batch_route->method && text_equals(path, own);
 }
 
 static bool is_param(struct text segment)

@@ -2,6 +2,7 @@
 #ifndef SMSD_API_ROUTE_H
 #define SMSD_API_ROUTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/text.h"
@@ -36,6 +37,8 @@ struct route_match {
 void routes_init(void);
 void route_match(struct arena *arena, enum http_method method, struct text path,
                  struct route_match *match);
+/* Cheaper: is it a route with BODY_BATCH? */
+bool route_takes_batch(enum http_method method, struct text path);
 /* "GET, POST" for the Allow header. */
 const char *route_method_names(struct arena *arena, unsigned allowed);
 

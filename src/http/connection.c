@@ -57,6 +57,7 @@ static void connection_free(struct http_connection *connection)
     struct http_shared *shared = connection->shared;
     if (connection->deferred != NULL)
         connection->deferred->connection = NULL;
+    http_exchange_abandon(connection);
     if (connection->data != NULL)
         shared->handler.on_connection_end(shared->handler.context, connection->data);
     http_link_take(&connection->link);
@@ -191,6 +192,7 @@ static void settle_phase(struct http_connection *connection)
     if (connection->phase != HTTP_ENDING)
         return;
     http_input_drop(connection);
+    http_exchange_abandon(connection);
     if (connection->outgoing != NULL)
         return;
     if (connection->is_end_of_input)
@@ -403,8 +405,6 @@ void http_shared_init(struct http_shared *shared, uv_loop_t *loop,
                       const struct http_server_options *options, const struct http_handler *handler)
 {
     *shared = (struct http_shared){.loop = loop, .options = *options, .handler = *handler};
-    if (options->input_bytes_max == 0)
-        shared->options.input_bytes_max = HTTP_INPUT_BYTES_MAX;
     shared->read_buffer = malloc(HTTP_READ_BYTES);
     if (shared->read_buffer == NULL)
         log_fatal("read buffer allocation", NULL, ENOMEM);
@@ -417,7 +417,7 @@ void http_shared_init(struct http_shared *shared, uv_loop_t *loop,
 
 void http_shared_release(struct http_shared *shared)
 {
-    assert(shared->connections == NULL);
+    assert(shared->connections == NULL && shared->input_bytes == 0);
     free(shared->read_buffer);
     buffer_release(&shared->headers);
     buffer_release(&shared->body);

@@ -42,11 +42,11 @@ struct http_shared {
     struct http_link *connections;
     struct http_link *waiting; /* have replies that are held */
     struct http_link *resuming;
-    uint32_t count;       /* of connections, without those only told to come back later */
-    uint32_t busy_count;  /* those */
-    uint64_t input_bytes; /* of all inputs */
+    uint32_t count;      /* of connections, without those only told to come back later */
+    uint32_t busy_count; /* those */
     uint64_t released;
-    uint64_t read_ns; /* when this turn's bytes had been read */
+    uint64_t input_bytes; /* storage of all inputs; at most options.input_bytes_max */
+    uint64_t read_ns;     /* when this turn's bytes had been read */
     bool is_stopping;
 
     void (*on_connection_gone)(void *owner);
@@ -64,9 +64,9 @@ enum http_phase {
 struct http_input {
     struct http_framing framing;
     struct buffer bytes;
-    size_t counted;    /* in shared->input_bytes */
     uint64_t began_ms; /* when the request's first bytes came */
     uint64_t grew_ms;  /* when the last did */
+    bool is_refused;   /* there was no room for it, and the refusal's turn has not come: no bytes */
 };
 
 struct http_connection {
@@ -80,6 +80,7 @@ struct http_connection {
     struct http_outgoing *outgoing; /* NULL: nothing waits to leave */
     struct http_deferred *deferred; /* the reply that is awaited */
     void *data;                     /* the handler's */
+    void *request_data;             /* the handler's, of a request that is not whole */
     size_t blocked_bytes;           /* that the client has to take by write_until_ms */
     uint64_t write_until_ms;
     uint64_t linger_until_ms;
@@ -145,9 +146,14 @@ void http_input_drop(struct http_connection *connection);
  * (`request` may be NULL). */
 void http_exchange_head(struct http_connection *connection, struct http_framing *framing,
                         size_t size);
-void http_exchange_request(struct http_connection *connection, const struct http_head *head,
+void http_exchange_request(struct http_connection *connection, struct http_head *head,
                            bool is_last);
 void http_exchange_refuse(struct http_connection *connection, const struct http_request *request,
                           enum http_refusal refusal);
+/* Body bytes for the handler: how many it took. It may have refused instead. */
+size_t http_exchange_body(struct http_connection *connection, struct http_framing *framing,
+                          const char *bytes);
+/* The request in hand will not become whole. */
+void http_exchange_abandon(struct http_connection *connection);
 
 #endif

@@ -75,6 +75,38 @@ void http_exchange_refuse(struct http_connection *connection, const struct http_
     shared->handler.on_refusal(shared->handler.context, request, row->code, row->detail,
                                &exchange.reply);
     append_reply(connection, manner, &exchange.reply, shared->read_ns);
+    if (refusal == HTTP_REFUSAL_NO_ROOM)
+        metric_add(METRIC_HTTP_SHED, 1);
+    http_exchange_abandon(connection);
+}
+
+void http_exchange_abandon(struct http_connection *connection)
+{
+    const struct http_handler *handler = &connection->shared->handler;
+    void *data = connection->request_data;
+    connection->request_data = NULL;
+    if (data != NULL)
+        handler->on_request_abandoned(handler->context, data);
+}
+
+size_t http_exchange_body(struct http_connection *connection, struct http_framing *framing,
+                          const char *bytes)
+{
+    const struct http_handler *handler = &connection->shared->handler;
+    struct http_span body = http_framing_body(framing, bytes);
+    if (handler->on_body == NULL || body.size == 0)
+        return 0;
+    (void)http_framing_request(framing, bytes); /* the head may have moved */
+    struct http_request *request = &framing->head.request;
+    request->connection_data = &connection->data;
+    request->request_data = &connection->request_data;
+    size_t taken = handler->on_body(handler->context, request, body.data, body.size);
+    if (taken == HTTP_BODY_NO_ROOM) {
+        http_exchange_refuse(connection, request, HTTP_REFUSAL_NO_ROOM);
+        return 0;
+    }
+    assert(taken == 0 || taken == body.size);
+    return taken;
 }
 
 /* `size` bytes of the request have come. */
@@ -93,8 +125,7 @@ void http_exchange_head(struct http_connection *connection, struct http_framing 
 }
 
 /* `is_last`: nothing that has been read is behind it. */
-void http_exchange_request(struct http_connection *connection, const struct http_head *head,
-                           bool is_last)
+void http_exchange_request(struct http_connection *connection, struct http_head *head, bool is_last)
 {
     struct http_shared *shared = connection->shared;
     struct http_manner manner = {
@@ -104,7 +135,9 @@ void http_exchange_request(struct http_connection *connection, const struct http
     };
     struct exchange exchange = exchange_begin(connection, manner);
     exchange.may_defer = true;
+    head->request.request_data = &connection->request_data;
     shared->handler.on_request(shared->handler.context, &head->request, &exchange.reply);
+    connection->request_data = NULL;
     if (exchange.reply.is_deferred)
         return;
     manner.is_close |= exchange.reply.is_close;

@@ -6,6 +6,7 @@
  * the one behind the callback. */
 #include "http/framing.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ void http_framing_init(struct http_framing *framing, size_t header_bytes_max)
     framing->part_seen = 0;
     framing->head_size = 0;
     framing->body_size = 0;
+    framing->body_taken = 0;
     framing->body_max = 0;
     framing->chunk_left = 0;
     framing->end = 0;
@@ -153,7 +155,7 @@ static enum http_framing_result run_chunk_line(struct http_framing *framing, con
     if (fed != FEED_PART_END)
         return fed == FEED_MORE ? HTTP_FRAMING_MORE : HTTP_FRAMING_REFUSED;
     uint64_t chunk_size = framing->parser.content_length;
-    if (chunk_size > framing->body_max - framing->body_size)
+    if (chunk_size > framing->body_max - framing->body_taken - framing->body_size)
         return refuse(framing, HTTP_REFUSAL_BODY_SIZE);
     framing->chunk_left = chunk_size == 0 ? 0 : (size_t)chunk_size + 2;
     begin(framing, chunk_size == 0 ? HTTP_IN_TRAILERS : HTTP_IN_CHUNK_DATA);
@@ -242,6 +244,30 @@ const struct http_request *http_framing_request(struct http_framing *framing, co
 bool http_framing_awaits_body(const struct http_framing *framing, size_t size)
 {
     return size == framing->head_size && (framing->head.is_chunked || framing->body_size != 0);
+}
+
+struct http_span http_framing_body(const struct http_framing *framing, const char *bytes)
+{
+    if (framing->place == HTTP_IN_HEAD)
+        return (struct http_span){NULL, 0};
+    size_t size =
+        framing->place == HTTP_IN_BODY ? framing->seen - framing->head_size : framing->body_size;
+    return (struct http_span){bytes + framing->head_size, size};
+}
+
+/* Of a chunked body the gap behind what is joined grows, and http_framing_keep closes it. */
+size_t http_framing_take(struct http_framing *framing, char *bytes, size_t size, size_t count)
+{
+    char *body = bytes + framing->head_size;
+    size_t joined = http_framing_body(framing, bytes).size;
+    assert(count <= joined && framing->seen == size);
+    memmove(body, body + count, joined - count);
+    framing->body_size -= count;
+    framing->body_taken += count;
+    if (framing->place != HTTP_IN_BODY)
+        return size;
+    framing->seen -= count;
+    return size - count;
 }
 
 size_t http_framing_keep(struct http_framing *framing, char *bytes, size_t size)

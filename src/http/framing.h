@@ -57,6 +57,7 @@ struct http_framing {
     size_t part_seen;  /* of them, those of the chunk's line or of the trailers */
     size_t head_size;  /* 0 until the head is whole */
     size_t body_size;  /* joined behind the head so far; of known length: all there will be */
+    size_t body_taken; /* by http_framing_take: no longer counted above */
     size_t body_max;   /* what http_framing_accept said */
     size_t chunk_left; /* of the chunk's data, with its line end */
     size_t end;
@@ -72,6 +73,11 @@ const struct http_request *http_framing_request(struct http_framing *framing, co
 /* After http_framing_accept: is there a body of which no byte is among the `size` that are there?
  */
 bool http_framing_awaits_body(const struct http_framing *framing, size_t size);
+/* After HTTP_FRAMING_MORE: what is there of the body and was not taken yet, joined. */
+struct http_span http_framing_body(const struct http_framing *framing, const char *bytes);
+/* After HTTP_FRAMING_MORE for `size` bytes: the body's first `count` bytes are no longer needed.
+ * Says how many bytes are left; http_framing_keep is still to come. */
+size_t http_framing_take(struct http_framing *framing, char *bytes, size_t size, size_t count);
 /* Before `size` bytes are put elsewhere: moves out what is no longer needed, says how many are
  * left. */
 size_t http_framing_keep(struct http_framing *framing, char *bytes, size_t size);

@@ -78,10 +78,10 @@ static void on_stream(void *owner, struct stream *stream)
 
 static bool are_valid(const struct http_server_options *options)
 {
-    return options->connections_max != 0 && options->header_bytes_max != 0 &&
-           options->header_timeout_ms != 0 && options->body_timeout_ms != 0 &&
-           options->idle_timeout_ms != 0 && options->write_timeout_ms != 0 &&
-           options->reply_bytes_max != 0;
+    return options->connections_max != 0 && options->input_bytes_max != 0 &&
+           options->header_bytes_max != 0 && options->header_timeout_ms != 0 &&
+           options->body_timeout_ms != 0 && options->idle_timeout_ms != 0 &&
+           options->write_timeout_ms != 0 && options->reply_bytes_max != 0;
 }
 
 int http_server_new(struct http_server **server, struct uv_loop_s *loop,
@@ -89,6 +89,7 @@ int http_server_new(struct http_server **server, struct uv_loop_s *loop,
 {
     assert(handler->on_headers != NULL && handler->on_request != NULL &&
            handler->on_refusal != NULL && handler->on_connection_end != NULL);
+    assert(handler->on_body == NULL || handler->on_request_abandoned != NULL);
     if (!are_valid(options))
         return ERR_INVALID;
     struct http_server *made = calloc(1, sizeof *made);

@@ -15,8 +15,12 @@
  * headers (400 `malformed_request`); CONNECT (405 `method_not_allowed`); an Expect other than
  * 100-continue (417 `expectation_failed`); request line or headers too large (431
  * `headers_too_large`); body too large (413 `body_too_large`); timeouts (408 `request_timeout`);
- * too much kept of unfinished requests and, without asking the handler, too many connections (503
- * `overloaded`). An Upgrade is ignored.
+ * too many connections (503 `overloaded`, by the server alone); no memory left for what clients
+ * have begun to send, or for what the handler makes of a body (503 `overloaded`). An Upgrade is
+ * ignored.
+ *
+ * A body is gathered until it is whole, unless the handler takes it as it comes (on_body). What all
+ * connections together have gathered is bounded by input_bytes_max (OPS-8).
  *
  * Loop thread only. */
 #ifndef SMSD_HTTP_SERVER_H
@@ -59,7 +63,12 @@ struct http_request {
     int header_count_idempotency_key; /* how often the header came: more than 1 is the handler's to
                                          refuse */
     void **connection_data; /* the handler's own, starts NULL; freed by on_connection_end */
+    void **request_data; /* likewise, of this request: set by on_body; on_request takes it over, or
+                            else on_request_abandoned. Not for on_headers and on_refusal */
 };
+
+/* on_body: there is no room for it. The request is refused with 503 `overloaded`. */
+#define HTTP_BODY_NO_ROOM SIZE_MAX
 
 /* What the handler answers. The server adds Content-Length, Content-Type, Connection, Date, and for
  * HEAD leaves the body out. `headers` holds whole lines, each with its CRLF. */
@@ -77,7 +86,17 @@ struct http_handler {
     /* Headers are in, the body is not: how large may it be? Larger ones are refused with 413 before
      * they are read. Called once a request, before on_request. */
     size_t (*on_headers)(void *context, const struct http_request *request);
-    /* The whole request. Fills `reply`, or calls http_defer and answers later. */
+    /* May be NULL. Body bytes have come and the request is not whole yet; a request that arrives
+     * whole is never seen here. `data` is all of the body that was not taken before. Returns how
+     * much of it is taken: `size`; 0, then it is gathered and shown again with what comes next; or
+     * HTTP_BODY_NO_ROOM. */
+    size_t (*on_body)(void *context, const struct http_request *request, const char *data,
+                      size_t size);
+    /* May be NULL if on_body is. The request will never be whole (refused, timed out, the client
+     * has gone): called once if it has data. */
+    void (*on_request_abandoned)(void *context, void *request_data);
+    /* The whole request; its body is what on_body has not taken. Fills `reply`, or calls http_defer
+     * and answers later. */
     void (*on_request)(void *context, const struct http_request *request, struct http_reply *reply);
     /* A problem body (RFC 9457) for a refusal of the server's own. `code` and `detail` are static.
      * The status is filled in already, and `headers` with what the status asks for (Allow);
@@ -98,13 +117,11 @@ struct http_server_options {
     uint32_t idle_timeout_ms;   /* between requests, and before the first */
     uint32_t write_timeout_ms;  /* longest time a client may take to read what waits for it */
     uint32_t reply_bytes_max;   /* waiting for one client; beyond it, its requests are not read */
-    uint64_t input_bytes_max;   /* kept of requests that are not whole, for all clients together;
-                                   who exceeds it is refused. 0: HTTP_INPUT_BYTES_MAX */
+    uint64_t input_bytes_max; /* gathered of requests of all clients that are not whole or wait for
+                                 their turn; who needs more is refused with 503 */
 };
 
-#define HTTP_INPUT_BYTES_MAX (UINT64_C(256) << 20)
-
-/* All four functions of the handler are needed. ERR_INVALID if an option is 0. */
+/* Of the handler's functions only those that say so may be NULL. ERR_INVALID if an option is 0. */
 int http_server_new(struct http_server **server, struct uv_loop_s *loop,
                     const struct http_server_options *options, const struct http_handler *handler);
 /* `address`: "127.0.0.1:8080", "[::1]:8080", ":8080" style is refused (say 0.0.0.0), "unix:/path"

@@ -1,6 +1,7 @@
 /* Only what is needed to find an item's end is looked at: strings, escapes, depth. Lines end at a
  * line feed, items of an array at a comma or bracket of the array's own depth. Empty lines are
- * passed over. */
+ * passed over. White space around an item does not count towards its size and is not kept beyond
+ * what an item may have, so that neither memory nor the outcome depends on how the bytes came. */
 #include "json/items.h"
 
 #include <string.h>
@@ -39,13 +40,40 @@ static int refuse(struct json_items *items, const char *fault)
     return -1;
 }
 
+static bool is_all_space(const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (!is_space(data[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Holds one byte more than an item may have: then what was held is too large, or ends in white
+ * space that is not the item's, and whatever follows but white space makes it too large. */
+static int keep(struct json_items *items, const char *data, size_t size)
+{
+    size_t room = items->item_bytes_max + 1 - items->item.size, kept;
+
+    while (items->item.size == 0 && size > 0 && is_space(*data)) {
+        data++;
+        size--;
+    }
+    kept = size < room ? size : room;
+    buffer_append(&items->item, data, kept);
+    if (!is_all_space(data + kept, size - kept))
+        return refuse(items, "an item is too large");
+    return 0;
+}
+
 /* The item is whole with these last bytes. */
 static int give(struct json_items *items, const char *data, size_t size)
 {
     int status;
 
     if (items->item.size > 0) {
-        buffer_append(&items->item, data, size);
+        if (keep(items, data, size) != 0)
+            return -1;
         data = items->item.data;
         size = items->item.size;
     }
@@ -62,15 +90,6 @@ static int give(struct json_items *items, const char *data, size_t size)
     status = size == 0 ? 0 : items->on_item(items->context, data, size);
     items->item.size = 0;
     return status;
-}
-
-static int keep(struct json_items *items, const char *data, size_t size)
-{
-    /* White space around an item does not count, but is not kept without bound either. */
-    if (items->item.size + size > 2 * items->item_bytes_max)
-        return refuse(items, "an item is too large");
-    buffer_append(&items->item, data, size);
-    return 0;
 }
 
 static int feed_lines(struct json_items *items, const char *data, size_t size)

@@ -52,6 +52,9 @@ CASES = [
      "src/store/noun.def:3: A stands in line 1 already", "ROW(A, 1)\n/* ROW(A, 2) */\n"),
     ("defs", "src/api/route.def", 'GET("/v1/a, b", x(1), y)\nGET("/v1/a, b", x(1), z)\n',
      'src/api/route.def:2: "/v1/a, b", x(1) stands in line 1', 'GET("/v1/a", x(1), y)\nGET("/v1/b", x(1), z)\n'),
+    ("man", "man/noun.7", ".Dd $Mdocdate$\n.Dt NOUN 7\n.Os\n.Sh NAME\n.Nm noun\n.Nd a noun\n.Xr verb 8\n",
+     "man/noun.7:7: STYLE: referenced manual not found: Xr verb 8",
+     ".Dd $Mdocdate$\n.Dt NOUN 7\n.Os\n.Sh NAME\n.Nm noun\n.Nd a noun\n"),
     ("shell", "run.sh", "#!/bin/sh\necho $1\n", "run.sh:2", '#!/bin/sh\necho "$1"\n'),
     ("shell", "noun.py", "x = = 1\n", "noun.py:1: Python:", "x = 1\n"),
     ("tidy", "src/base/noun.c", "#include <stdlib.h>\nint noun(int *p);\nint noun(int *p)\n{\n    free(p);\n"

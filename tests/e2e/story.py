@@ -39,6 +39,15 @@ payout       account amount   | POST  /v1/accounts/{account}/payouts  | 201 | am
 entries      account          | GET   /v1/accounts/{account}/entries  | 200 |
 charge       account amount   | POST  /v1/charges                     | 201 | account=account amount=amount
 show-charge  id               | GET   /v1/charges/{id}                | 200 |
+queue        account amount   | POST  /v1/charges                     | 202 | account=account amount=amount mode="queued"
+refund       id               | POST  /v1/charges/{id}/refunds        | 201 |
+transfer     from to amount   | POST  /v1/transfers                   | 201 | from=from to=to amount=amount
+hold         account amount   | POST  /v1/holds                       | 201 | account=account amount=amount
+show-hold    id               | GET   /v1/holds/{id}                  | 200 |
+capture      id               | POST  /v1/holds/{id}/capture          | 200 |
+release      id               | POST  /v1/holds/{id}/release          | 200 |
+balance-at   account          | GET   /v1/accounts/{account}/balance  | 200 |
+webhooks                      | GET   /v1/webhooks                    | 200 |
 audit                         | GET   /v1/audit                       | 200 |
 send         sender amount count | POST /v1/packets                    | 201 | sender=sender amount=amount count=count
 grab         user id          | POST  /v1/packets/{id}/grab           | 200 | user=user
@@ -138,7 +147,11 @@ class Teller:
     def kill(self):
         self.smsd.kill9()
 
-    def restart(self):
+    def restart(self, *options):
+        """restart [name=value…]: with these options from now on, if there are any"""
+        if options:
+            pairs = [option.split("=", 1) for option in options]
+            self.smsd.options = [word for name, value in pairs for word in (f"--{name.replace('_', '-')}", value)]
         self.smsd.restart()
 
     def stop(self):
@@ -179,7 +192,7 @@ class Teller:
             for name, source in verb.body.items():
                 text = values.get(source, source)
                 # An account's name is a text, whatever it looks like.
-                fields.setdefault(name, text if source == "account" else value_of(text))
+                fields.setdefault(name, text if source in ("account", "from", "to") else value_of(text))
             answer = self.smsd.request(verb.method, path, fields, key=key, idempotency=idempotency)
         self.compare(answer, verb, expected)
 
@@ -199,19 +212,22 @@ class Teller:
                 outcome = answer.code if answer.is_problem else answer.body.get("status")
                 expect(outcome == word, f"outcome {outcome}, not {word}")
 
+    def value(self, text):
+        return self.memory[text[1:]] if text.startswith("$") and text[1:] in self.memory else value_of(text)
+
     def compare_member(self, body, name, text):
         if name == "rows":
             expect(len(body["data"]) == int(text), f"{len(body['data'])} rows, not {text}")
             return
         if "data" in body and name not in body:
             found = [row[name] for row in body["data"]]
-            wanted = [value_of(one) for one in text.split(",")] if text else []
+            wanted = [self.value(one) for one in text.split(",")] if text else []
         else:
             expect(name in body, f"no member {name}")
             found, wanted = body[name], value_of(text)
         if text.startswith("$") and text[1:] not in self.memory:
             self.memory[text[1:]] = found
             return
-        if text.startswith("$"):
+        if text.startswith("$") and not isinstance(wanted, list):
             wanted = self.memory[text[1:]]
         expect(found == wanted, f"{name} is {json.dumps(found)}, not {json.dumps(wanted)}")

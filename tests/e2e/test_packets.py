@@ -211,6 +211,19 @@ def test_a_named_recipient_must_be_an_account_id(shared, account):
     assert answer.status == 422 and answer.pointers == ["/recipients/1"]
 
 
+def test_a_packet_may_name_thousands_of_recipients(smsd):
+    """PKT-2: the largest list there may be, in one commit."""
+    topup(smsd, "A", 20000)
+    named = [f"member.{number:05}" for number in range(10000)]
+    sent = send(smsd, "A", 20000, 10000, kind="exclusive", recipients=named)
+    assert grab(smsd, sent["id"], named[0]).body["amount"] == 2
+    assert grab(smsd, sent["id"], named[-1]).body["outcome"] == "grabbed"
+    assert grab(smsd, sent["id"], "member.1").code == "not_a_recipient"
+    answer = smsd.post("/v1/packets", {"sender": "A", "amount": 10, "count": 1, "kind": "exclusive",
+                                       "recipients": named + ["one.more"]})
+    assert answer.status == 422 and answer.pointers == ["/recipients"]
+
+
 def test_a_user_grabs_so_often_in_a_minute_and_no_oftener(smsd):
     """PKT-13: per user per minute; another user is not concerned, and a minute later it is over."""
     topup(smsd, "A", 100)

@@ -3,7 +3,8 @@
  * bytes, cut elsewhere, come to the same requests, refusals and replies.
  *
  * The first four bytes choose the cuts. Paths choose what the handler does: one that ends in "h" is
- * held, in "d" deferred, in "c" closed behind. */
+ * held, in "d" deferred, in "c" closed behind; the body of one that begins with "/s" is taken as it
+ * comes. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static struct arena arena;
 static struct outcome *current;
 static struct http_deferred *deferred;
 static uint64_t last_hold;
+static int taken_count; /* of requests whose body is being taken */
 
 static void log_span(char mark, struct http_span span)
 {
@@ -52,14 +54,57 @@ static void log_request(const struct http_request *request)
     log_span('i', request->idempotency_key);
     log_span('r', request->request_id);
     log_span('c', request->accept);
-    log_span('b', request->body);
     buffer_append_int(&current->log, request->header_count_idempotency_key);
+}
+
+/* The whole body, be it taken, gathered or both. */
+static void log_body(const struct http_request *request)
+{
+    struct buffer *taken = *request->request_data;
+    struct buffer whole = {0};
+    if (taken != NULL)
+        buffer_append(&whole, taken->data, taken->size);
+    buffer_append(&whole, request->body.data, request->body.size);
+    log_span('b', (struct http_span){whole.size == 0 ? "" : whole.data, whole.size});
+    buffer_release(&whole);
 }
 
 static size_t on_headers(void *context, const struct http_request *request)
 {
     (void)context;
     return request->path.size == 2 ? SMALL_BODY_MAX : BODY_MAX;
+}
+
+static void free_taken(struct buffer *taken)
+{
+    if (taken == NULL)
+        return;
+    buffer_release(taken);
+    free(taken);
+    taken_count--;
+}
+
+/* Every third time it would rather wait. */
+static size_t on_body(void *context, const struct http_request *request, const char *data,
+                      size_t size)
+{
+    static unsigned calls;
+    (void)context;
+    struct buffer *taken = *request->request_data;
+    if (request->path.size < 2 || request->path.data[1] != 's' || ++calls % 3 == 0)
+        return 0;
+    if (taken == NULL) {
+        *request->request_data = taken = calloc(1, sizeof *taken);
+        taken_count++;
+    }
+    buffer_append(taken, data, size);
+    return size;
+}
+
+static void on_request_abandoned(void *context, void *request_data)
+{
+    (void)context;
+    free_taken(request_data);
 }
 
 static void parse_body(struct http_span body)
@@ -75,10 +120,12 @@ static void on_request(void *context, const struct http_request *request, struct
     (void)context;
     char last = request->path.data[request->path.size - 1];
     log_request(request);
-    parse_body(request->body);
+    log_body(request);
+    if (*request->request_data == NULL && request->path.data[1] != 's')
+        parse_body(request->body);
+    free_taken(*request->request_data);
     reply->status = 200;
     reply->content_type = "text/plain";
-    buffer_append_uint(reply->body, request->body.size);
     if (last == 'h')
         reply->hold = ++last_hold;
     if (last == 'c')
@@ -131,9 +178,16 @@ static void set_up(void)
         .idle_timeout_ms = 1000000,
         .write_timeout_ms = 1000000,
         .reply_bytes_max = 500,
+        .input_bytes_max = 1 << 20,
     };
-    static const struct http_handler handler = {on_headers, on_request, on_refusal,
-                                                on_connection_end, NULL};
+    static const struct http_handler handler = {
+        .on_headers = on_headers,
+        .on_body = on_body,
+        .on_request_abandoned = on_request_abandoned,
+        .on_request = on_request,
+        .on_refusal = on_refusal,
+        .on_connection_end = on_connection_end,
+    };
     uv_loop_init(&loop);
     http_shared_init(&shared, &loop, &options, &handler);
     shared.on_connection_gone = on_connection_gone;
@@ -206,6 +260,8 @@ static void run(struct outcome *outcome, const char *data, size_t size, uint32_t
     let_go(&memory);
     if (!memory.is_closed || shared.connections != NULL)
         abort(); /* a client that has gone ends its connection */
+    if (taken_count != 0 || shared.input_bytes != 0)
+        abort(); /* and with it what there was of a request */
     keep_replies(outcome, &memory.output);
     memory_stream_release(&memory);
 }

@@ -15,6 +15,9 @@
  *     /memory       bytes the allocator has handed out
  *     /metrics      as Prometheus would see them
  *     /small        takes 10 bytes of body
+ *     /taken        takes its body as it comes: says how much came so, how much at the end, their
+ * sum /no-room      has no room for a body that does not come at once /abandoned    requests of
+ * /taken that never became whole
  *
  * SIGPIPE is left as it is: writing to a client that has gone must not raise it. */
 #include <assert.h>
@@ -35,7 +38,12 @@ static struct http_server *server;
 static uv_signal_t terminate;
 static size_t body_bytes_max = 1 << 20;
 static uint32_t grace_ms = 2000;
-static uint64_t ended;
+static uint32_t input_bytes_max = 256 << 20;
+static uint64_t ended, abandoned;
+
+struct taken {
+    uint64_t size, sum;
+};
 
 static struct later {
     char name[NAME_MAX_BYTES];
@@ -146,6 +154,47 @@ static void append_big(struct buffer *to, size_t size)
     to->size += size;
 }
 
+/* Depends on each byte and its place. */
+static void take(struct taken *taken, const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        taken->sum = taken->sum * 31 + (unsigned char)data[i];
+    taken->size += size;
+}
+
+static void say_taken(const struct http_request *request, struct http_reply *reply)
+{
+    struct taken none = {0, 0}, *taken = *request->request_data;
+    struct taken all = taken == NULL ? none : *taken;
+    uint64_t early = all.size;
+    take(&all, request->body.data, request->body.size);
+    buffer_append_format(reply->body, "%llu %llu %llu", (unsigned long long)early,
+                         (unsigned long long)request->body.size, (unsigned long long)all.sum);
+    free(taken);
+}
+
+static size_t on_body(void *context, const struct http_request *request, const char *data,
+                      size_t size)
+{
+    char behind[NAME_MAX_BYTES];
+    assert(context == &server && size != 0);
+    if (path_behind(request, "/no-room", behind) != NULL)
+        return HTTP_BODY_NO_ROOM;
+    if (path_behind(request, "/taken", behind) == NULL)
+        return 0;
+    if (*request->request_data == NULL)
+        *request->request_data = calloc(1, sizeof(struct taken));
+    take(*request->request_data, data, size);
+    return size;
+}
+
+static void on_request_abandoned(void *context, void *request_data)
+{
+    assert(context == &server && request_data != NULL);
+    abandoned++;
+    free(request_data);
+}
+
 /* False: not one of those. */
 static bool do_as_told(const struct http_request *request, struct http_reply *reply)
 {
@@ -172,6 +221,10 @@ static bool do_as_told(const struct http_request *request, struct http_reply *re
         count_request(request, reply);
     } else if (path_behind(request, "/ended", behind) != NULL) {
         buffer_append_uint(reply->body, ended);
+    } else if (path_behind(request, "/taken", behind) != NULL) {
+        say_taken(request, reply);
+    } else if (path_behind(request, "/abandoned", behind) != NULL) {
+        buffer_append_uint(reply->body, abandoned);
     } else if (path_behind(request, "/memory", behind) != NULL) {
         struct mallinfo2 info = mallinfo2();
         buffer_append_uint(reply->body, info.uordblks + info.hblkhd);
@@ -244,6 +297,7 @@ static void set_option(const char *name, uint32_t value)
         {"idle_timeout_ms", &options.idle_timeout_ms},
         {"write_timeout_ms", &options.write_timeout_ms},
         {"reply_bytes_max", &options.reply_bytes_max},
+        {"input_bytes_max", &input_bytes_max},
         {"grace_ms", &grace_ms},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -252,10 +306,7 @@ static void set_option(const char *name, uint32_t value)
             return;
         }
     }
-    if (strncmp(name, "input_bytes_max", 15) == 0)
-        options.input_bytes_max = value;
-    else
-        body_bytes_max = value;
+    body_bytes_max = value;
 }
 
 static void listen_on(const char *address)
@@ -275,13 +326,21 @@ static void listen_on(const char *address)
 
 int main(int argc, char **argv)
 {
-    static const struct http_handler handler = {on_headers, on_request, on_refusal,
-                                                on_connection_end, &server};
+    static const struct http_handler handler = {
+        .on_headers = on_headers,
+        .on_body = on_body,
+        .on_request_abandoned = on_request_abandoned,
+        .on_request = on_request,
+        .on_refusal = on_refusal,
+        .on_connection_end = on_connection_end,
+        .context = &server,
+    };
     uv_loop_t loop;
     int first_address = 1;
     for (; first_address < argc && strchr(argv[first_address], '=') != NULL; first_address++)
         set_option(argv[first_address],
                    (uint32_t)strtoul(strchr(argv[first_address], '=') + 1, NULL, 10));
+    options.input_bytes_max = input_bytes_max;
     uv_loop_init(&loop);
     int error = http_server_new(&server, &loop, &options, &handler);
     assert(error == 0);

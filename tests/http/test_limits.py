@@ -143,7 +143,7 @@ def test_ten_thousand_idle_connections_cost_little(start):
         client.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     server.wait_until_asked(lambda: server.metric("smsd_http_connections") == 1)
-    assert int(server.ask("/memory")) - before < count * 32  # given back, but for the loop's own table
+    assert int(server.ask("/memory")) - before < count * 16  # given back, but for the loop's own table
 
 
 def test_a_connection_that_is_reset_does_no_harm(start):
@@ -154,32 +154,3 @@ def test_a_connection_that_is_reset_does_no_harm(start):
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()  # resets it, in the midst of the replies
     assert server.ask("/held/0") == "held 0"
-
-
-def test_half_sent_bodies_are_bounded_for_all_clients_together(start):
-    server = start(input_bytes_max=2_000_000, body_bytes_max=1_000_000)
-    clients, refused = [], []
-    for i in range(8):
-        client = server.connect()
-        client.send(post(f"/{i}", "x" * 600_000)[:-1])
-        clients.append(client)
-    server.wait_until_asked(lambda: server.metric("smsd_http_shed_total") > 0)
-    time.sleep(0.2)
-    shed = server.metric("smsd_http_shed_total")
-    assert 4 <= shed <= 7
-    for i, client in enumerate(clients):
-        client.send_quietly("x")
-        reply = client.reply()
-        if reply.status == 200:
-            assert f"path=/{i}\n" in reply.text
-        else:
-            assert (reply.status, reply.code, reply.headers["retry-after"]) == (*BUSY, "1")
-            refused.append(client)
-    assert len(refused) == shed
-    with server.connect() as client:  # there is room again
-        client.send(post("/again", "x" * 900_000)[:-1])
-        client.wait_until_acknowledged()
-        client.send("x")
-        assert "path=/again\n" in client.reply().text
-    for client in clients:
-        client.close()

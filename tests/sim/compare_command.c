@@ -58,6 +58,8 @@ static void learn(struct model *model, struct tally *tally, struct world *world,
             model->webhook[tally->webhooks++].number = number;
         if (change->table != TABLE_CHARGE_REFUND) /* which has the charge's */
             must(number >= first && number <= effect->number_last);
+        if (change->table == TABLE_WEBHOOK) /* the command's own number is of what it makes */
+            must(number > first);
     }
     must(tally->entries == model->entries && tally->webhooks == model->webhooks);
 }

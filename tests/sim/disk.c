@@ -25,7 +25,6 @@ struct mirror {
     struct store *store; /* NULL: not opened yet */
     struct txn *txn;
     uint32_t opens_at, dies_at; /* commits; dies_at 0: never */
-    uint64_t number_last;
     /* The last commit that each batch has, by sequence. */
     uint32_t commit_of[BATCHES_REMEMBERED];
 };
@@ -110,7 +109,8 @@ static void compare_open_row(void *context, enum table table, const void *key, s
     const void *found = txn_get(mirror->txn, table, key, key_size, &size);
 
     if (found == NULL || size != value_size || (size > 0 && memcmp(found, value, size) != 0))
-        wrong("disk: a row of %s is not what it is in memory", table_infos[table].name);
+        wrong("disk: a row of %s is served, and is not what it is in memory",
+              table_infos[table].name);
 }
 
 /* As it is served: through both generations and LMDB. */
@@ -261,7 +261,6 @@ void mirror_run(struct mirror *mirror, const struct command *command, const stru
     must(memcmp(&found, wanted, sizeof found) == 0);
     must(found_effect.number_last == effect->number_last);
     must(found_effect.due_first_ms == effect->due_first_ms);
-    mirror->number_last = found_effect.number_last;
 }
 
 static void note_durable(struct mirror *mirror)
@@ -305,7 +304,7 @@ void mirror_commit(struct mirror *mirror, struct episode *episode)
         }
         return;
     }
-    world_note(mirror->txn, mirror->number_last, where->commits);
+    world_note(mirror->txn, episode->world.number_last, where->commits);
     store_commit(mirror->txn);
     mirror->txn = NULL;
     turn(mirror, episode);

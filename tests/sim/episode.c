@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "engine/due.h"
 #include "wrong.h"
 
@@ -155,6 +156,16 @@ static uint32_t run_group(struct episode *episode, const struct op *op)
 /* --- reads ---------------------------------------------------------------------------------------
  */
 
+/* Around an entry of some account's, or any time up to now. */
+static int64_t moment_of(const struct episode *episode, const struct op *op)
+{
+    const struct model *model = episode->model;
+
+    if (op->number % 2 == 0 || model->entries == 0)
+        return episode->world.now_ms - op->pick % 4000000;
+    return id_time_ms(model->entry[op->pick % model->entries].number) - op->number % 4 / 2;
+}
+
 static void look(struct episode *episode, const struct op *op)
 {
     struct model *model = episode->model;
@@ -163,8 +174,8 @@ static void look(struct episode *episode, const struct op *op)
     compare_charge(episode->world.txn, model, op_number_of_another(episode, op));
     if (model->charges > 0)
         compare_charge(episode->world.txn, model, model->charge[op->pick % model->charges].number);
-    compare_moment(episode->world.txn, model, op->account,
-                   episode->world.now_ms - (op->number % 2 == 0 ? 0 : op->pick % 4000000));
+    compare_moment(episode->world.txn, model, op->account, moment_of(episode, op));
+    compare_moment(episode->world.txn, model, op->account, episode->world.now_ms);
     world_abort(&episode->world);
 }
 

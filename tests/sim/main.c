@@ -24,7 +24,7 @@
 #include "shrink.h"
 #include "wrong.h"
 
-enum { OPS_MIN = 100, DISK_OPS = 1500 };
+enum { DISK_OPS_MAX = 1500 };
 
 struct options {
     uint64_t seed, steps, disk_steps;
@@ -34,14 +34,6 @@ struct options {
 };
 
 static struct plan plan;
-
-static void draw_plan(uint64_t seed, uint32_t episode, uint32_t count_max)
-{
-    struct draw draw;
-
-    draw_init(&draw, seed, UINT64_C(1) << 32 | episode);
-    plan_draw(&plan, seed, episode, OPS_MIN + draw_below(&draw, count_max - OPS_MIN));
-}
 
 /* --- processes -----------------------------------------------------------------------------------
  */
@@ -149,7 +141,7 @@ static void run_episodes(void *context)
 
     for (uint32_t episode = 0; where->steps < options->steps; episode++) {
         where->episode = episode;
-        draw_plan(options->seed, episode, OPS_MAX);
+        plan_draw(&plan, options->seed, episode, OPS_USUAL_MAX);
         episode_run(&plan, NULL, false);
     }
 }
@@ -171,7 +163,7 @@ static bool simulate_memory(struct options *options)
            seconds, (double)where->steps / processor_seconds());
     if (status == 0)
         return true;
-    draw_plan(options->seed, where->episode, OPS_MAX);
+    plan_draw(&plan, options->seed, where->episode, OPS_USUAL_MAX);
     explain(status);
     return false;
 }
@@ -228,7 +220,7 @@ static void keep_directory(const char *directory)
     printf("# %u commits were made, %u of them durable; what is on disk is left in %s\n",
            where->commits, where->durable, directory);
     printf("# what led there: sim --seed %llu --episode %u --ops-max %d\n",
-           (unsigned long long)where->seed, where->episode, DISK_OPS);
+           (unsigned long long)where->seed, where->episode, DISK_OPS_MAX);
 }
 
 static bool simulate_disk(struct options *options)
@@ -247,7 +239,7 @@ static bool simulate_disk(struct options *options)
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (; status == 0 && where->steps < options->disk_steps; episode++) {
         where->episode = episode;
-        draw_plan(options->seed, episode, DISK_OPS);
+        plan_draw(&plan, options->seed, episode, DISK_OPS_MAX);
         status = run_lives(directory, &kills);
     }
     printf("%s 2 - OPS-7: on disk, closed, killed and recovered, it ends in the same rows\n",
@@ -288,7 +280,7 @@ static int replay(const struct options *options)
     int status;
 
     *where = (struct where){.seed = options->seed, .episode = (uint32_t)options->episode};
-    draw_plan(options->seed, (uint32_t)options->episode, options->ops_max);
+    plan_draw(&plan, options->seed, (uint32_t)options->episode, options->ops_max);
     if (options->ops != NULL)
         keep_ops(options->ops);
     status = in_process(run_traced, &plan, false);
@@ -321,7 +313,7 @@ int main(int argc, char **argv)
     struct options options = {.seed = (uint64_t)time(NULL),
                               .steps = 1000000,
                               .disk_steps = 20000,
-                              .ops_max = OPS_MAX,
+                              .ops_max = OPS_USUAL_MAX,
                               .episode = -1};
     bool is_right = true;
 

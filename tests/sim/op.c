@@ -67,14 +67,15 @@ struct mood {
     uint32_t amounts[AMOUNT_KINDS], amounts_sum;
     uint32_t key_share; /* of 8 */
     bool is_slow;       /* time passes in larger steps */
+    bool is_vast;       /* see plan_draw */
 };
 
 static void mood_draw(struct mood *mood, struct draw *draw)
 {
     static const uint32_t factors[] = {0, 1, 1, 1, 1, 2, 4, 8};
     static const uint32_t amounts[AMOUNT_KINDS] = {
-        [AMOUNT_SMALL] = 48, [AMOUNT_ALL] = 6,    [AMOUNT_ALL_AND_ONE] = 3, [AMOUNT_HALF] = 6,
-        [AMOUNT_LARGE] = 4,  [AMOUNT_HUGEST] = 1, [AMOUNT_LEFT_OUT] = 12};
+        [AMOUNT_SMALL] = 48, [AMOUNT_ALL] = 6,   [AMOUNT_FULL] = 1,   [AMOUNT_ALL_AND_ONE] = 3,
+        [AMOUNT_HALF] = 6,   [AMOUNT_LARGE] = 4, [AMOUNT_HUGEST] = 1, [AMOUNT_LEFT_OUT] = 12};
     bool is_huge = draw_chance(draw, 10);
 
     *mood = (struct mood){.key_share = draw_below(draw, 7), .is_slow = draw_chance(draw, 4)};
@@ -87,8 +88,23 @@ static void mood_draw(struct mood *mood, struct draw *draw)
     mood->weights[OP_TOPUP] += op_weights[OP_TOPUP];
     for (int i = 0; i < AMOUNT_KINDS; i++) {
         mood->amounts[i] = amounts[i] * factors[1 + draw_below(draw, 7)];
-        if (is_huge && (i == AMOUNT_HUGEST || i == AMOUNT_ALL))
+        if (is_huge && (i == AMOUNT_HUGEST || i == AMOUNT_FULL))
             mood->amounts[i] += 300;
+        mood->amounts_sum += mood->amounts[i];
+    }
+}
+
+/* Money comes and goes in the largest amounts, and seldom anything else happens. */
+static void mood_make_vast(struct mood *mood)
+{
+    mood->is_vast = true;
+    mood->weights_sum = mood->amounts_sum = 0;
+    for (int i = 0; i < OP_COUNT; i++) {
+        mood->weights[i] = i == OP_TOPUP || i == OP_CHARGE ? 600 : op_weights[i];
+        mood->weights_sum += mood->weights[i];
+    }
+    for (int i = 0; i < AMOUNT_KINDS; i++) {
+        mood->amounts[i] = i == AMOUNT_FULL ? 200 : i == AMOUNT_HUGEST ? 20 : 1;
         mood->amounts_sum += mood->amounts[i];
     }
 }
@@ -120,20 +136,22 @@ static int64_t draw_wait(struct draw *draw, const struct mood *mood)
     return draw_chance(draw, 2) ? draw_below(draw, 4) : 0;
 }
 
-void plan_draw(struct plan *plan, uint64_t seed, uint32_t episode, uint32_t count)
+void plan_draw(struct plan *plan, uint64_t seed, uint32_t episode, uint32_t count_max)
 {
     struct draw draw;
     struct mood mood;
 
     draw_init(&draw, seed, episode);
     mood_draw(&mood, &draw);
+    if (draw_chance(&draw, 24) && count_max == OPS_USUAL_MAX)
+        mood_make_vast(&mood);
     plan->seed = seed;
     plan->episode = episode;
-    plan->count = count;
+    plan->count = mood.is_vast ? OPS_MAX : OPS_MIN + draw_below(&draw, count_max - OPS_MIN);
     plan->accounts = (uint8_t)(2 + draw_below(&draw, PLAN_ACCOUNTS_MAX - 1));
     plan->drain_max = 1 + draw_below(&draw, draw_chance(&draw, 2) ? 4 : 60);
     plan->drain_interval_ms = 1 + draw_below(&draw, 200);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < plan->count; i++) {
         struct op *op = &plan->ops[i];
         *op = (struct op){
             .type = draw_weighted(&draw, mood.weights, mood.weights_sum),

@@ -16,12 +16,13 @@ enum op_type {
 
 extern const char *const op_texts[OP_COUNT];
 
-enum { OPS_MAX = 4096, PLAN_ACCOUNTS_MAX = 10 };
+enum { OPS_MIN = 100, OPS_USUAL_MAX = 4096, OPS_MAX = 8192, PLAN_ACCOUNTS_MAX = 10 };
 
 enum amount_kind {
     AMOUNT_SMALL,       /* 1 to 200 */
     AMOUNT_ALL,         /* what is there, of whatever the command takes from */
     AMOUNT_ALL_AND_ONE, /* one more */
+    AMOUNT_FULL,        /* the same; a top-up: to the largest balance there is */
     AMOUNT_HALF,        /* of it */
     AMOUNT_LARGE,       /* up to a thousandth of the largest */
     AMOUNT_HUGEST,      /* the largest there is */
@@ -51,8 +52,9 @@ struct plan {
     struct op ops[OPS_MAX];
 };
 
-/* The plan of an episode, of `count` ops. */
-void plan_draw(struct plan *plan, uint64_t seed, uint32_t episode, uint32_t count);
+/* The plan of an episode, of up to `count_max` ops. Where that is OPS_USUAL_MAX, a few have OPS_MAX
+ * and nothing but the largest amounts, until the system accounts are at the end of their range. */
+void plan_draw(struct plan *plan, uint64_t seed, uint32_t episode, uint32_t count_max);
 
 /* xoshiro256++ (Blackman and Vigna, 2018), seeded by splitmix64. */
 struct draw {

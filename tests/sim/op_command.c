@@ -13,6 +13,7 @@ static int64_t amount_of(const struct op *op, int64_t all)
         all = 0;
     switch ((enum amount_kind)op->amount_kind) {
     case AMOUNT_ALL:
+    case AMOUNT_FULL:
         amount = all;
         break;
     case AMOUNT_ALL_AND_ONE:
@@ -224,8 +225,7 @@ static bool fill(struct episode *episode, const struct op *op, struct command *c
         set_command(op, command);
         return true;
     case OP_TOPUP:
-        if (op->amount_kind == AMOUNT_ALL &&
-            op->pick % 8 == 0) /* to the largest balance there is */
+        if (op->amount_kind == AMOUNT_FULL)
             money.amount =
                 amount_of(op, AMOUNT_MAX - episode->model->accounts[op->account].balance);
         else if (op->amount_kind == AMOUNT_ALL || op->amount_kind == AMOUNT_HALF)

@@ -83,6 +83,7 @@ static int set_up(void **state)
     (void)state;
     static const struct http_server_options options = {
         .connections_max = 10,
+        .input_bytes_max = 1 << 20,
         .header_bytes_max = 1000,
         .header_timeout_ms = 1000,
         .body_timeout_ms = 1000,

@@ -201,9 +201,75 @@ static void a_body_is_awaited_until_its_first_byte(void **state)
     assert_false(http_framing_awaits_body(&framing, head_size + 1));
 }
 
+/* What a connection does whose handler takes the body as it comes; `body` gets all of it. */
+static enum http_framing_result run_and_take(struct http_framing *framing, const char *text,
+                                             size_t size, size_t piece, struct buffer *body)
+{
+    enum http_framing_result result = HTTP_FRAMING_MORE;
+    struct buffer bytes = {0};
+    http_framing_init(framing, HEADER_BYTES_MAX);
+    for (size_t at = 0; at < size && result == HTTP_FRAMING_MORE; at += piece) {
+        buffer_append(&bytes, text + at, size - at < piece ? size - at : piece);
+        result = run(framing, bytes.data, bytes.size);
+        if (result != HTTP_FRAMING_MORE)
+            break;
+        struct http_span there = http_framing_body(framing, bytes.data);
+        size_t count = (there.size + 1) / 2; /* the rest is taken later */
+        buffer_append(body, there.data, count);
+        if (count != 0)
+            bytes.size = http_framing_take(framing, bytes.data, bytes.size, count);
+        bytes.size = http_framing_keep(framing, bytes.data, bytes.size);
+    }
+    if (result == HTTP_FRAMING_REQUEST)
+        buffer_append(body, framing->head.request.body.data, framing->head.request.body.size);
+    buffer_release(&bytes);
+    return result;
+}
+
+static void a_body_taken_in_parts_is_whole_whatever_the_cut(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        HEAD "Content-Length: 13\r\n\r\nhello, world!",
+        HEAD
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n8;x=y\r\n, world!\r\n0\r\nA: b\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        for (size_t piece = 1; piece <= strlen(texts[i]); piece++) {
+            struct http_framing framing;
+            struct buffer body = {0};
+            assert_int_equal(run_and_take(&framing, texts[i], strlen(texts[i]), piece, &body),
+                             HTTP_FRAMING_REQUEST);
+            assert_int_equal(body.size, 13);
+            assert_memory_equal(body.data, "hello, world!", 13);
+            buffer_release(&body);
+        }
+    }
+}
+
+/* A chunk of BODY_MAX bytes and one of one byte more. */
+static void what_was_taken_counts_towards_the_bodys_limit(void **state)
+{
+    (void)state;
+    struct buffer text = {0}, body = {0};
+    struct http_framing framing;
+    buffer_append_literal(&text, HEAD "Transfer-Encoding: chunked\r\n\r\n");
+    buffer_append_format(&text, "%x\r\n", BODY_MAX);
+    memset(buffer_reserve(&text, BODY_MAX), 'x', BODY_MAX);
+    text.size += BODY_MAX;
+    buffer_append_literal(&text, "\r\n1\r\nx\r\n0\r\n\r\n");
+    assert_int_equal(run_and_take(&framing, text.data, text.size, 1000, &body),
+                     HTTP_FRAMING_REFUSED);
+    assert_int_equal(framing.refusal, HTTP_REFUSAL_BODY_SIZE);
+    buffer_release(&text);
+    buffer_release(&body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_body_taken_in_parts_is_whole_whatever_the_cut),
+        cmocka_unit_test(what_was_taken_counts_towards_the_bodys_limit),
         cmocka_unit_test(a_request_ends_with_the_last_byte_of_its_body),
         cmocka_unit_test(chunks_are_joined_and_what_is_behind_stays),
         cmocka_unit_test(the_size_of_the_pieces_does_not_matter),

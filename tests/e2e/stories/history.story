@@ -47,3 +47,30 @@ entries  A  -> amount=-20,-30,100 balance=50,70,100
 # BILL-11: an account without entries has an empty history.
 open     A
 entries  A  -> rows=0 next=null
+
+# BILL-11: the balance at a past moment.
+topup       A 100  -> created_at=$t1
+advance     1h
+charge      A 30   -> created_at=$t2
+advance     1h
+topup       A 5    -> created_at=$t3
+balance-at  A at=$t1                        -> account=A balance=100 at=$t1
+balance-at  A at=$t2                        -> balance=70
+balance-at  A at=$t3                        -> balance=75
+balance-at  A                               -> balance=75
+balance-at  A at=2000-01-01T00:00:00.000Z   -> balance=0
+balance-at  A at=2999-01-01T00:00:00.000Z   -> balance=75
+balance-at  B at=$t1                        -> account_not_found
+kill
+restart
+balance-at  A at=$t2                        -> balance=70
+
+# BILL-11: what is queued and held is part of a past balance.
+restart     charges_drain_interval_ms=60000
+topup       A 100
+hold        A 10
+queue       A 30   -> created_at=$t1
+balance-at  A at=$t1  -> balance=100
+advance     1m
+balance-at  A at=$t1  -> balance=100
+balance-at  A         -> balance=70
