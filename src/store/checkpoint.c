@@ -65,6 +65,7 @@ static void write_it(struct checkpoint *checkpoint)
 {
     const struct overlay *overlay = checkpoint->overlay;
     const struct journal_position position = checkpoint->position;
+    struct tree_index *index = NULL;
     struct buffer why;
 
     pthread_mutex_unlock(&checkpoint->mutex);
@@ -74,6 +75,7 @@ static void write_it(struct checkpoint *checkpoint)
         metric_add(METRIC_CHECKPOINTS, 1);
         metric_observe(METRIC_CHECKPOINT_DURATION, clock_monotonic_ns() - checkpoint->frozen_ns);
         scans_offer(&checkpoint->store->scans, overlay->number);
+        index = tree_index_new(checkpoint->store->tree, checkpoint->store->reader);
     } else if (!checkpoint->stops) {
         metric_add(METRIC_CHECKPOINT_FAILURES, 1);
         buffer_append(&why, "", 1);
@@ -82,6 +84,7 @@ static void write_it(struct checkpoint *checkpoint)
     buffer_release(&why);
     pthread_mutex_lock(&checkpoint->mutex);
     checkpoint->error = error;
+    checkpoint->index = index;
     checkpoint->failures = error == 0 ? 0 : checkpoint->failures + 1;
     checkpoint->is_done = error == 0;
     pthread_cond_broadcast(&checkpoint->changed);
@@ -104,9 +107,12 @@ static void back_off(struct checkpoint *checkpoint)
 static void free_retired(struct checkpoint *checkpoint)
 {
     struct overlay *retired = checkpoint->retired;
+    struct tree_index *index = checkpoint->retired_index;
     checkpoint->retired = NULL;
+    checkpoint->retired_index = NULL;
     pthread_mutex_unlock(&checkpoint->mutex);
     overlay_free(retired);
+    tree_index_free(index);
     pthread_mutex_lock(&checkpoint->mutex);
 }
 
@@ -164,6 +170,7 @@ void checkpoint_stop(struct checkpoint *checkpoint)
     pthread_mutex_destroy(&checkpoint->mutex);
     pthread_cond_destroy(&checkpoint->wakes);
     pthread_cond_destroy(&checkpoint->changed);
+    tree_index_free(checkpoint->index);
     checkpoint->runs = false;
 }
 
@@ -194,27 +201,34 @@ void checkpoint_note_durable(struct checkpoint *checkpoint, const struct journal
     pthread_mutex_unlock(&checkpoint->mutex);
 }
 
-bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position)
+bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position,
+                     struct tree_index **index)
 {
     pthread_mutex_lock(&checkpoint->mutex);
     bool is_done = checkpoint->overlay != NULL && checkpoint->is_done;
     if (is_done) {
         checkpoint->overlay = NULL;
         *position = checkpoint->position;
+        *index = checkpoint->index;
+        checkpoint->index = NULL;
     }
     pthread_mutex_unlock(&checkpoint->mutex);
     return is_done;
 }
 
-void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay)
+void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay,
+                       struct tree_index *index)
 {
     pthread_mutex_lock(&checkpoint->mutex);
-    struct overlay *before =
-        checkpoint->retired; /* not freed yet: rare, as one takes seconds to fill */
+    /* Not freed yet: rare, as a generation takes seconds to fill. */
+    struct overlay *before = checkpoint->retired;
+    struct tree_index *index_before = checkpoint->retired_index;
     checkpoint->retired = overlay;
+    checkpoint->retired_index = index;
     pthread_cond_signal(&checkpoint->wakes);
     pthread_mutex_unlock(&checkpoint->mutex);
     overlay_free(before);
+    tree_index_free(index_before);
 }
 
 int checkpoint_wait(struct checkpoint *checkpoint)

@@ -248,21 +248,30 @@ void store_freeze(struct store *store)
     checkpoint_note_durable(&store->checkpoint, &position);
 }
 
-bool store_adopt(struct store *store)
+bool store_adopt(struct store *store, struct journal_position *position)
+{
+    struct tree_index *index = NULL;
+    if (store->frozen == NULL || !checkpoint_take(&store->checkpoint, position, &index))
+        return false;
+    struct tree_index *before = tree_reader_use(store->reader, NULL);
+    tree_reader_renew(store->reader);
+    tree_index_free(tree_reader_use(store->reader, index)); /* one that cannot be used */
+    checkpoint_retire(&store->checkpoint, store->frozen, before);
+    store->frozen = NULL;
+    return true;
+}
+
+static void adopt_and_release(struct store *store)
 {
     struct journal_position position;
-    if (store->frozen == NULL || !checkpoint_take(&store->checkpoint, &position))
-        return false;
-    tree_reader_renew(store->reader);
-    checkpoint_retire(&store->checkpoint, store->frozen);
-    store->frozen = NULL;
+    if (!store_adopt(store, &position))
+        return;
     crash_point("checkpoint.before_release");
     store->journal->ops->release(store->journal, &position);
     if (store->submitted == store_durable(store)) {
         give_back_payload(&store->payloads[0], 0);
         give_back_payload(&store->payloads[1], 0);
     }
-    return true;
 }
 
 void store_request_checkpoint(struct store *store)
@@ -291,7 +300,7 @@ int store_tick(struct store *store, uint64_t now_ns)
         show_metrics(store);
         return -1;
     }
-    store_adopt(store);
+    adopt_and_release(store);
     if (store->live->rows > 0 && store->live_since_ns == 0)
         store->live_since_ns = now_ns;
     if (store->frozen == NULL && wants_freeze(store, now_ns)) {
@@ -316,13 +325,13 @@ static void write_last_checkpoint(struct store *store)
     if (store->frozen != NULL) {
         if (checkpoint_wait(&store->checkpoint) != 0)
             return;
-        store_adopt(store);
+        adopt_and_release(store);
     }
     if (store->live->rows == 0)
         return;
     store_freeze(store);
     if (checkpoint_wait(&store->checkpoint) == 0)
-        store_adopt(store);
+        adopt_and_release(store);
 }
 
 void store_close(struct store *store, bool checkpoint)
