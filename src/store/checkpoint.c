@@ -84,7 +84,10 @@ static void write_it(struct checkpoint *checkpoint)
     buffer_release(&why);
     pthread_mutex_lock(&checkpoint->mutex);
     checkpoint->error = error;
-    checkpoint->index = index;
+    if (error == 0) {
+        tree_index_free(checkpoint->index);
+        checkpoint->index = index;
+    }
     checkpoint->failures = error == 0 ? 0 : checkpoint->failures + 1;
     checkpoint->is_done = error == 0;
     pthread_cond_broadcast(&checkpoint->changed);
@@ -116,6 +119,19 @@ static void free_retired(struct checkpoint *checkpoint)
     pthread_mutex_lock(&checkpoint->mutex);
 }
 
+static void make_index(struct checkpoint *checkpoint)
+{
+    struct store *store = checkpoint->store;
+    checkpoint->index_wanted = false;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    struct tree_index *index = tree_index_new(store->tree, store->reader);
+    pthread_mutex_lock(&checkpoint->mutex);
+    tree_index_free(checkpoint->index);
+    checkpoint->index = index;
+    if (store->options.on_wake != NULL)
+        store->options.on_wake(store->options.context);
+}
+
 static void *run(void *context)
 {
     struct checkpoint *checkpoint = context;
@@ -124,6 +140,8 @@ static void *run(void *context)
     while (!checkpoint->stops) {
         if (checkpoint->retired != NULL) {
             free_retired(checkpoint);
+        } else if (checkpoint->index_wanted) {
+            make_index(checkpoint);
         } else if (checkpoint->overlay != NULL && checkpoint->has_position &&
                    !checkpoint->is_done) {
             write_it(checkpoint);
@@ -214,6 +232,25 @@ bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *pos
     }
     pthread_mutex_unlock(&checkpoint->mutex);
     return is_done;
+}
+
+void checkpoint_want_index(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    checkpoint->index_wanted = true;
+    pthread_cond_signal(&checkpoint->wakes);
+    pthread_mutex_unlock(&checkpoint->mutex);
+}
+
+struct tree_index *checkpoint_take_index(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    /* That of a checkpoint is taken with it. */
+    struct tree_index *index = checkpoint->overlay == NULL ? checkpoint->index : NULL;
+    if (index != NULL)
+        checkpoint->index = NULL;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return index;
 }
 
 void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay,

@@ -33,9 +33,10 @@ struct checkpoint {
     struct journal_position position;
     uint64_t frozen_ns;
     bool is_done;
-    unsigned failures;        /* of this one, in a row */
-    int error;                /* the last one's */
-    struct tree_index *index; /* of what was written; taken with it */
+    unsigned failures; /* of this one, in a row */
+    int error;         /* the last one's */
+    bool index_wanted;
+    struct tree_index *index; /* of what was written, taken with it; or what was wanted */
     struct overlay *retired;  /* to be freed */
     struct tree_index *retired_index;
 };
@@ -54,6 +55,10 @@ void checkpoint_note_durable(struct checkpoint *checkpoint,
  * `index` (or NULL) the caller's. */
 bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position,
                      struct tree_index **index);
+/* Asks for an index of what LMDB holds, as it is then. on_wake says that it is ready. */
+void checkpoint_want_index(struct checkpoint *checkpoint);
+/* NULL: none was asked for, or it is not ready. */
+struct tree_index *checkpoint_take_index(struct checkpoint *checkpoint);
 /* Gives a generation, and an index, that nobody reads any more to the thread to free. */
 void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay,
                        struct tree_index *index);

@@ -255,6 +255,7 @@ bool store_adopt(struct store *store, struct journal_position *position)
         return false;
     struct tree_index *before = tree_reader_use(store->reader, NULL);
     tree_reader_renew(store->reader);
+    store->index_wanted = false;
     tree_index_free(tree_reader_use(store->reader, index)); /* one that cannot be used */
     checkpoint_retire(&store->checkpoint, store->frozen, before);
     store->frozen = NULL;
@@ -293,6 +294,23 @@ static bool wants_freeze(const struct store *store, uint64_t now_ns)
            store->journal->ops->room(store->journal) != JOURNAL_HAS_ROOM;
 }
 
+/* One made for the tables that are looked up in, without waiting for a checkpoint. */
+static void adopt_index(struct store *store)
+{
+    if (!tree_reader_wants_index(store->reader))
+        return;
+    if (!store->index_wanted) {
+        store->index_wanted = true;
+        checkpoint_want_index(&store->checkpoint);
+        return;
+    }
+    struct tree_index *index = checkpoint_take_index(&store->checkpoint);
+    if (index == NULL)
+        return;
+    store->index_wanted = false;
+    tree_index_free(tree_reader_use(store->reader, index));
+}
+
 int store_tick(struct store *store, uint64_t now_ns)
 {
     assert(!store->txn.is_open);
@@ -309,6 +327,8 @@ int store_tick(struct store *store, uint64_t now_ns)
         else
             store->freeze_wanted = true; /* with the next submit */
     }
+    if (store->frozen == NULL)
+        adopt_index(store);
     show_metrics(store);
     if (store->frozen != NULL || store->freeze_wanted || store->live->rows == 0)
         return -1;

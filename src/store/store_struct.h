@@ -86,6 +86,7 @@ struct store {
     bool freeze_wanted;          /* at the next submit */
     uint64_t live_journal_bytes; /* handed to the journal since the live generation began */
     uint64_t live_since_ns;      /* when a tick first saw a change in it; 0: none yet */
+    bool index_wanted;           /* asked for, not there yet */
     struct scans scans;
 };
 

@@ -35,7 +35,8 @@ struct tree_index {
 struct tree_reader {
     struct tree *tree;
     MDB_txn *txn;
-    struct tree_index *index;                            /* of the same commit; or NULL */
+    struct tree_index *index; /* of the same commit; or NULL */
+    bool wants_index;         /* for a table that has none; asked for once a commit */
     atomic_uint_fast32_t look_ups[TABLE_NUMBER_MAX + 1]; /* since the last index was made */
 };
 
@@ -251,6 +252,7 @@ struct tree_index *tree_reader_use(struct tree_reader *reader, struct tree_index
     if (index != NULL && index->commit != mdb_txn_id(reader->txn))
         return index; /* of another commit; cannot be used */
     reader->index = index;
+    reader->wants_index = false;
     return before;
 }
 
@@ -280,8 +282,15 @@ static void count_look_up(struct tree_reader *reader, enum table table)
     atomic_uint_fast32_t *count = &reader->look_ups[table];
     /* One thread looks up, another reads and resets it now and then: no need of a locked addition.
      */
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    uint_fast32_t look_ups = atomic_load_explicit(count, memory_order_relaxed) + 1;
+    atomic_store_explicit(count, look_ups, memory_order_relaxed);
+    if (look_ups == LOOK_UPS_MIN && reader->index == NULL)
+        reader->wants_index = true;
+}
+
+bool tree_reader_wants_index(const struct tree_reader *reader)
+{
+    return reader->wants_index;
 }
 
 /* In builds for tests, LMDB must say the same. */

@@ -36,6 +36,8 @@ struct tree_index;
  * thread but the writer's must keep from committing meanwhile. NULL if there is nothing to gain. */
 struct tree_index *tree_index_new(struct tree *tree, struct tree_reader *reader);
 void tree_index_free(struct tree_index *index);
+/* Rows were looked up in tables that have no index yet, often enough. */
+bool tree_reader_wants_index(const struct tree_reader *reader);
 /* Used from here on, if it was made of the commit that the reader is at; returns the one used
  * before. */
 struct tree_index *tree_reader_use(struct tree_reader *reader, struct tree_index *index);
