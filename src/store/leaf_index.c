@@ -142,6 +142,11 @@ static bool find_shared(struct leaf_index *index)
     return true;
 }
 
+static size_t filled_up(size_t size)
+{
+    return (size + FANOUT - 1) / FANOUT * FANOUT;
+}
+
 static bool fill_levels(struct leaf_index *index)
 {
     index->levels[0][0] = 0;
@@ -153,9 +158,13 @@ static bool fill_levels(struct leaf_index *index)
         if (index->levels[0][i] < index->levels[0][i - 1])
             return false;
     }
-    for (unsigned level = 1; level < index->level_count; level++)
-        for (size_t i = 0; i < index->level_sizes[level]; i++)
-            index->levels[level][i] = index->levels[level - 1][i * FANOUT];
+    for (unsigned level = 0; level < index->level_count; level++) {
+        uint64_t *heads = index->levels[level];
+        for (size_t i = 0; level > 0 && i < index->level_sizes[level]; i++)
+            heads[i] = index->levels[level - 1][i * FANOUT];
+        for (size_t i = index->level_sizes[level]; i < filled_up(index->level_sizes[level]); i++)
+            heads[i] = UINT64_MAX;
+    }
     return true;
 }
 
@@ -164,7 +173,7 @@ static bool allocate(struct leaf_index *index, size_t leaves)
     size_t heads = 0, size = leaves;
     while (index->level_count < LEAF_INDEX_LEVELS_MAX) {
         index->level_sizes[index->level_count++] = size;
-        heads += size;
+        heads += filled_up(size);
         if (size <= FANOUT)
             break;
         size = (size + FANOUT - 1) / FANOUT;
@@ -180,7 +189,7 @@ static bool allocate(struct leaf_index *index, size_t leaves)
     madvise(memory, index->mapped_bytes, MADV_HUGEPAGE); /* it is searched at random */
     index->levels[0] = (uint64_t *)(void *)memory;
     for (unsigned level = 1; level < index->level_count; level++)
-        index->levels[level] = index->levels[level - 1] + index->level_sizes[level - 1];
+        index->levels[level] = index->levels[level - 1] + filled_up(index->level_sizes[level - 1]);
     index->leaves = (uint32_t *)(void *)(index->levels[0] + heads);
     index->divider_pages = index->leaves + leaves;
     index->divider_places = (uint16_t *)(void *)(index->divider_pages + leaves);
@@ -214,20 +223,29 @@ void leaf_index_free(struct leaf_index *index)
 
 /* Finding */
 
+/* How many of sixteen ascending heads are not above `head`; without branches, which would be
+ * guessed wrong. */
+static size_t count_not_above(const uint64_t heads[FANOUT], uint64_t head)
+{
+    size_t count = 0;
+    count += heads[count + 7] <= head ? 8 : 0;
+    count += heads[count + 3] <= head ? 4 : 0;
+    count += heads[count + 1] <= head ? 2 : 0;
+    count += heads[count] <= head ? 1 : 0;
+    return count + (heads[count] <= head ? 1 : 0);
+}
+
 /* The last leaf whose head is not above `head`: from the top, sixteen heads (two cache lines) a
  * level. */
 static size_t search_heads(const struct leaf_index *index, uint64_t head)
 {
     size_t at = 0;
     for (unsigned level = index->level_count; level-- > 0;) {
-        const uint64_t *heads = index->levels[level];
-        size_t begin = at * FANOUT, end = begin + FANOUT;
-        if (end > index->level_sizes[level])
-            end = index->level_sizes[level];
-        size_t not_above = 0;
-        for (size_t i = begin; i < end; i++)
-            not_above += heads[i] <= head;
+        size_t begin = at * FANOUT;
+        size_t not_above = count_not_above(index->levels[level] + begin, head);
         at = begin + (not_above > 0 ? not_above - 1 : 0);
+        if (at >= index->level_sizes[level])
+            at = index->level_sizes[level] - 1; /* in what fills up the last sixteen */
     }
     return at;
 }
