@@ -37,6 +37,17 @@ def test_connections_beyond_the_limit_are_told_to_come_back(start):
         client.close()
 
 
+def test_who_is_turned_away_may_finish_its_request_before_it_reads(start):
+    server = start(connections_max=1)
+    with server.connect() as first, server.connect() as client:
+        first.send(get())
+        assert first.reply().status == 200
+        for _ in range(5):  # would fail on a connection that was just closed
+            client.send(post("/a", "x" * 1000))
+            time.sleep(0.02)
+        assert client.reply().status == 503
+
+
 def test_those_turned_away_do_not_take_the_places_of_others(start):
     server = start(connections_max=2)
     first = server.connect()
