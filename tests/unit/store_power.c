@@ -12,9 +12,9 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "../power/disk.c"
-#include "../power/record.c"
-#include "../power/workload.c"
+#include "../power/disk.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "../power/record.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "../power/workload.c" /* NOLINT(bugprone-suspicious-include) */
 
 enum {
     BATCHES = 160,
