@@ -82,23 +82,25 @@ static int change(struct tree *tree, enum table table, const char *key_text, con
 int main(int argc, char **argv)
 {
     char rows[PATH_BYTES_MAX];
+    enum table table;
     struct tree *tree;
     struct buffer why;
     int status = 2;
 
     if (argc < 4 || snprintf(rows, sizeof rows, "%s/rows", argv[1]) >= (int)sizeof rows)
         return status;
+    table = (enum table)strtoul(argv[3], NULL, 10);
     buffer_init(&why);
     if (tree_open(&tree, rows, (size_t)1 << 32, false, &why) != 0) {
         fprintf(stderr, "%.*s\n", (int)why.size, why.data);
         return 1;
     }
     if (strcmp(argv[2], "list") == 0)
-        status = list(tree, (enum table)atoi(argv[3]));
+        status = list(tree, table);
     else if (strcmp(argv[2], "put") == 0 && argc == 6)
-        status = change(tree, (enum table)atoi(argv[3]), argv[4], argv[5]);
+        status = change(tree, table, argv[4], argv[5]);
     else if (strcmp(argv[2], "delete") == 0 && argc == 5)
-        status = change(tree, (enum table)atoi(argv[3]), argv[4], NULL);
+        status = change(tree, table, argv[4], NULL);
     tree_close(tree);
     buffer_release(&why);
     return status;
