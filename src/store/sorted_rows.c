@@ -1,9 +1,7 @@
 /* Sorting the rows of a generation. Ordered tables are: their skip list is walked. The others are
  * taken in the order they came and sorted by radix on eight bytes of the key, those behind what all
- * keys of the table share
- * ("user-000…" would sort nothing), then the few runs of equal heads by the whole key. Measured on
- * a million keys of 16 bytes: 75 ms, against 330 ms for qsort by whole keys, which misses the cache
- * at each compare. */
+ * keys of the table share ("user-000…" would sort nothing), then the few runs of equal heads by the
+ * whole key: qsort by whole keys misses the cache at each compare. */
 #include "store/sorted_rows.h"
 
 #include <errno.h>
