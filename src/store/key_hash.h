@@ -1,8 +1,8 @@
 /* The hash of (table, key) that finds a row in memory. Four to seven of them are made per charge,
  * so it is a multiply folded onto itself (the construction of wyhash) and not SipHash, which does
- * several times the work for so short a key. The seed is random per process, so an outsider cannot prepare
- * keys that meet in one slot; it protects a table in memory only, nothing that is written down
- * depends on it. */
+ * several times the work for so short a key. The seed is random per process, so an outsider cannot
+ * prepare keys that meet in one slot; it protects a table in memory only, nothing that is written
+ * down depends on it. */
 #ifndef SMSD_STORE_KEY_HASH_H
 #define SMSD_STORE_KEY_HASH_H
 
