@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "engine/due.h"
 #include "engine/engine.h"
 #include "store/store.h"
 
@@ -54,6 +55,8 @@ void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), v
  * (INT64_MAX: nothing). */
 void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context), void *context);
 void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms);
+/* The first row of TABLE_DUE; false: there is none. */
+bool pipeline_first_due(struct pipeline *pipeline, struct due *due);
 
 /* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns
  * the hold for what was seen. Nothing may be run in between. */
