@@ -1,5 +1,6 @@
 /* Runs what the due index says is due, in slices of a millisecond, until nothing is. A row goes
- * with the command it asks for, in one commit: nothing is run twice, and nothing is forgotten. */
+ * with the command it asks for, in one commit: nothing is run twice, and nothing is forgotten. When
+ * a great many are due it waits before memory is full, so that requests still find room. */
 #include <assert.h>
 
 #include "base/clock.h"
@@ -17,6 +18,10 @@ static void run_slice(struct job *job)
     while (!job->is_stopped) {
         struct command command;
         struct result result;
+        if (!pipeline_has_room(job->pipeline)) {
+            job_continue(job, RETRY_MS, run_slice);
+            return;
+        }
         if (!pipeline_first_due(job->pipeline, &due) || due.due_ms > pipeline_now_ms(job->pipeline))
             break;
         due_command(&due, &command);

@@ -21,6 +21,8 @@ struct scan {
     struct scan *next;
 };
 
+enum { PRESSED_FULLNESS = 750 }; /* of 1000: where work that can wait does */
+
 /* Work that goes on in a later turn. */
 struct continuation {
     void (*next)(void *context);
@@ -349,6 +351,15 @@ enum outcome pipeline_admits(const struct pipeline *pipeline)
     }
     assert(!"an admission that store.h does not name");
     return OUTCOME_INTERNAL;
+}
+
+bool pipeline_has_room(struct pipeline *pipeline)
+{
+    bool has_room = store_fullness(pipeline->store) < PRESSED_FULLNESS;
+
+    if (!has_room)
+        store_request_checkpoint(pipeline->store);
+    return has_room;
 }
 
 static void run(struct pipeline *pipeline, struct txn *txn, struct command *command,

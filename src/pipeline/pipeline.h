@@ -37,6 +37,10 @@ void pipeline_free(struct pipeline *pipeline);
 /* Ask before running anything that writes: OUTCOME_OK, _OVERLOADED or _STORAGE_FULL. */
 enum outcome pipeline_admits(const struct pipeline *pipeline);
 
+/* For work that can wait. False: it should, so that others find room in memory; a checkpoint, which
+ * makes some, is then asked for. */
+bool pipeline_has_room(struct pipeline *pipeline);
+
 /* Runs a command: the caller has filled everything but `number` and `now_ms`. Returns the hold for
  * its reply. A command that is not admitted gets that outcome and changes nothing. */
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result);
