@@ -335,8 +335,12 @@ void api_packet_grab(struct call *call)
         return;
     grab->user = text_of(body.user);
     grab->is_open = body.open;
-    if (is_limited(call, grab->user) || is_turned_away(call, grab->packet, grab->user) ||
-        !call_run(call, &command, &result))
+    if (is_limited(call, grab->user))
+        return;
+    /* Under a key, the first answer is the one to give. */
+    if (!call->has_idempotency_key && is_turned_away(call, grab->packet, grab->user))
+        return;
+    if (!call_run(call, &command, &result))
         return;
     note_grab(call, grab->packet, grab->user, &result, result.of.grab.is_new);
     write_grab(call, grab->packet, grab->user, &result.of.grab);

@@ -10,7 +10,6 @@ enum { DUE_KEY_SIZE = 17 };
 
 static void key_write(char key[DUE_KEY_SIZE], int64_t due_ms, enum due_kind kind, uint64_t number)
 {
-    assert(due_ms > 0);
     bytes_put_u64_be(key, (uint64_t)due_ms);
     key[8] = (char)kind;
     bytes_put_u64_be(key + 9, number);
@@ -20,6 +19,7 @@ void due_put(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t
 {
     char key[DUE_KEY_SIZE];
 
+    assert(due_ms > 0);
     key_write(key, due_ms, kind, number);
     txn_put(engine->txn, TABLE_DUE, key, sizeof key, "", 0);
     if (due_ms < engine->due_first_ms)
@@ -45,11 +45,15 @@ bool due_is_there(struct txn *txn, int64_t due_ms, enum due_kind kind, uint64_t 
     return txn_get(txn, TABLE_DUE, key, sizeof key, &size) != NULL;
 }
 
-bool due_first(struct txn *txn, struct due *due)
+bool due_first(struct txn *txn, const struct due *from, struct due *due)
 {
-    struct txn_walk *walk = txn_walk(txn, TABLE_DUE, WALK_UP, NULL, 0);
-    bool is_there = txn_walk_next(walk);
+    char first[DUE_KEY_SIZE];
+    struct txn_walk *walk;
+    bool is_there;
 
+    key_write(first, from->due_ms, from->kind, from->number);
+    walk = txn_walk(txn, TABLE_DUE, WALK_UP, first, sizeof first);
+    is_there = txn_walk_next(walk);
     if (is_there) {
         const char *key = walk->key;
         assert(walk->key_size == DUE_KEY_SIZE);

@@ -1,5 +1,6 @@
 /* Runs what the due index says is due, in slices of a millisecond, until nothing is. A row goes
- * with the command it asks for, in one commit: nothing is run twice, and nothing is forgotten. */
+ * with the command it asks for, in one commit: nothing is run twice, and nothing is forgotten. When
+ * a great many are due it waits before memory is full, so that requests still find room. */
 #include <assert.h>
 
 #include "base/clock.h"
@@ -9,15 +10,6 @@
 
 enum { SLICE_NS = 1000000, RETRY_MS = 100 };
 
-static bool find_first(struct job *job, struct due *due)
-{
-    struct txn *txn = pipeline_read_begin(job->pipeline);
-    bool is_there = due_first(txn, due);
-
-    pipeline_read_end(job->pipeline, txn);
-    return is_there;
-}
-
 static void run_slice(struct job *job)
 {
     uint64_t end_ns = clock_monotonic_ns() + SLICE_NS;
@@ -26,7 +18,11 @@ static void run_slice(struct job *job)
     while (!job->is_stopped) {
         struct command command;
         struct result result;
-        if (!find_first(job, &due) || due.due_ms > pipeline_now_ms(job->pipeline))
+        if (!pipeline_has_room(job->pipeline)) {
+            job_continue(job, RETRY_MS, run_slice);
+            return;
+        }
+        if (!pipeline_first_due(job->pipeline, &due) || due.due_ms > pipeline_now_ms(job->pipeline))
             break;
         due_command(&due, &command);
         pipeline_run(job->pipeline, &command, &result);
@@ -42,7 +38,8 @@ static void run_slice(struct job *job)
         }
     }
     if (!job->is_stopped)
-        pipeline_wait_due(job->pipeline, find_first(job, &due) ? due.due_ms : INT64_MAX);
+        pipeline_wait_due(job->pipeline,
+                          pipeline_first_due(job->pipeline, &due) ? due.due_ms : INT64_MAX);
     job_finish(job, 0, false);
 }
 

@@ -11,7 +11,11 @@ struct waiter;
 struct job {
     struct jobs *jobs;
     struct pipeline *pipeline;
-    uv_timer_t slice; /* for a run that goes on in a later turn */
+    /* For a run that goes on in a later turn: in the next one, or after some time. The next turn is
+     * not a timer's affair: one set to "at once" by its own callback runs again before the loop
+     * looks at anything else (libuv 1.44). */
+    uv_idle_t turn;
+    uv_timer_t slice;
     struct job_status status;
     struct waiter *waiters;
     void (*next)(struct job *job); /* what job_continue asked for */

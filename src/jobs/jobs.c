@@ -125,15 +125,25 @@ void job_finish(struct job *job, uint64_t done, bool is_failed)
 static void on_slice(uv_timer_t *timer)
 {
     struct job *job = timer->data;
-    void (*next)(struct job *) = job->next;
 
-    next(job);
+    job->next(job);
+}
+
+static void on_turn(uv_idle_t *idle)
+{
+    struct job *job = idle->data;
+
+    uv_idle_stop(idle);
+    job->next(job);
 }
 
 void job_continue(struct job *job, uint64_t after_ms, void (*next)(struct job *job))
 {
     job->next = next;
-    uv_timer_start(&job->slice, on_slice, after_ms, 0);
+    if (after_ms == 0)
+        uv_idle_start(&job->turn, on_turn);
+    else
+        uv_timer_start(&job->slice, on_slice, after_ms, 0);
 }
 
 static void on_one_done(void *context)
@@ -205,6 +215,9 @@ struct jobs *jobs_new(struct pipeline *pipeline, uv_loop_t *loop)
                                        .description = infos[i].description,
                                        .interval_ms = infos[i].interval_ms,
                                        .next_run_ms = now_ms + infos[i].interval_ms}};
+        uv_idle_init(loop, &job->turn);
+        uv_unref((uv_handle_t *)&job->turn);
+        job->turn.data = job;
         uv_timer_init(loop, &job->slice);
         uv_unref((uv_handle_t *)&job->slice);
         job->slice.data = job;
@@ -221,9 +234,11 @@ void jobs_stop(struct jobs *jobs)
     uv_close((uv_handle_t *)&jobs->timer, NULL);
     for (int i = 0; i < JOB_COUNT; i++) {
         struct job *job = &jobs->items[i];
-        bool is_waiting = uv_is_active((uv_handle_t *)&job->slice);
+        bool is_waiting =
+            uv_is_active((uv_handle_t *)&job->slice) || uv_is_active((uv_handle_t *)&job->turn);
         job->is_stopped = true;
         uv_close((uv_handle_t *)&job->slice, NULL);
+        uv_close((uv_handle_t *)&job->turn, NULL);
         if (is_waiting)
             job->next(job); /* sees is_stopped and finishes */
     }

@@ -1,88 +1,121 @@
-/* The safety net under the due index (PKT-10): walks the packets past their time that are not done
- * with, and puts those back into the index that it has lost. There are none, unless smsd has a
- * fault: each counts, in `done` of /v1/jobs and in a metric. Those whose row is there are the due
- * job's, which may be working through many. */
+/* The safety net under the due index (PKT-10): looks, off the loop, at the packets past their time
+ * that are not done with, and puts those back into the index that it has lost. There are none,
+ * unless smsd has a fault: each counts, in `done` of /v1/jobs and in a metric. Those whose row is
+ * there are the due job's, which may be working through many. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/bytes.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "engine/packet.h"
 #include "jobs/job.h"
 #include "pipeline/pipeline.h"
 
-enum { SLICE_PACKETS = 256, KEY_SIZE = 16 };
+enum {
+    PACKETS_MAX = 1 << 20, /* 8 MiB; what is beyond waits for the next run */
+    SLICE_PACKETS = 256,
+    SCAN_IS_DONE = 1, /* ends the scan: the rest is not yet due */
+};
 
 struct sweep {
-    char from[KEY_SIZE]; /* expiry and number of the packet to go on with */
+    struct job *job;
     int64_t now_ms;
+    uint64_t *packets;
+    size_t count, looked_at;
     uint64_t done;
 };
 
-/* Looks at some packets; false: there are no more. `*lost` is one to put back, 0: none of them. */
-static bool look(struct job *job, struct sweep *sweep, uint64_t *lost)
+/* Keys are expiry and number; the first not yet expired is the end. On the scan's thread. */
+static int on_row(void *context, enum table table, const void *key, size_t key_size,
+                  const void *value, size_t value_size)
 {
-    struct txn *txn = pipeline_read_begin(job->pipeline);
-    struct txn_walk *walk =
-        txn_walk(txn, TABLE_PACKET_UNFINISHED, WALK_UP, sweep->from, sizeof sweep->from);
-    bool has_more = true;
+    struct sweep *sweep = context;
 
-    *lost = 0;
-    for (int i = 0; i < SLICE_PACKETS && *lost == 0 && has_more; i++) {
-        has_more = txn_walk_next(walk) && (int64_t)bytes_get_u64_be(walk->key) <= sweep->now_ms;
-        if (has_more) {
-            uint64_t number = bytes_get_u64_be((const char *)walk->key + 8);
-            memcpy(sweep->from, walk->key, sizeof sweep->from);
-            bytes_put_u64_be(sweep->from + 8, number + 1);
-            if (packet_is_forgotten(txn, number, sweep->now_ms))
-                *lost = number;
-        }
-    }
-    txn_walk_end(walk);
-    pipeline_read_end(job->pipeline, txn);
-    return has_more;
+    (void)table, (void)value, (void)value_size;
+    assert(key_size == 16);
+    if (sweep->count == PACKETS_MAX || (int64_t)bytes_get_u64_be(key) > sweep->now_ms)
+        return SCAN_IS_DONE;
+    sweep->packets[sweep->count++] = bytes_get_u64_be((const char *)key + 8);
+    return 0;
 }
 
-static void put_back(struct job *job, struct sweep *sweep, uint64_t number)
+static void finish(struct sweep *sweep, bool is_failed)
 {
-    struct command command = {.type = COMMAND_PACKET_SWEEP, .of.packet_sweep.packet = number};
+    struct job *job = sweep->job;
+    uint64_t done = sweep->done;
+
+    free(sweep->packets);
+    free(sweep);
+    job->run = NULL;
+    job_finish(job, done, is_failed);
+}
+
+static void put_back(struct sweep *sweep, uint64_t packet)
+{
+    struct command command = {.type = COMMAND_PACKET_SWEEP, .of.packet_sweep.packet = packet};
     struct result result;
 
-    pipeline_run(job->pipeline, &command, &result);
+    pipeline_run(sweep->job->pipeline, &command, &result);
     if (result.outcome != OUTCOME_OK)
         return; /* nothing is admitted now: the next run finds it again */
     sweep->done++;
     metric_add(METRIC_PACKETS_SWEPT, 1);
-    log_event(LOG_ERROR, "packet_lost_by_due_index", LOG_NUMBER("packet", number));
+    log_event(LOG_ERROR, "packet_lost_by_due_index", LOG_NUMBER("packet", packet));
 }
 
-static void run_slice(struct job *job)
+/* By now it may be done with, or its row in the index may be there. */
+static bool is_forgotten(struct sweep *sweep, uint64_t packet)
+{
+    struct txn *txn = pipeline_read_begin(sweep->job->pipeline);
+    bool is = packet_is_forgotten(txn, packet, sweep->now_ms);
+
+    pipeline_read_end(sweep->job->pipeline, txn);
+    return is;
+}
+
+static void look_at_slice(struct job *job)
 {
     struct sweep *sweep = job->run;
-    uint64_t lost, done;
-    bool has_more = !job->is_stopped && look(job, sweep, &lost);
 
-    if (has_more) {
-        if (lost != 0)
-            put_back(job, sweep, lost);
-        job_continue(job, 0, run_slice);
-        return;
+    for (int i = 0; i < SLICE_PACKETS && sweep->looked_at < sweep->count; i++) {
+        uint64_t packet = sweep->packets[sweep->looked_at++];
+        if (is_forgotten(sweep, packet))
+            put_back(sweep, packet);
     }
-    done = sweep->done;
-    free(sweep);
-    job->run = NULL;
-    job_finish(job, done, false);
+    if (job->is_stopped || sweep->looked_at == sweep->count)
+        finish(sweep, false);
+    else
+        job_continue(job, 0, look_at_slice);
+}
+
+static void on_scan_end(void *context, int error)
+{
+    struct sweep *sweep = context;
+    bool is_failed = error != 0 && error != SCAN_IS_DONE;
+
+    if (is_failed || sweep->job->is_stopped)
+        finish(sweep, is_failed);
+    else
+        look_at_slice(sweep->job);
 }
 
 void job_packet_sweep(struct job *job)
 {
+    static const enum table tables[] = {TABLE_PACKET_UNFINISHED};
     struct sweep *sweep = calloc(1, sizeof *sweep);
+    struct pipeline_scan scan = {.tables = tables,
+                                 .table_count = 1,
+                                 .on_row = on_row,
+                                 .on_end = on_scan_end,
+                                 .context = sweep};
 
     assert(sweep != NULL && job->run == NULL);
+    sweep->job = job;
     sweep->now_ms = pipeline_now_ms(job->pipeline);
+    sweep->packets = malloc(PACKETS_MAX * sizeof *sweep->packets); /* touched as it fills */
+    assert(sweep->packets != NULL);
     job->run = sweep;
-    run_slice(job);
+    if (pipeline_scan(job->pipeline, &scan) != 0)
+        finish(sweep, true);
 }

@@ -21,6 +21,8 @@ struct scan {
     struct scan *next;
 };
 
+enum { PRESSED_FULLNESS = 750 }; /* of 1000: where work that can wait does */
+
 /* Work that goes on in a later turn. */
 struct continuation {
     void (*next)(void *context);
@@ -38,12 +40,14 @@ struct pipeline {
     uv_async_t durable; /* from the journal's thread */
     uv_async_t wake;    /* from the checkpoint's thread */
     uv_timer_t tick;
-    uv_timer_t due;     /* set to due_ms */
-    int64_t due_ms;     /* when the next thing is due, as far as is known */
-    int64_t due_set_ms; /* what the timer is set to; INT64_MAX: it is not */
+    uv_timer_t due;      /* set to due_ms */
+    int64_t due_ms;      /* when the next thing is due, as far as is known */
+    struct due due_from; /* no row of TABLE_DUE is before it */
+    int64_t due_set_ms;  /* what the timer is set to; INT64_MAX: it is not */
     void (*on_due)(void *context);
     void *on_due_context;
-    uv_timer_t later; /* at once, while `continuations` has any */
+    uv_idle_t later; /* while `continuations` has any. Not a timer: one set to "at once" by its own
+                      * callback runs again before the loop looks at anything else (libuv 1.44) */
     struct continuation *continuations, **continuations_end;
     uv_mutex_t ended_lock;
     struct scan *ended; /* scans that have ended, oldest first */
@@ -117,11 +121,12 @@ static void set_due_timer(struct pipeline *pipeline)
 }
 
 /* Each waiting one once: what continues again waits for the next turn. */
-static void on_later(uv_timer_t *timer)
+static void on_later(uv_idle_t *idle)
 {
-    struct pipeline *pipeline = timer->data;
+    struct pipeline *pipeline = idle->data;
     struct continuation *continuation = pipeline->continuations, *behind;
 
+    uv_idle_stop(idle);
     pipeline->continuations = NULL;
     pipeline->continuations_end = &pipeline->continuations;
     for (; continuation != NULL; continuation = behind) {
@@ -139,7 +144,7 @@ void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), v
     *continuation = (struct continuation){next, context, NULL};
     *pipeline->continuations_end = continuation;
     pipeline->continuations_end = &continuation->behind;
-    uv_timer_start(&pipeline->later, on_later, 0, 0);
+    uv_idle_start(&pipeline->later, on_later);
 }
 
 void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context), void *context)
@@ -152,6 +157,17 @@ void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms)
 {
     if (due_ms < pipeline->due_ms)
         pipeline->due_ms = due_ms;
+}
+
+bool pipeline_first_due(struct pipeline *pipeline, struct due *due)
+{
+    struct txn *txn = store_begin(pipeline->store);
+    bool is_there = due_first(txn, &pipeline->due_from, due);
+
+    store_abort(txn);
+    if (is_there)
+        pipeline->due_from = *due;
+    return is_there;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -210,7 +226,7 @@ static void init_handles(struct pipeline *pipeline, uv_loop_t *loop)
     uv_async_init(loop, &pipeline->durable, on_durable);
     uv_async_init(loop, &pipeline->wake, on_wake);
     uv_timer_init(loop, &pipeline->tick);
-    uv_timer_init(loop, &pipeline->later);
+    uv_idle_init(loop, &pipeline->later);
     pipeline->later.data = pipeline;
     pipeline->continuations_end = &pipeline->continuations;
     uv_unref((uv_handle_t *)&pipeline->later);
@@ -337,6 +353,15 @@ enum outcome pipeline_admits(const struct pipeline *pipeline)
     return OUTCOME_INTERNAL;
 }
 
+bool pipeline_has_room(struct pipeline *pipeline)
+{
+    bool has_room = store_fullness(pipeline->store) < PRESSED_FULLNESS;
+
+    if (!has_room)
+        store_request_checkpoint(pipeline->store);
+    return has_room;
+}
+
 static void run(struct pipeline *pipeline, struct txn *txn, struct command *command,
                 struct result *result)
 {
@@ -348,6 +373,8 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
     pipeline->state.number_last = effect.number_last;
     if (effect.due_first_ms < pipeline->due_ms)
         pipeline->due_ms = effect.due_first_ms;
+    if (effect.due_first_ms <= pipeline->due_from.due_ms)
+        pipeline->due_from = (struct due){.due_ms = effect.due_first_ms};
     metric_add(METRIC_COMMANDS, 1);
     if (result->is_replayed)
         metric_add(METRIC_COMMANDS_REPLAYED, 1);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "engine/due.h"
 #include "engine/engine.h"
 #include "store/store.h"
 
@@ -36,6 +37,10 @@ void pipeline_free(struct pipeline *pipeline);
 /* Ask before running anything that writes: OUTCOME_OK, _OVERLOADED or _STORAGE_FULL. */
 enum outcome pipeline_admits(const struct pipeline *pipeline);
 
+/* For work that can wait. False: it should, so that others find room in memory; a checkpoint, which
+ * makes some, is then asked for. */
+bool pipeline_has_room(struct pipeline *pipeline);
+
 /* Runs a command: the caller has filled everything but `number` and `now_ms`. Returns the hold for
  * its reply. A command that is not admitted gets that outcome and changes nothing. */
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result);
@@ -54,6 +59,8 @@ void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), v
  * (INT64_MAX: nothing). */
 void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context), void *context);
 void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms);
+/* The first row of TABLE_DUE; false: there is none. */
+bool pipeline_first_due(struct pipeline *pipeline, struct due *due);
 
 /* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns
  * the hold for what was seen. Nothing may be run in between. */

@@ -165,6 +165,11 @@ enum store_admission store_admits(const struct store *store)
     return STORE_STORAGE_FULL;
 }
 
+unsigned store_fullness(const struct store *store)
+{
+    return overlay_fullness(store->live);
+}
+
 uint64_t store_visible(const struct store *store)
 {
     return store->submitted + (store->open.rows > 0 ? 1 : 0);

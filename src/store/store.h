@@ -55,6 +55,10 @@ enum store_admission {
 };
 enum store_admission store_admits(const struct store *store);
 
+/* How far memory is filled, in thousandths of where store_admits says STORE_OVERLOADED: for work
+ * that can wait and should leave room to others. */
+unsigned store_fullness(const struct store *store);
+
 /* One transaction at a time. */
 struct txn *store_begin(struct store *store);
 void store_commit(struct txn *txn);

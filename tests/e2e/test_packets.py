@@ -175,6 +175,21 @@ def test_a_grab_under_a_key_is_replayed(shared, account, other):
     assert shared.post(path, {"user": account}, idempotency=f"{other}-grab").code == "idempotency_key_reused"
 
 
+def test_a_grab_under_a_key_is_replayed_when_the_packet_is_over(smsd):
+    """BILL-9, PKT-6: what is known in memory does not stand before a key's first answer."""
+    topup(smsd, "A", 100)
+    packet = send(smsd, "A", 100, 1, expires_in=3600)["id"]
+    path = f"/v1/packets/{packet}/grab"
+    first = {user: smsd.post(path, {"user": user}, idempotency=f"key of {user}") for user in ("B", "C")}
+    assert first["B"].body["outcome"] == "grabbed" and first["C"].code == "packet_empty"
+    for _ in range(2):
+        for user, answer in first.items():
+            again = smsd.post(path, {"user": user}, idempotency=f"key of {user}")
+            assert again.replayed and (again.status, again.raw) == (answer.status, answer.raw)
+        smsd.advance(3600)
+    assert grab(smsd, packet, "B").code == "packet_expired"
+
+
 def test_one_user_racing_himself_gets_one_share(shared, account, other):
     """PKT-5: at most one share, however many requests race; each is answered with it."""
     topup(shared, account, 100)
