@@ -138,6 +138,15 @@ $(BUILD)/bench/load: $(BENCH_OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^
 
+# What each kind of command costs the engine (bench/commands.c); its link can leave out the hash chain.
+.PHONY: bench-commands
+bench-commands: ## µs and instructions of each kind of command, over the store in memory
+	$(MAKE) VARIANT=sim $(BUILD)/sim/bench/commands
+	$(BUILD)/sim/bench/commands
+
+$(BUILD)/$(VARIANT)/bench/commands: $(BUILD)/$(VARIANT)/bench/commands.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+	$(CC) $(LDFLAGS_$(VARIANT)) -Wl,--wrap=chain_step -o $@ $^ $(LIBRARIES)
+
 -include $(BENCH_OBJECTS:.o=.d)
 
 # Instructions hold still where times do not: what JSON costs a charge, as valgrind counts it.

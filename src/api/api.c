@@ -253,7 +253,6 @@ void api_free(struct api *api)
 {
     grab_limit_free(api->grab_limit);
     packet_gate_free(api->packet_gate);
-    assert(api->batch_count == 0);
     buffer_release(&api->try_headers);
     buffer_release(&api->try_body);
     arena_release(&api->arena);

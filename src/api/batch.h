@@ -1,9 +1,11 @@
 /* A batch on its way (BILL-10): made when the first bytes of its body are seen, fed as they come,
  * run when the last has come and everything was well-formed; until then it has left no trace.
  *
- * Memory: a batch keeps per item a struct item and at most ACCOUNT_ID_MAX + REFERENCE_MAX bytes of
- * text, and while it runs what it answers per item: below 4 KiB an item at the most, 10,000 items.
- * Of the bytes sent it keeps at most one item's. At most batches_max of them exist. */
+ * Memory, of which bytes sent are no part: while it is read at most 12 MiB, that is for each of
+ * 10,000 items a struct item (216 bytes) and ACCOUNT_ID_MAX + REFERENCE_MAX of texts, 2 MiB for
+ * what items are refused with, one item's bytes, and what storage that doubles has to spare. While
+ * it is run, also its answer, at most some 1.2 KiB an item, and if it is atomic 288 bytes an item.
+ * At most batches_max of them exist. */
 #ifndef SMSD_API_BATCH_H
 #define SMSD_API_BATCH_H
 

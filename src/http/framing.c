@@ -16,14 +16,8 @@ static int on_part_end(llhttp_t *parser)
     return HPE_PAUSED;
 }
 
-static int on_headers_complete(llhttp_t *parser)
-{
-    parser->upgrade = 0; /* offers to upgrade are declined by answering in HTTP/1.1 */
-    return HPE_PAUSED;
-}
-
 static const llhttp_settings_t settings = {
-    .on_headers_complete = on_headers_complete,
+    .on_headers_complete = on_part_end,
     .on_chunk_header = on_part_end,
     .on_message_complete = on_part_end, /* reached behind trailers only */
 };

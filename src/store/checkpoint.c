@@ -67,6 +67,7 @@ static void write_it(struct checkpoint *checkpoint)
 {
     const struct overlay *overlay = checkpoint->overlay;
     const struct journal_position position = checkpoint->position;
+    struct tree_index *index = NULL;
     struct buffer why;
 
     pthread_mutex_unlock(&checkpoint->mutex);
@@ -76,6 +77,7 @@ static void write_it(struct checkpoint *checkpoint)
         metric_add(METRIC_CHECKPOINTS, 1);
         metric_observe(METRIC_CHECKPOINT_DURATION, clock_monotonic_ns() - checkpoint->frozen_ns);
         scans_offer(&checkpoint->store->scans, overlay->number);
+        index = tree_index_new(checkpoint->store->tree, checkpoint->store->reader);
     } else if (!checkpoint->stops) {
         metric_add(METRIC_CHECKPOINT_FAILURES, 1);
         buffer_append(&why, "", 1);
@@ -84,6 +86,10 @@ static void write_it(struct checkpoint *checkpoint)
     buffer_release(&why);
     pthread_mutex_lock(&checkpoint->mutex);
     checkpoint->error = error;
+    if (error == 0) {
+        tree_index_free(checkpoint->index);
+        checkpoint->index = index;
+    }
     checkpoint->failures = error == 0 ? 0 : checkpoint->failures + 1;
     checkpoint->is_done = error == 0;
     pthread_cond_broadcast(&checkpoint->changed);
@@ -106,10 +112,26 @@ static void back_off(struct checkpoint *checkpoint)
 static void free_retired(struct checkpoint *checkpoint)
 {
     struct overlay *retired = checkpoint->retired;
+    struct tree_index *index = checkpoint->retired_index;
     checkpoint->retired = NULL;
+    checkpoint->retired_index = NULL;
     pthread_mutex_unlock(&checkpoint->mutex);
     overlay_free(retired);
+    tree_index_free(index);
     pthread_mutex_lock(&checkpoint->mutex);
+}
+
+static void make_index(struct checkpoint *checkpoint)
+{
+    struct store *store = checkpoint->store;
+    checkpoint->index_wanted = false;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    struct tree_index *index = tree_index_new(store->tree, store->reader);
+    pthread_mutex_lock(&checkpoint->mutex);
+    tree_index_free(checkpoint->index);
+    checkpoint->index = index;
+    if (store->options.on_wake != NULL)
+        store->options.on_wake(store->options.context);
 }
 
 static void *run(void *context)
@@ -120,6 +142,8 @@ static void *run(void *context)
     while (!checkpoint->stops) {
         if (checkpoint->retired != NULL) {
             free_retired(checkpoint);
+        } else if (checkpoint->index_wanted) {
+            make_index(checkpoint);
         } else if (checkpoint->overlay != NULL && checkpoint->has_position &&
                    !checkpoint->is_done) {
             write_it(checkpoint);
@@ -166,6 +190,7 @@ void checkpoint_stop(struct checkpoint *checkpoint)
     pthread_mutex_destroy(&checkpoint->mutex);
     pthread_cond_destroy(&checkpoint->wakes);
     pthread_cond_destroy(&checkpoint->changed);
+    tree_index_free(checkpoint->index);
     checkpoint->runs = false;
 }
 
@@ -196,27 +221,53 @@ void checkpoint_note_durable(struct checkpoint *checkpoint, const struct journal
     pthread_mutex_unlock(&checkpoint->mutex);
 }
 
-bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position)
+bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position,
+                     struct tree_index **index)
 {
     pthread_mutex_lock(&checkpoint->mutex);
     bool is_done = checkpoint->overlay != NULL && checkpoint->is_done;
     if (is_done) {
         checkpoint->overlay = NULL;
         *position = checkpoint->position;
+        *index = checkpoint->index;
+        checkpoint->index = NULL;
     }
     pthread_mutex_unlock(&checkpoint->mutex);
     return is_done;
 }
 
-void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay)
+void checkpoint_want_index(struct checkpoint *checkpoint)
 {
     pthread_mutex_lock(&checkpoint->mutex);
-    struct overlay *before =
-        checkpoint->retired; /* not freed yet: rare, as one takes seconds to fill */
+    checkpoint->index_wanted = true;
+    pthread_cond_signal(&checkpoint->wakes);
+    pthread_mutex_unlock(&checkpoint->mutex);
+}
+
+struct tree_index *checkpoint_take_index(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    /* That of a checkpoint is taken with it. */
+    struct tree_index *index = checkpoint->overlay == NULL ? checkpoint->index : NULL;
+    if (index != NULL)
+        checkpoint->index = NULL;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return index;
+}
+
+void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay,
+                       struct tree_index *index)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    /* Not freed yet: rare, as a generation takes seconds to fill. */
+    struct overlay *before = checkpoint->retired;
+    struct tree_index *index_before = checkpoint->retired_index;
     checkpoint->retired = overlay;
+    checkpoint->retired_index = index;
     pthread_cond_signal(&checkpoint->wakes);
     pthread_mutex_unlock(&checkpoint->mutex);
     overlay_free(before);
+    tree_index_free(index_before);
 }
 
 int checkpoint_wait(struct checkpoint *checkpoint)

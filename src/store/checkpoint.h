@@ -13,6 +13,7 @@
 
 struct overlay;
 struct store;
+struct tree_index;
 
 struct checkpoint {
     struct store *store;
@@ -32,9 +33,12 @@ struct checkpoint {
     struct journal_position position;
     uint64_t frozen_ns;
     bool is_done;
-    unsigned failures;       /* of this one, in a row */
-    int error;               /* the last one's */
-    struct overlay *retired; /* to be freed */
+    unsigned failures; /* of this one, in a row */
+    int error;         /* the last one's */
+    bool index_wanted;
+    struct tree_index *index; /* of what was written, taken with it; or what was wanted */
+    struct overlay *retired;  /* to be freed */
+    struct tree_index *retired_index;
 };
 
 int checkpoint_start(struct checkpoint *checkpoint, struct store *store, struct buffer *why);
@@ -47,10 +51,17 @@ void checkpoint_begin(struct checkpoint *checkpoint, const struct overlay *overl
 /* Any thread: the batch at whose end `position` lies is durable. */
 void checkpoint_note_durable(struct checkpoint *checkpoint,
                              const struct journal_position *position);
-/* Loop's thread: true once what was begun is in LMDB; then `position` is what it covers. */
-bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position);
-/* Gives a generation that nobody reads any more to the thread to free. */
-void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay);
+/* Loop's thread: true once what was begun is in LMDB; then `position` is what it covers, and
+ * `index` (or NULL) the caller's. */
+bool checkpoint_take(struct checkpoint *checkpoint, struct journal_position *position,
+                     struct tree_index **index);
+/* Asks for an index of what LMDB holds, as it is then. on_wake says that it is ready. */
+void checkpoint_want_index(struct checkpoint *checkpoint);
+/* NULL: none was asked for, or it is not ready. */
+struct tree_index *checkpoint_take_index(struct checkpoint *checkpoint);
+/* Gives a generation, and an index, that nobody reads any more to the thread to free. */
+void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay,
+                       struct tree_index *index);
 /* Waits until the one begun is done (0) or has failed once more (an enum error). */
 int checkpoint_wait(struct checkpoint *checkpoint);
 

@@ -46,6 +46,7 @@ struct recovery {
     struct journal_position from;
     struct journal_position position; /* behind the last batch read */
     uint64_t batches;
+    uint64_t covered_epoch; /* the highest of the batches before `from`, in its segment */
     struct buffer *why;
 };
 
@@ -169,6 +170,27 @@ static int enter(struct recovery *recovery, struct found *found)
     return 0;
 }
 
+/* What the checkpoint covers is not read, but the epoch to come must be above that of each batch
+ * that stays in the segment: their headers tell. Behind one that is damaged nothing is known, and
+ * nothing is needed. */
+static int look_at_covered(struct recovery *recovery)
+{
+    uint64_t offset = JOURNAL_BLOCK_BYTES;
+    struct batch_header header;
+
+    while (offset < recovery->from.offset) {
+        int error = file_read_at(recovery->reader.fd, &header, sizeof header, offset);
+        if (error != 0)
+            return file_fail(recovery->why, "read", recovery->path, error);
+        if (!batch_header_is_whole(&header) || header.journal != recovery->reader.journal)
+            break;
+        if (header.epoch > recovery->covered_epoch)
+            recovery->covered_epoch = header.epoch;
+        offset += segment_batch_bytes(header.payload_bytes);
+    }
+    return 0;
+}
+
 static int begin(struct recovery *recovery)
 {
     const struct journal_position *from = &recovery->from;
@@ -200,7 +222,8 @@ static int begin(struct recovery *recovery)
         return fail_damaged(recovery, recovery->path, 0,
                             "the segment does not hold what the last checkpoint says");
     }
-    return enter(recovery, first);
+    int error = enter(recovery, first);
+    return error == 0 ? look_at_covered(recovery) : error;
 }
 
 /* Reading on */
@@ -368,7 +391,9 @@ static int become_current(struct recovery *recovery)
 {
     struct local_journal *journal = recovery->journal;
     journal->identity = recovery->reader.journal;
-    journal->epoch = recovery->reader.epoch + 1;
+    journal->epoch = (recovery->covered_epoch > recovery->reader.epoch ? recovery->covered_epoch
+                                                                       : recovery->reader.epoch) +
+                     1;
     journal->durable = recovery->position;
     journal->oldest = recovery->from.segment == 0 ? 1 : recovery->from.segment;
     journal->covered_offset = recovery->from.offset;

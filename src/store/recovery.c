@@ -28,10 +28,7 @@ static int checkpoint_replayed(struct replay *replay, const struct journal_posit
                                "recovery needs a checkpoint, which fails: see the log");
             return error;
         }
-        checkpoint_take(&store->checkpoint, &replay->covered);
-        tree_reader_renew(store->reader);
-        checkpoint_retire(&store->checkpoint, store->frozen);
-        store->frozen = NULL;
+        store_adopt(store, &replay->covered);
     }
     crash_point("recovery.before_checkpoint");
     uint64_t number = store->live->number + 1;

@@ -251,24 +251,34 @@ void store_freeze(struct store *store)
     checkpoint_note_durable(&store->checkpoint, &position);
 }
 
-bool store_adopt(struct store *store)
+bool store_adopt(struct store *store, struct journal_position *position)
 {
-    struct journal_position position;
+    struct tree_index *index = NULL;
     if (atomic_load_explicit(&store->filters.has_new, memory_order_relaxed))
         filters_show(&store->filters);
-    if (store->frozen == NULL || !checkpoint_take(&store->checkpoint, &position))
+    if (store->frozen == NULL || !checkpoint_take(&store->checkpoint, position, &index))
         return false;
-    filters_show(&store->filters);
+    filters_show(&store->filters); /* what was written is in them */
+    struct tree_index *before = tree_reader_use(store->reader, NULL);
     tree_reader_renew(store->reader);
-    checkpoint_retire(&store->checkpoint, store->frozen);
+    store->index_wanted = false;
+    tree_index_free(tree_reader_use(store->reader, index)); /* one that cannot be used */
+    checkpoint_retire(&store->checkpoint, store->frozen, before);
     store->frozen = NULL;
+    return true;
+}
+
+static void adopt_and_release(struct store *store)
+{
+    struct journal_position position;
+    if (!store_adopt(store, &position))
+        return;
     crash_point("checkpoint.before_release");
     store->journal->ops->release(store->journal, &position);
     if (store->submitted == store_durable(store)) {
         give_back_payload(&store->payloads[0], 0);
         give_back_payload(&store->payloads[1], 0);
     }
-    return true;
 }
 
 void store_request_checkpoint(struct store *store)
@@ -290,6 +300,23 @@ static bool wants_freeze(const struct store *store, uint64_t now_ns)
            store->journal->ops->room(store->journal) != JOURNAL_HAS_ROOM;
 }
 
+/* One made for the tables that are looked up in, without waiting for a checkpoint. */
+static void adopt_index(struct store *store)
+{
+    if (!tree_reader_wants_index(store->reader))
+        return;
+    if (!store->index_wanted) {
+        store->index_wanted = true;
+        checkpoint_want_index(&store->checkpoint);
+        return;
+    }
+    struct tree_index *index = checkpoint_take_index(&store->checkpoint);
+    if (index == NULL)
+        return;
+    store->index_wanted = false;
+    tree_index_free(tree_reader_use(store->reader, index));
+}
+
 int store_tick(struct store *store, uint64_t now_ns)
 {
     assert(!store->txn.is_open);
@@ -297,7 +324,7 @@ int store_tick(struct store *store, uint64_t now_ns)
         show_metrics(store);
         return -1;
     }
-    store_adopt(store);
+    adopt_and_release(store);
     if (store->live->rows > 0 && store->live_since_ns == 0)
         store->live_since_ns = now_ns;
     if (store->frozen == NULL && wants_freeze(store, now_ns)) {
@@ -306,6 +333,8 @@ int store_tick(struct store *store, uint64_t now_ns)
         else
             store->freeze_wanted = true; /* with the next submit */
     }
+    if (store->frozen == NULL)
+        adopt_index(store);
     show_metrics(store);
     if (store->frozen != NULL || store->freeze_wanted || store->live->rows == 0)
         return -1;
@@ -322,13 +351,13 @@ static void write_last_checkpoint(struct store *store)
     if (store->frozen != NULL) {
         if (checkpoint_wait(&store->checkpoint) != 0)
             return;
-        store_adopt(store);
+        adopt_and_release(store);
     }
     if (store->live->rows == 0)
         return;
     store_freeze(store);
     if (checkpoint_wait(&store->checkpoint) == 0)
-        store_adopt(store);
+        adopt_and_release(store);
 }
 
 void store_close(struct store *store, bool checkpoint)

@@ -87,6 +87,7 @@ struct store {
     bool freeze_wanted;          /* at the next submit */
     uint64_t live_journal_bytes; /* handed to the journal since the live generation began */
     uint64_t live_since_ns;      /* when a tick first saw a change in it; 0: none yet */
+    bool index_wanted;           /* asked for, not there yet */
     struct scans scans;
     struct filters filters;
 };
@@ -105,8 +106,8 @@ void txn_unwind(struct txn *txn, size_t savepoint);
 
 /* store.c: begins a new live generation; the open batch must be empty. */
 void store_freeze(struct store *store);
-/* Takes over a finished checkpoint, if there is one; true if it did. */
-bool store_adopt(struct store *store);
+/* Takes over a finished checkpoint, if there is one; true if it did, then `position` is covered. */
+bool store_adopt(struct store *store, struct journal_position *position);
 /* A sentence in `why` about what is wrong, and an enum error. */
 int store_recover(struct store *store, struct buffer *why);
 

@@ -4,56 +4,40 @@
  * because the look-ups are of random rows of a file that may be larger than memory: reading ahead
  * would push out 31 pages that are wanted for each one that is. Not MDB_NOMEMINIT: it saves one
  * memset per new page of a checkpoint, and writes what lay in the heap, keys of clients among it,
- * into the file's gaps.
- *
- * LMDB keeps the memory of the pages a transaction changed for the next one, for ever. PAGES_MAX
- * bounds that: a checkpoint is written as several transactions of about that many pages. */
-#include "store/tree.h"
+ * into the file's gaps. */
+#include "store/tree_struct.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <lmdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buffer.h"
-#include "base/crc32c.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "store/file.h"
 #include "store/journal.h"
-#include "store/key_order.h"
+#include "store/leaf_index.h"
 
 enum {
-    PAGES_MAX = 6000,
-    PAGE_BYTES = 4096,
-    ROWS_PER_COMMIT_MAX = 1 << 20,
-    CRC_BYTES = 4,
     READERS_MAX = 64,
+    LOOK_UPS_MIN = 1000, /* for a table to be worth an index */
+    NAME_BYTES = 16,
     REASON_MAX = 160,
 };
 
-/* Beside the tables of table.def: what the store keeps for itself. */
-#define STATE_TABLE ((enum table)0)
-
-static const char position_key[] = "position";
-
-struct position_row {
-    uint64_t sequence, segment, offset;
-    uint32_t crc, zero;
-};
-
-struct tree {
-    MDB_env *env;
-    MDB_dbi tables[TABLE_NUMBER_MAX + 1];
-    bool has_table[TABLE_NUMBER_MAX + 1];
-    char path[FILE_PATH_MAX];
+/* Of a commit: where each table's rows are. */
+struct tree_index {
+    size_t commit;
+    struct leaf_index *tables[TABLE_NUMBER_MAX + 1]; /* NULL: ask LMDB */
 };
 
 struct tree_reader {
     struct tree *tree;
     MDB_txn *txn;
+    struct tree_index *index; /* of the same commit; or NULL */
+    bool wants_index;         /* for a table that has none; asked for once a commit */
+    atomic_uint_fast32_t look_ups[TABLE_NUMBER_MAX + 1]; /* since the last index was made */
 };
 
 struct tree_cursor {
@@ -62,28 +46,19 @@ struct tree_cursor {
     MDB_cursor *cursor;
 };
 
-struct tree_writer {
-    struct tree *tree;
-    MDB_txn *txn;
-    MDB_cursor *cursor; /* of `table` */
-    enum table table;
-    unsigned char last[KEY_BYTES_MAX]; /* the table's last key when it was opened */
-    size_t last_size;                  /* 0: it had no rows */
-    bool appends;                      /* the rest of the table's rows go behind its last one */
-    int error;                         /* of LMDB; sticky */
-    size_t pages_max;
-    size_t pages; /* changed, an estimate */
-    size_t rows;
-    const char *page_low, *page_high; /* where rows of the current page lay */
-};
-
-static uint32_t row_crc(enum table table, const void *key, size_t key_size, const void *value,
-                        size_t value_size)
+_Noreturn static void row_fatal(const struct tree *tree, enum table table, const void *key,
+                                size_t key_size, const char *reason)
 {
-    return crc32c(crc32c((uint32_t)table, key, key_size), value, value_size);
+    char what[REASON_MAX + 2 * KEY_BYTES_MAX];
+    int size = snprintf(what, sizeof what, "%s, table %s, key ", reason,
+                        table_infos[table].name == NULL ? "?" : table_infos[table].name);
+    for (size_t i = 0; i < key_size && (size_t)size + 3 < sizeof what; i++)
+        size += snprintf(what + size, sizeof what - (size_t)size, "%02x",
+                         ((const unsigned char *)key)[i]);
+    log_fatal(what, tree->path, 0);
 }
 
-static int tree_error(int error)
+int tree_error(int error)
 {
     if (error > 0)
         return file_error(error);
@@ -104,22 +79,10 @@ static int tree_error(int error)
     }
 }
 
-static int tree_fail(struct buffer *why, const char *verb, const struct tree *tree, int error)
+int tree_fail(struct buffer *why, const char *verb, const struct tree *tree, int error)
 {
     buffer_append_format(why, "LMDB cannot %s %s: %s", verb, tree->path, mdb_strerror(error));
     return tree_error(error);
-}
-
-_Noreturn static void row_fatal(const struct tree *tree, enum table table, const void *key,
-                                size_t key_size, const char *reason)
-{
-    char what[REASON_MAX + 2 * KEY_BYTES_MAX];
-    int size = snprintf(what, sizeof what, "%s, table %s, key ", reason,
-                        table_infos[table].name == NULL ? "?" : table_infos[table].name);
-    for (size_t i = 0; i < key_size && (size_t)size + 3 < sizeof what; i++)
-        size += snprintf(what + size, sizeof what - (size_t)size, "%02x",
-                         ((const unsigned char *)key)[i]);
-    log_fatal(what, tree->path, 0);
 }
 
 /* Opening */
@@ -127,7 +90,7 @@ _Noreturn static void row_fatal(const struct tree *tree, enum table table, const
 static int open_tables(struct tree *tree, bool read_only, struct buffer *why)
 {
     MDB_txn *txn = NULL;
-    char name[16];
+    char name[NAME_BYTES];
     int error = mdb_txn_begin(tree->env, NULL, read_only ? MDB_RDONLY : 0, &txn);
     if (error != 0)
         return tree_fail(why, "begin a transaction in", tree, error);
@@ -202,6 +165,7 @@ int tree_reader_begin(struct tree *tree, struct tree_reader **begun)
 
 void tree_reader_renew(struct tree_reader *reader)
 {
+    assert(reader->index == NULL);
     mdb_txn_reset(reader->txn);
     int error = mdb_txn_renew(reader->txn);
     if (error != 0)
@@ -213,7 +177,83 @@ void tree_reader_end(struct tree_reader *reader)
     if (reader == NULL)
         return;
     mdb_txn_abort(reader->txn);
+    tree_index_free(reader->index);
     free(reader);
+}
+
+/* LMDB's own description of a table (MDB_db), as it is stored under the table's name. */
+struct table_root {
+    uint32_t unused;
+    uint16_t flags, depth;
+    uint64_t branch_pages, leaf_pages, overflow_pages, rows, root;
+};
+
+static struct leaf_index *index_table(struct tree *tree, MDB_txn *txn, unsigned table)
+{
+    char name[NAME_BYTES];
+    MDB_dbi names;
+    MDB_val key, data;
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct table_root found;
+    uint64_t page_number;
+
+    key.mv_size = (size_t)snprintf(name, sizeof name, "%u", table);
+    key.mv_data = name;
+    if (mdb_dbi_open(txn, NULL, 0, &names) != 0 || mdb_get(txn, names, &key, &data) != 0 ||
+        data.mv_size != sizeof found || mdb_env_info(tree->env, &info) != 0 ||
+        mdb_env_stat(tree->env, &stat) != 0 || stat.ms_psize == 0)
+        return NULL;
+    memcpy(&found, data.mv_data, sizeof found);
+    /* A page begins with its number, and the map is aligned to pages: so this is page 0. */
+    const char *page = (const char *)data.mv_data - (uintptr_t)data.mv_data % stat.ms_psize;
+    memcpy(&page_number, page, sizeof page_number);
+    const struct leaf_index_table of = {
+        .map = page - page_number * stat.ms_psize,
+        .page_bytes = stat.ms_psize,
+        .pages = info.me_last_pgno + 1,
+        .root = found.root,
+        .depth = found.depth,
+        .leaf_pages = found.leaf_pages,
+    };
+    return leaf_index_new(&of);
+}
+
+struct tree_index *tree_index_new(struct tree *tree, struct tree_reader *reader)
+{
+    MDB_txn *txn;
+    struct tree_index *index = calloc(1, sizeof *index);
+    if (index == NULL || mdb_txn_begin(tree->env, NULL, MDB_RDONLY, &txn) != 0) {
+        free(index);
+        return NULL;
+    }
+    index->commit = mdb_txn_id(txn);
+    for (unsigned table = 1; table <= TABLE_NUMBER_MAX; table++)
+        if (tree->has_table[table] &&
+            atomic_exchange_explicit(&reader->look_ups[table], 0, memory_order_relaxed) >=
+                LOOK_UPS_MIN)
+            index->tables[table] = index_table(tree, txn, table);
+    mdb_txn_abort(txn);
+    return index;
+}
+
+void tree_index_free(struct tree_index *index)
+{
+    if (index == NULL)
+        return;
+    for (unsigned table = 0; table <= TABLE_NUMBER_MAX; table++)
+        leaf_index_free(index->tables[table]);
+    free(index);
+}
+
+struct tree_index *tree_reader_use(struct tree_reader *reader, struct tree_index *index)
+{
+    struct tree_index *before = reader->index;
+    if (index != NULL && index->commit != mdb_txn_id(reader->txn))
+        return index; /* of another commit; cannot be used */
+    reader->index = index;
+    reader->wants_index = false;
+    return before;
 }
 
 /* Takes the checksum off; false if it is wrong. */
@@ -221,42 +261,84 @@ static bool open_value(enum table table, const MDB_val *key, const MDB_val *data
                        size_t *value_size)
 {
     uint32_t crc;
-    if (data->mv_size < CRC_BYTES)
+    if (data->mv_size < TREE_CRC_BYTES)
         return false;
-    *value_size = data->mv_size - CRC_BYTES;
+    *value_size = data->mv_size - TREE_CRC_BYTES;
     memcpy(&crc, (const char *)data->mv_data + *value_size, sizeof crc);
     return crc == row_crc(table, key->mv_data, key->mv_size, data->mv_data, *value_size);
 }
 
-static void *drop_const(const void *pointer)
+static const void *checked_value(struct tree_reader *reader, enum table table, const MDB_val *key,
+                                 const MDB_val *data, size_t *value_size)
 {
-    void *plain;
-    memcpy(&plain, &pointer, sizeof plain);
-    return plain;
+    if (!open_value(table, key, data, value_size))
+        row_fatal(reader->tree, table, key->mv_data, key->mv_size,
+                  "the checksum of a stored row is wrong");
+    return data->mv_data;
+}
+
+static void count_look_up(struct tree_reader *reader, enum table table)
+{
+    atomic_uint_fast32_t *count = &reader->look_ups[table];
+    /* One thread looks up, another reads and resets it now and then: no need of a locked addition.
+     */
+    uint_fast32_t look_ups = atomic_load_explicit(count, memory_order_relaxed) + 1;
+    atomic_store_explicit(count, look_ups, memory_order_relaxed);
+    if (look_ups == LOOK_UPS_MIN && reader->index == NULL)
+        reader->wants_index = true;
+}
+
+bool tree_reader_wants_index(const struct tree_reader *reader)
+{
+    return reader->wants_index;
+}
+
+/* In builds for tests, LMDB must say the same. */
+static void check_found(struct tree_reader *reader, enum table table, MDB_val *key, int result,
+                        const void *found)
+{
+#ifdef SMSD_CRASH_POINTS
+    MDB_val data;
+    int error = mdb_get(reader->txn, reader->tree->tables[table], key, &data);
+    assert(result >= 0);
+    assert(result == 1 ? error == 0 && data.mv_data == found : error == MDB_NOTFOUND);
+#else
+    (void)reader, (void)table, (void)key, (void)result, (void)found;
+#endif
 }
 
 const void *tree_get(struct tree_reader *reader, enum table table, const void *key, size_t key_size,
                      size_t *value_size)
 {
-    MDB_val name = {key_size, drop_const(key)};
+    MDB_val name = tree_key(key, key_size);
     MDB_val data;
     if (!reader->tree->has_table[table])
         return NULL;
+    count_look_up(reader, table);
+    if (reader->index != NULL && reader->index->tables[table] != NULL) {
+        const void *found = NULL;
+        int result =
+            leaf_index_find(reader->index->tables[table], key, key_size, &found, &data.mv_size);
+        check_found(reader, table, &name, result, found);
+        if (result == 0)
+            return NULL;
+        data = tree_key(found, data.mv_size);
+        if (result == 1)
+            return checked_value(reader, table, &name, &data, value_size);
+    }
     int error = mdb_get(reader->txn, reader->tree->tables[table], &name, &data);
     if (error == MDB_NOTFOUND)
         return NULL;
     if (error != 0)
         row_fatal(reader->tree, table, key, key_size, mdb_strerror(error));
-    if (!open_value(table, &name, &data, value_size))
-        row_fatal(reader->tree, table, key, key_size, "the checksum of a stored row is wrong");
-    return data.mv_data;
+    return checked_value(reader, table, &name, &data, value_size);
 }
 
 int tree_position(struct tree_reader *reader, struct journal_position *position)
 {
     struct position_row row = {0};
     size_t size = 0;
-    MDB_val name = {sizeof position_key - 1, drop_const(position_key)};
+    MDB_val name = tree_key(POSITION_KEY, sizeof POSITION_KEY - 1);
     MDB_val data;
 
     memset(position, 0, sizeof *position);
@@ -328,7 +410,7 @@ static int cursor_row(const struct tree_cursor *cursor, int error, const MDB_val
 int tree_cursor_seek(struct tree_cursor *cursor, bool up, const void *key, size_t key_size,
                      struct tree_row *row)
 {
-    MDB_val wanted = {key_size, drop_const(key)};
+    MDB_val wanted = tree_key(key, key_size);
     MDB_val found = wanted;
     MDB_val data;
     int error = key == NULL
@@ -349,169 +431,4 @@ int tree_cursor_move(struct tree_cursor *cursor, bool up, struct tree_row *row)
     MDB_val key, data;
     int error = mdb_cursor_get(cursor->cursor, &key, &data, up ? MDB_NEXT : MDB_PREV);
     return cursor_row(cursor, error, &key, &data, row);
-}
-
-/* Writing */
-
-struct tree_writer *tree_writer_new(struct tree *tree, size_t pages_max)
-{
-    struct tree_writer *writer = calloc(1, sizeof *writer);
-    if (writer == NULL)
-        log_fatal("out of memory", NULL, ENOMEM);
-    writer->tree = tree;
-    writer->pages_max = pages_max != 0 ? pages_max : PAGES_MAX;
-    return writer;
-}
-
-void tree_writer_free(struct tree_writer *writer)
-{
-    tree_writer_abort(writer);
-    free(writer);
-}
-
-void tree_writer_begin(struct tree_writer *writer)
-{
-    assert(writer->txn == NULL);
-    writer->error = mdb_txn_begin(writer->tree->env, NULL, 0, &writer->txn);
-    writer->cursor = NULL;
-    writer->pages = 0;
-    writer->rows = 0;
-    writer->page_low = writer->page_high = NULL;
-}
-
-static void close_table(struct tree_writer *writer)
-{
-    if (writer->cursor != NULL)
-        mdb_cursor_close(writer->cursor);
-    writer->cursor = NULL;
-}
-
-static void remember_last(struct tree_writer *writer)
-{
-    MDB_val last, data;
-    int error = mdb_cursor_get(writer->cursor, &last, &data, MDB_LAST);
-    writer->last_size = 0;
-    if (error == 0 && last.mv_size <= sizeof writer->last) {
-        memcpy(writer->last, last.mv_data, last.mv_size);
-        writer->last_size = last.mv_size;
-    } else if (error != MDB_NOTFOUND) {
-        writer->error = error != 0 ? error : MDB_CORRUPTED;
-    }
-}
-
-/* The cursor for rows of `table` from `key` on. */
-static void open_table(struct tree_writer *writer, enum table table, const MDB_val *key)
-{
-    if (writer->error != 0)
-        return;
-    if (writer->cursor == NULL || writer->table != table) {
-        close_table(writer);
-        writer->table = table;
-        writer->appends = false;
-        writer->error = mdb_cursor_open(writer->txn, writer->tree->tables[table], &writer->cursor);
-        if (writer->error != 0)
-            return;
-        remember_last(writer);
-    }
-    if (!writer->appends)
-        writer->appends =
-            key_compare(key->mv_data, key->mv_size, writer->last, writer->last_size) > 0;
-}
-
-/* Counts pages by where their rows lie in memory: what is further than a page from the others is on
- * another. Two pages next to each other may be taken for one, so the count may be half of the
- * truth. */
-static void count_page(struct tree_writer *writer, const char *at, size_t size)
-{
-    const char *low = at < writer->page_low ? at : writer->page_low;
-    const char *high = at > writer->page_high ? at : writer->page_high;
-    writer->rows++;
-    writer->pages += size / PAGE_BYTES;
-    if (writer->page_low != NULL && high - low < PAGE_BYTES) {
-        writer->page_low = low;
-        writer->page_high = high;
-        return;
-    }
-    writer->page_low = writer->page_high = at;
-    writer->pages++;
-}
-
-static void put(struct tree_writer *writer, enum table table, MDB_val *key, const void *value,
-                size_t value_size)
-{
-    uint32_t crc = row_crc(table, key->mv_data, key->mv_size, value, value_size);
-    MDB_val data = {value_size + CRC_BYTES, NULL};
-
-    open_table(writer, table, key);
-    if (writer->error == 0)
-        writer->error = mdb_cursor_put(writer->cursor, key, &data,
-                                       MDB_RESERVE | (writer->appends ? MDB_APPEND : 0));
-    if (writer->error != 0)
-        return;
-    memcpy(data.mv_data, value, value_size);
-    memcpy((char *)data.mv_data + value_size, &crc, sizeof crc);
-    count_page(writer, data.mv_data, data.mv_size);
-}
-
-void tree_writer_put(struct tree_writer *writer, enum table table, const void *key, size_t key_size,
-                     const void *value, size_t value_size)
-{
-    MDB_val name = {key_size, drop_const(key)};
-    put(writer, table, &name, value, value_size);
-}
-
-void tree_writer_delete(struct tree_writer *writer, enum table table, const void *key,
-                        size_t key_size)
-{
-    MDB_val name = {key_size, drop_const(key)};
-    MDB_val data;
-
-    open_table(writer, table, &name);
-    if (writer->error != 0 || writer->appends)
-        return; /* behind the last row there is nothing to delete */
-    int error = mdb_cursor_get(writer->cursor, &name, &data, MDB_SET);
-    if (error == 0)
-        error = mdb_cursor_del(writer->cursor, 0);
-    if (error == 0) {
-        writer->rows++;
-        writer->pages++; /* not worth more care */
-    } else if (error != MDB_NOTFOUND) {
-        writer->error = error;
-    }
-}
-
-bool tree_writer_is_full(const struct tree_writer *writer)
-{
-    return writer->pages >= writer->pages_max || writer->rows >= ROWS_PER_COMMIT_MAX ||
-           writer->error != 0;
-}
-
-int tree_writer_commit(struct tree_writer *writer, const struct journal_position *position,
-                       struct buffer *why)
-{
-    if (position != NULL && writer->error == 0) {
-        struct position_row row = {position->sequence, position->segment, position->offset,
-                                   position->crc, 0};
-        MDB_val key = {sizeof position_key - 1, drop_const(position_key)};
-        put(writer, STATE_TABLE, &key, &row, sizeof row);
-    }
-    close_table(writer);
-    int error = writer->error;
-    if (error == 0) {
-        error = mdb_txn_commit(writer->txn); /* which frees it, whatever comes of it */
-        writer->txn = NULL;
-    } else {
-        tree_writer_abort(writer);
-    }
-    if (error == MDB_PANIC)
-        log_fatal("LMDB failed to write its meta page", writer->tree->path, 0);
-    return error != 0 ? tree_fail(why, "write to", writer->tree, error) : 0;
-}
-
-void tree_writer_abort(struct tree_writer *writer)
-{
-    close_table(writer);
-    if (writer->txn != NULL)
-        mdb_txn_abort(writer->txn);
-    writer->txn = NULL;
 }

@@ -29,6 +29,18 @@ void tree_close(struct tree *tree);
 int tree_reader_begin(struct tree *tree, struct tree_reader **reader);
 /* Moves on to the newest commit; what was read before is void. A failure stops the process. */
 void tree_reader_renew(struct tree_reader *reader);
+
+/* Shortcuts for look-ups, made of one commit (leaf_index.h). */
+struct tree_index;
+/* Of the newest commit, for the tables that `reader` looked rows up in since the last time; any
+ * thread but the writer's must keep from committing meanwhile. NULL if there is nothing to gain. */
+struct tree_index *tree_index_new(struct tree *tree, struct tree_reader *reader);
+void tree_index_free(struct tree_index *index);
+/* Rows were looked up in tables that have no index yet, often enough. */
+bool tree_reader_wants_index(const struct tree_reader *reader);
+/* Used from here on, if it was made of the commit that the reader is at; returns the one used
+ * before. */
+struct tree_index *tree_reader_use(struct tree_reader *reader, struct tree_index *index);
 void tree_reader_end(struct tree_reader *reader);
 /* The value or NULL, valid until the reader is renewed or ended. A row that cannot be read or whose
  * checksum is wrong stops the process. */

@@ -109,6 +109,7 @@ static int compare(const struct walk *walk, struct source_key a, struct source_k
 
 static bool show(struct walk *walk, struct source_key key, const void *value, size_t value_size)
 {
+    assert(key.key != NULL);
     memcpy(walk->bound, key.key, key.size);
     walk->bound_size = key.size;
     walk->has_shown = true;

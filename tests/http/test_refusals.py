@@ -63,6 +63,7 @@ REFUSED = {
     "an empty header name": (head(": a\r\n"), MALFORMED),
     "a header without a colon": (head("X\r\n"), MALFORMED),
     "a space in a header name": (head("X Y: a\r\n"), MALFORMED),
+    "a folded header that looks like a header": (head("X: a\r\n Content-Length: 5\r\n"), MALFORMED),
     "a folded header": (head("X: a\r\n b\r\n"), MALFORMED),
     "a header folded by a tab": (head("X: a\r\n\tb\r\n"), MALFORMED),
     "a folded empty header": (head("X:\r\n b\r\n"), MALFORMED),

@@ -211,9 +211,11 @@ def test_many_connections_are_released_at_once(start):
         client.close()
 
 
-def test_a_held_reply_whose_client_has_gone_does_no_harm(start):
-    server = start()
-    with server.connect() as client:
+@pytest.mark.parametrize("is_unix", [False, True])
+def test_a_held_reply_whose_client_has_gone_does_no_harm(start, tmp_path, is_unix):
+    # Writing to a Unix socket whose peer has closed raises SIGPIPE, unless one asks not to.
+    server = start(addresses=["127.0.0.1:0", f"unix:{tmp_path}/socket"])
+    with server.connect(server.unix_address if is_unix else server.address) as client:
         client.send(get("/held/1") * 3)
     time.sleep(0.1)
     server.ask("/release/1")

@@ -87,6 +87,7 @@ static void grow(struct content *content, size_t size)
 static void write_part(struct content *content, uint64_t offset, const char *data, size_t size)
 {
     grow(content, offset + size);
+    assert(content->data != NULL);
     memcpy(content->data + offset, data, size);
 }
 

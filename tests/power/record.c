@@ -91,7 +91,7 @@ static void *add(enum record_kind kind, uint32_t inode, uint64_t offset, size_t 
         .inode = inode,
         .offset = offset,
         .size = size,
-        .data = (const char *)(uintptr_t)log->bytes,
+        .data = (const char *)(uintptr_t)log->bytes, /* NOLINT(performance-no-int-to-ptr) */
     };
     char *data = log->data + log->bytes;
     log->bytes += size;
@@ -284,8 +284,8 @@ void record_mark(uint64_t mark)
     unlock();
 }
 
-/* In place of libc's: */
-
+/* In place of libc's, whose headers may be told not to declare some of them. */
+/* NOLINTBEGIN(readability-redundant-declaration) */
 int open(const char *path, int flags, ...);
 int open64(const char *path, int flags, ...);
 int openat(int directory, const char *path, int flags, ...);
@@ -305,6 +305,7 @@ int unlink(const char *path);
 int mkdir(const char *path, mode_t mode);
 int fsync(int fd);
 int fdatasync(int fd);
+/* NOLINTEND(readability-redundant-declaration) */
 
 static int record_open(const char *path, int flags, int mode)
 {

@@ -87,6 +87,8 @@ static void what_the_parser_lets_through_is_refused(void **state)
         {"GET HTTP/1.1\r\n\r\n", HTTP_REFUSAL_VERSION},
         {"GET / HTTP/0.9\r\nHost: x\r\n\r\n", HTTP_REFUSAL_VERSION},
         {"GET / HTTP/2.0\r\nHost: x\r\n\r\n", HTTP_REFUSAL_VERSION},
+        {"GET / HTTP/1.2\r\nHost: x\r\n\r\n", HTTP_REFUSAL_VERSION},
+        {"GET / HTTP/1.10\r\nHost: x\r\n\r\n", HTTP_REFUSAL_VERSION},
         {"GET / HTTP/1.1\r\n\r\n", HTTP_REFUSAL_HOST},
         {"GET / HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n", HTTP_REFUSAL_HOST},
         {"GET / HTTP/1.1\r\nHost: x\r\n: a\r\n\r\n", HTTP_REFUSAL_HEADER},

@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 
-#include "../power/workload.c"
+#include "../power/workload.c" /* NOLINT(bugprone-suspicious-include) */
 
 enum { BATCHES = 70, PASSAGES = 3, REPLAYED_ROWS = 9000 };
 

@@ -12,17 +12,17 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "../power/disk.c"
-#include "../power/record.c"
-#include "../power/workload.c"
+#include "../power/disk.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "../power/record.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "../power/workload.c" /* NOLINT(bugprone-suspicious-include) */
 
 enum {
     BATCHES = 160,
     BATCHES_AGAIN = 24,
-    SAMPLES = 5000,
+    SAMPLES = 3500,
     SAMPLES_AGAIN = 250,
     ROUNDS_AGAIN = 8,
-    ROUNDS_KILLED = 24,
+    ROUNDS_KILLED = 15,
     CUTS_KILLED = 160,
     WORKERS = 2
 };
@@ -237,13 +237,6 @@ static uint64_t chosen_seed(void)
     return chosen | 1;
 }
 
-/* In memory where there is a file system for that: thousands of small directories. */
-static void use_memory(void)
-{
-    if (getenv("TMPDIR") == NULL && access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
-}
-
 static int count_file(const char *path, uint64_t *sum)
 {
     char bytes[4096];
@@ -290,7 +283,7 @@ static void the_recorder_misses_nothing(void **state)
     char played[FIXTURE_PATH_MAX];
     uint64_t random = 1;
     (void)state;
-    use_memory();
+    fixture_use_memory();
     fixture_init(&fixture);
     struct record_log *log = record_new();
     record_run(
@@ -311,7 +304,7 @@ static void after_a_power_cut_every_acknowledged_batch_is_there_and_none_by_half
     struct fixture fixture;
     struct trial trial = {.log = record_new(), .random = chosen_seed()};
     (void)state;
-    use_memory();
+    fixture_use_memory();
     fixture_init(&fixture);
     record_run(&(struct plan){
         .log = trial.log, .directory = fixture.data, .last = BATCHES, .closes = true});
@@ -331,7 +324,7 @@ static void the_same_after_a_second_power_cut(void **state)
     struct record_log *log = record_new();
     struct trial trial = {.log = record_new(), .random = chosen_seed()};
     (void)state;
-    use_memory();
+    fixture_use_memory();
     fixture_init(&fixture);
     record_run(&(struct plan){.log = log, .directory = fixture.data, .last = BATCHES});
     fixture_path(again, fixture.directory, "again");
@@ -361,7 +354,7 @@ static void the_same_after_a_kill_and_a_power_cut(void **state)
 {
     struct trial trial = {.log = record_new(), .random = chosen_seed()};
     (void)state;
-    use_memory();
+    fixture_use_memory();
     for (int round = 0; round < ROUNDS_KILLED; round++) {
         struct fixture fixture;
         fixture_init(&fixture);
