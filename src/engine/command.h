@@ -21,7 +21,7 @@ enum {
     COMPANY_ID_MAX = 64,
     PACKET_GROUP_MAX = 64,
     PACKET_GREETING_MAX = 512,
-    CATALOG_ID_MAX = 64,
+    TEMPLATE_ID_MAX = 64,
     CALLBACK_URL_MAX = 1024,
     MESSAGE_CONTENT_MAX = 2560, /* bytes of what is sent, signature and all */
     MESSAGE_PARTS_MAX = 10,

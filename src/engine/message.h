@@ -54,7 +54,7 @@ struct message_text {
     struct text content; /* what is sent, signature and all */
     struct text callback_url, signature, client_reference, template_id; /* size 0: none */
     char bytes[MESSAGE_CONTENT_MAX + CALLBACK_URL_MAX + MESSAGE_SIGNATURE_MAX + REFERENCE_MAX +
-               CATALOG_ID_MAX];
+               TEMPLATE_ID_MAX];
 };
 
 bool message_find(struct txn *txn, uint64_t number, struct message_row *row);

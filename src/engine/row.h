@@ -277,8 +277,6 @@ enum message_flag {
     MESSAGE_IS_TEST = 1,      /* an operator's own: left out of reports */
     MESSAGE_HAS_FAILOVER = 2, /* undelivered, it goes on by another route */
     MESSAGE_HAS_CALLBACK = 4, /* its changes of status are told */
-    MESSAGE_HOLDS_QUOTA =
-        8, /* its parts are out of the quota of `product`, which has not taken them */
 };
 
 enum { MESSAGE_TRIED_MAX = 4 };
