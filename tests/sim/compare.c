@@ -249,8 +249,8 @@ static void compare_webhook(const struct model *model, uint64_t number, const vo
 
     while (i < model->webhooks && model->webhook[i].number != number)
         i++;
-    must(i < model->webhooks && size == sizeof row);
-    memcpy(&row, value, size);
+    must(i < model->webhooks && size > sizeof row);
+    memcpy(&row, value, sizeof row);
     must(row.type == WEBHOOK_LOW_BALANCE);
     must(row.subject == model->accounts[model->webhook[i].account].number);
     must(row.values[0] == model->webhook[i].balance);
