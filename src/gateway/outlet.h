@@ -33,9 +33,8 @@ struct submit {
     uint64_t circuit_epoch;
     int64_t taken_ms;
     uint32_t attempt;
-    uint8_t lane;   /* from 0 */
-    uint8_t asked;  /* how often the provider was asked what became of it */
-    bool is_asking; /* its outcome is unknown, and the provider is asked */
+    uint8_t lane;  /* from 0 */
+    uint8_t asked; /* how often the provider was asked what became of it */
 };
 
 /* What a provider said to a submit. */
@@ -78,11 +77,13 @@ struct gateway_ops {
 struct gateway {
     const struct gateway_ops *ops;
     struct outlet *outlet;
-    struct arena arena; /* of the settings */
+    struct gateway *next; /* among the outlet's */
+    struct arena arena;   /* of the settings */
+    struct text source;   /* what they were read from */
     struct gateway_settings settings;
     bool can_query;
     uint32_t batch_max; /* messages in one request */
-    uint32_t users;     /* submits and inquiries under way, and the outlet itself */
+    uint32_t users;     /* what is under way by it, and the outlet itself */
 };
 
 struct submit_queue {
@@ -96,7 +97,8 @@ struct outlet {
     uint64_t product;
     char id[CATALOG_ID_MAX + 1];
     int64_t updated_ms;      /* of the product, as it was read */
-    struct gateway *gateway; /* NULL: it cannot send */
+    struct gateway *gateway;  /* NULL: it cannot send */
+    struct gateway *gateways_all; /* this one, and those that still have users */
     bool is_enabled;
     uint32_t batch_max;
     int64_t batch_wait_ms;
@@ -114,7 +116,11 @@ struct outlet {
 };
 
 /* A result that could not be stored, because nothing was admitted at the moment. */
-struct late_result;
+struct late_result {
+    struct late_result *next;
+    struct submit *submit;
+    struct said said; /* its texts lie behind */
+};
 
 struct gateways {
     struct pipeline *pipeline;
@@ -124,12 +130,18 @@ struct gateways {
     int sandbox_log; /* -1: none */
     struct outlet *outlets;
     struct submit *free_submits;
-    struct submit_queue late; /* wait to be asked again, or for room for their result */
-    struct late_result *late_results;
-    uv_timer_t timer;
-    bool is_pumping, is_pump_wanted;
-    bool is_stopping, is_closed, is_changed;
-    uint32_t in_flight;
+    struct submit **all_submits; /* to be freed at the end */
+    size_t submit_count, submit_capacity;
+    struct submit_queue doubtful; /* their outcome is unknown; the provider is to be asked */
+    int64_t ask_ms;               /* when the first of them is; INT64_MAX: none is */
+    struct late_result *late, **late_end;
+    uv_idle_t turn;    /* active: pump in the next turn */
+    uv_timer_t timer;  /* pump at timer_ms */
+    int64_t timer_ms;  /* INT64_MAX: it is not set */
+    uint64_t recover_after; /* the last message that was recovered */
+    bool is_recovering, is_stopping, is_closed, is_changed;
+    uint32_t in_flight; /* of all outlets */
+    uint32_t requests;  /* messages on the wire */
     void (*on_stopped)(void *context);
     void *on_stopped_context;
     uv_timer_t grace;
@@ -150,16 +162,36 @@ void outlet_wake(struct outlet *outlet, int64_t at_ms);
 struct gateway *sandbox_new(struct gateways *gateways);
 struct gateway *http_gateway_new(struct gateways *gateways);
 
+/* Of a text that a provider wrote, as much as is kept of it, as UTF-8 without control characters. */
+struct text detail_clean(struct text detail, char to[MESSAGE_DETAIL_MAX]);
+
 /* outlet.c */
+/* The product's; a new one is not read yet. No row is looked at. */
+struct outlet *outlet_new(struct gateways *gateways, uint64_t product);
+/* The same, read. */
 struct outlet *outlet_of(struct gateways *gateways, uint64_t product);
 /* Reads the product again if it has changed. */
 void outlet_refresh(struct outlet *outlet);
 void gateway_keep(struct gateway *gateway);
 void gateway_let_go(struct gateway *gateway);
 
-/* dispatch.c */
-void gateways_pump(struct gateways *gateways);
-void submit_free(struct gateways *gateways, struct submit *submit);
+/* dispatch.c: takes, hands over, waits. `now_ms` again or INT64_MAX when there is more to do. */
+int64_t outlet_pump(struct outlet *outlet, int64_t now_ms);
+/* The head of a lane may have changed: something was put that is due then. */
+void outlet_put(struct outlet *outlet, unsigned lane, int64_t due_ms);
+
+/* submit.c: what comes of it. */
+struct submit *submit_new(struct outlet *outlet, uint64_t message, uint32_t attempt);
+void submit_free(struct submit *submit);
+/* All that are left, at the end; their gateways are gone already. */
+void submits_release(struct gateways *gateways);
+/* Recovers what was `sending` at start: a slice. Both return when there is more to do. */
+int64_t gateways_recover(struct gateways *gateways, int64_t now_ms);
+/* Asks again what is due to be asked; stores what could not be stored. */
+int64_t gateways_settle_doubts(struct gateways *gateways, int64_t now_ms);
+
+/* gateways.c: has everything looked at in the next turn of the loop. */
+void gateways_want_pump(struct gateways *gateways);
 
 static inline void submit_queue_init(struct submit_queue *queue)
 {
