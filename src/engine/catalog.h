@@ -152,7 +152,6 @@ struct catalog_kind_info {
     const char *path, *singular;
     enum outcome not_found;
     enum catalog_seen seen;
-    enum catalog_field first, end; /* its fields: from `first` to before `end` */
 };
 extern const struct catalog_kind_info catalog_kind_infos[CATALOG_KIND_COUNT];
 

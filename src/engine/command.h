@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "engine/catalog.h"
 #include "engine/outcome.h"
 #include "engine/row.h"
 #include "engine/split.h"
@@ -21,6 +22,7 @@ enum {
     COMPANY_ID_MAX = 64,
     PACKET_GROUP_MAX = 64,
     PACKET_GREETING_MAX = 512,
+    QUOTA_REASON_MAX = 128,
     TEMPLATE_ID_MAX = 64,
     CALLBACK_URL_MAX = 1024,
     MESSAGE_CONTENT_MAX = 2560, /* bytes of what is sent, signature and all */
@@ -186,6 +188,25 @@ struct clock_advance_command {
     int64_t offset_ms; /* the test clock's whole offset from now on */
 };
 
+/* A company, country, channel, product, template, route, scene or setting, whole. */
+struct catalog_put_command {
+    struct text id;                    /* as catalog_id_is_valid wants it */
+    const struct catalog_draft *draft; /* which says of which kind */
+    uint64_t by;                       /* number of the API key; 0: smsd itself */
+};
+
+struct catalog_status_command {
+    enum catalog_kind kind;
+    struct text id;
+    enum catalog_status status;
+    uint64_t by;
+};
+
+struct quota_change_command {
+    struct text product; /* id */
+    int64_t delta;       /* within AMOUNT_MAX of zero */
+    struct text reason;
+    uint64_t by;
 /* --- messages: engine/message.h ------------------------------------------------------------------
  */
 
@@ -338,6 +359,13 @@ struct exception_result {
     struct exception_row row;
 };
 
+struct catalog_result {
+    uint8_t is_new;
+    uint8_t zero[7];
+};
+
+struct quota_result {
+    struct quota_row row;
 struct message_submit_result {
     uint8_t status;   /* enum message_status */
     uint8_t kind;     /* enum message_kind */
@@ -373,6 +401,8 @@ struct result {
         struct packet_result packet;
         struct grab_result grab;
         struct exception_result exception;
+        struct catalog_result catalog;
+        struct quota_result quota;
         struct message_submit_result message_submit;
         struct message_change_result message_change;
     } of;
