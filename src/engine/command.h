@@ -207,6 +207,8 @@ struct quota_change_command {
     int64_t delta;       /* within AMOUNT_MAX of zero */
     struct text reason;
     uint64_t by;
+};
+
 /* --- messages: engine/message.h ------------------------------------------------------------------
  */
 
@@ -366,6 +368,8 @@ struct catalog_result {
 
 struct quota_result {
     struct quota_row row;
+};
+
 struct message_submit_result {
     uint8_t status;   /* enum message_status */
     uint8_t kind;     /* enum message_kind */
