@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "engine/audit.h"
+#include "gateway/gateway.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
 #include "pipeline/pipeline.h"
@@ -32,25 +33,31 @@ struct smsd {
     struct config config;
     uv_loop_t loop;
     struct pipeline *pipeline;
+    struct gateways *gateways;
     struct jobs *jobs;
     struct api *api;
     struct http_server *server;
     uv_signal_t signals[3];
     struct buffer address; /* the first one listened on */
+    int running; /* of server and gateways: what stopping waits for */
     bool is_stopping;
 };
 
 /* --- taking down ---------------------------------------------------------------------------------
  */
 
-static void on_server_stopped(void *context)
+static void on_stopped(void *context)
 {
     struct smsd *smsd = context;
 
+    if (--smsd->running > 0)
+        return;
     for (size_t i = 0; i < sizeof smsd->signals / sizeof *smsd->signals; i++)
         uv_close((uv_handle_t *)&smsd->signals[i], NULL);
     if (smsd->jobs != NULL)
         jobs_stop(smsd->jobs);
+    if (smsd->gateways != NULL)
+        gateways_close(smsd->gateways);
     if (smsd->pipeline != NULL)
         pipeline_close(smsd->pipeline);
     log_event(LOG_INFO, "stopped", LOG_NUMBER("pid", getpid()));
@@ -67,11 +74,25 @@ static void take_down(struct smsd *smsd)
     if (smsd->api != NULL)
         api_free(smsd->api);
     jobs_free(smsd->jobs);
+    if (smsd->gateways != NULL)
+        gateways_free(smsd->gateways);
     if (smsd->pipeline != NULL)
         pipeline_free(smsd->pipeline);
     buffer_release(&smsd->address);
     error = uv_loop_close(&smsd->loop);
     assert(error == 0);
+}
+
+/* Clients' requests and providers' answers are waited for side by side. */
+static void stop(struct smsd *smsd, uint32_t grace_ms)
+{
+    smsd->is_stopping = true;
+    smsd->running = 1 + (smsd->server != NULL) + (smsd->gateways != NULL);
+    if (smsd->server != NULL)
+        http_server_stop(smsd->server, grace_ms, on_stopped, smsd);
+    if (smsd->gateways != NULL)
+        gateways_stop(smsd->gateways, grace_ms, on_stopped, smsd);
+    on_stopped(smsd);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -85,9 +106,8 @@ static void on_signal(uv_signal_t *signal, int number)
     }
     if (smsd->is_stopping)
         return;
-    smsd->is_stopping = true;
     log_event(LOG_INFO, "stopping", LOG_NUMBER("signal", number));
-    http_server_stop(smsd->server, (uint32_t)smsd->config.stop_grace_ms, on_server_stopped, smsd);
+    stop(smsd, (uint32_t)smsd->config.stop_grace_ms);
 }
 
 /* --- building up ---------------------------------------------------------------------------------
@@ -112,6 +132,8 @@ static void on_durable(void *context, uint64_t durable)
 
     if (smsd->server != NULL)
         http_server_release(smsd->server, durable);
+    if (smsd->gateways != NULL)
+        gateways_release(smsd->gateways, durable);
 }
 
 static int open_pipeline(struct smsd *smsd, struct buffer *why)
@@ -254,7 +276,15 @@ static void start_api(struct smsd *smsd)
         .packets_open_max = (uint32_t)config->packets_open_max,
     };
 
-    smsd->api = api_new(smsd->pipeline, smsd->jobs, &options);
+    smsd->api = api_new(smsd->pipeline, smsd->jobs, smsd->gateways, &options);
+}
+
+static void start_gateways(struct smsd *smsd)
+{
+    const char *log = smsd->config.sandbox_log;
+    struct gateways_options options = {.sandbox_log = *log != '\0' ? log : NULL};
+
+    smsd->gateways = gateways_new(smsd->pipeline, &smsd->loop, &options);
 }
 
 static int start(struct smsd *smsd, struct buffer *why)
@@ -266,6 +296,7 @@ static int start(struct smsd *smsd, struct buffer *why)
     error = bootstrap(smsd, why);
     if (error != 0)
         return error;
+    start_gateways(smsd);
     smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
     start_api(smsd);
     return start_server(smsd, why);
@@ -305,11 +336,7 @@ static int serve(struct config *config, struct buffer *why)
     if (error == 0) {
         greet(&smsd);
     } else {
-        smsd.is_stopping = true;
-        if (smsd.server != NULL)
-            http_server_stop(smsd.server, 0, on_server_stopped, &smsd);
-        else
-            on_server_stopped(&smsd);
+        stop(&smsd, 0);
     }
     take_down(&smsd);
     return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

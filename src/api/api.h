@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct api;
+struct gateways;
 struct http_handler;
 struct jobs;
 struct pipeline;
@@ -25,7 +26,7 @@ struct api_options {
     uint32_t packets_open_max;
 };
 
-struct api *api_new(struct pipeline *pipeline, struct jobs *jobs,
+struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, struct gateways *gateways,
                     const struct api_options *options);
 void api_free(struct api *api);
 /* The handler to give to http_server_new. */

@@ -59,17 +59,29 @@ static void refresh(struct gateways *gateways)
         outlet_refresh(outlet);
 }
 
+/* Who waits for what is due to be done. */
+struct settled {
+    void (*on_done)(void *context);
+    void *context;
+    struct settled *next;
+};
+
 static void tell_if_done(struct gateways *gateways, int64_t next_ms, int64_t now_ms)
 {
     void (*on_stopped)(void *context) = gateways->on_stopped;
-    void (*on_settled)(void *context) = gateways->on_settled;
+    struct settled *waiter = gateways->settled, *next;
     bool is_waiting = false;
 
     for (struct outlet *outlet = gateways->outlets; outlet != NULL; outlet = outlet->next)
         is_waiting = is_waiting || outlet->holding.count > 0 || outlet->ready.count > 0;
-    if (on_settled != NULL && !is_waiting && next_ms > now_ms) {
-        gateways->on_settled = NULL;
-        on_settled(gateways->on_settled_context);
+    if (!is_waiting && next_ms > now_ms)
+        gateways->settled = NULL;
+    else
+        waiter = NULL;
+    for (; waiter != NULL; waiter = next) {
+        next = waiter->next;
+        waiter->on_done(waiter->context);
+        free(waiter);
     }
     if (on_stopped != NULL && gateways->requests == 0 && !is_waiting) {
         gateways->on_stopped = NULL;
@@ -193,9 +205,11 @@ void gateways_changed(struct gateways *gateways)
 
 void gateways_run_due(struct gateways *gateways, void (*on_done)(void *context), void *context)
 {
-    assert(gateways->on_settled == NULL);
-    gateways->on_settled = on_done;
-    gateways->on_settled_context = context;
+    struct settled *waiter = malloc(sizeof *waiter);
+
+    assert(waiter != NULL);
+    *waiter = (struct settled){on_done, context, gateways->settled};
+    gateways->settled = waiter;
     gateways_want_pump(gateways);
 }
 
@@ -244,8 +258,13 @@ void gateways_close(struct gateways *gateways)
 void gateways_free(struct gateways *gateways)
 {
     struct outlet *outlet, *next;
+    struct settled *waiting;
 
     assert(gateways->is_closed);
+    for (; gateways->settled != NULL; gateways->settled = waiting) {
+        waiting = gateways->settled->next;
+        free(gateways->settled);
+    }
     for (outlet = gateways->outlets; outlet != NULL; outlet = next) {
         next = outlet->next;
         free(outlet);

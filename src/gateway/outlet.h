@@ -145,8 +145,7 @@ struct gateways {
     void (*on_stopped)(void *context);
     void *on_stopped_context;
     uv_timer_t grace;
-    void (*on_settled)(void *context);
-    void *on_settled_context;
+    struct settled *settled; /* who waits for what is due to be done */
     uint64_t poll_product, poll_message; /* where the poll goes on */
 };
 
