@@ -259,10 +259,11 @@ struct message_result_command {
     uint64_t message;
     uint32_t attempt; /* row.attempts when it was given */
     enum message_answer answer;
-    const struct text
-        *provider_ids; /* of an accepted one: none, one for all parts, or one a part */
+    /* Of an accepted one: none, one for all parts, or one a part. */
+    const struct text *provider_ids;
     size_t provider_id_count;
     struct text detail; /* what the provider said; may be absent */
+    bool can_query;     /* of an unknown one: as in message_recover_command */
 };
 
 /* What was given to a gateway and may never get an answer: at start each of sending_next (SMS-11),
@@ -272,6 +273,14 @@ struct message_recover_command {
     uint64_t message;
     uint32_t attempt; /* 0: whichever is under way */
     bool can_query;   /* the gateway can ask the provider; else what is to be queried is dropped */
+};
+
+/* What the five-minute sweep (SMS-10) has found, or a gateway whose circuit is open: a queued
+ * message whose product does not move goes by another route, where one exists and a try is left;
+ * rows that were lost are put back; what has been with a gateway for too long is recovered. */
+struct message_sweep_command {
+    uint64_t message;
+    bool is_standing; /* its product does not move */
 };
 
 /* A delivery report. OUTCOME_OK whether or not its message is known (SMS-12). */
@@ -386,6 +395,7 @@ struct message_submit_result {
 /* The message as it then is. */
 struct message_change_result {
     bool is_given;     /* MESSAGE_SENDING: hand it over */
+    bool is_changed;   /* MESSAGE_SWEEP: there was something to do */
     bool should_query; /* MESSAGE_RESULT, _RECOVER: it is `sending` still; ask the provider, then
                           tell what it says as the attempt's result */
     struct message_row row;

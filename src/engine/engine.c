@@ -49,6 +49,7 @@ static void apply(struct engine *engine, struct result *result)
         engine->due_first_ms = INT64_MAX;
         engine->outbox_product = 0;
         engine->message_status = 0;
+        engine->is_message_new = engine->is_receipt_forgotten = false;
     }
     if (command->has_key && outcome_is_kept(result->outcome))
         idempotency_keep(engine, result, info->result_size);
@@ -57,10 +58,8 @@ static void apply(struct engine *engine, struct result *result)
 void engine_apply(struct txn *txn, const struct command *command, struct result *result,
                   struct engine_effect *effect)
 {
-    struct engine engine = {.txn = txn,
-                            .command = command,
-                            .number_last = command->number,
-                            .due_first_ms = INT64_MAX};
+    struct engine engine = {
+        .txn = txn, .command = command, .number_last = command->number, .due_first_ms = INT64_MAX};
 
     assert(command->type < COMMAND_COUNT);
     result->is_replayed = false;

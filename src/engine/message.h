@@ -40,7 +40,8 @@ enum {
     MESSAGE_TRY_AGAIN_MS = 300000,
     MESSAGE_THROTTLE_MS = 1000,    /* doubled with each in a row, */
     MESSAGE_THROTTLES_DOUBLED = 5, /* up to this often */
-    MESSAGE_EVENTS_MAX = 32,       /* rows of TABLE_MESSAGE_EVENT; further ones are not noted */
+    MESSAGE_EVENTS_MAX = 32,       /* rows of TABLE_MESSAGE_EVENT; further ones are not noted, */
+    MESSAGE_EVENTS_KEPT = 8,       /* and these are for what ends it */
 };
 
 /* How long receipts are waited for; then the message stays `sent`. */
@@ -60,6 +61,8 @@ struct message_text {
 bool message_find(struct txn *txn, uint64_t number, struct message_row *row);
 /* Of any message that is there. */
 bool message_text_find(struct txn *txn, uint64_t number, struct message_text *text);
+/* Without the texts, which cost a copy. */
+void message_text_row_find(struct txn *txn, uint64_t number, struct message_text_row *row);
 /* A row in hand, of TABLE_MESSAGE. False: it is none. Any thread. */
 bool message_row_read(const void *value, size_t size, struct message_row *row);
 
@@ -72,6 +75,8 @@ enum message_status message_status_parse(struct text text);
 enum message_kind message_kind_parse(struct text text);
 
 bool message_status_is_final(enum message_status status);
+/* A change to it is told to the client's callback_url. */
+bool message_status_is_told(enum message_status status);
 /* Final, and what was charged went back. */
 bool message_status_is_back(enum message_status status);
 
@@ -84,12 +89,11 @@ struct message_event {
     char detail[MESSAGE_DETAIL_MAX];
 };
 enum { MESSAGE_HISTORY_MAX = MESSAGE_EVENTS_MAX + 6 };
-size_t message_history(struct txn *txn, const struct message_row *row,
-                       const struct message_text_row *text,
+size_t message_history(struct txn *txn, const struct message_row *row, int64_t send_at_ms,
                        struct message_event events[MESSAGE_HISTORY_MAX]);
 
-/* It should be in the due index (or is past its time in the outbox), and is not. */
-bool message_is_forgotten(struct txn *txn, uint64_t number, int64_t now_ms);
+/* Its row in the due index or in the outbox is lost. */
+bool message_is_forgotten(struct txn *txn, uint64_t number);
 
 /* Keys of the lists by recipient and company: both numbers. */
 enum { MESSAGE_LIST_KEY_SIZE = 16 };
@@ -99,18 +103,35 @@ void message_list_key(char key[MESSAGE_LIST_KEY_SIZE], uint64_t by, uint64_t mes
  */
 
 void message_store(struct engine *engine, const struct message_row *row);
+void message_text_store(struct engine *engine, uint64_t number, const struct message_text *text);
 /* The only way from one status to the next: asserts that the row of message_transition.def is
- * there, keeps the moments, notes the event, and puts the webhook. The rows of outbox, due index
- * and money are the caller's, and so is storing. */
+ * there, keeps the moments and notes the event. The rows of outbox, due index and money are the
+ * caller's, and so is storing. */
 void message_move(struct engine *engine, struct message_row *row, enum message_status to,
                   enum message_error error, struct text detail);
+/* As much of what a provider said as is kept: whole characters, none that is not UTF-8. */
+struct text message_cut_detail(struct text text);
 /* Something that changes no status. */
-void message_note(struct engine *engine, struct message_row *row, int64_t at_ms,
-                  enum message_status status, enum message_error error, struct text detail);
+void message_note(struct engine *engine, struct message_row *row, enum message_error error,
+                  struct text detail);
+/* Puts the webhook that tells its status, if it has a callback_url. */
+void message_tell(struct engine *engine, const struct message_row *row);
 /* Its own moment: 0 is none. Keeps row->due_ms. */
 void message_set_due(struct engine *engine, struct message_row *row, int64_t due_ms);
-/* Ends it in a status that gives back what was charged: takes its rows from wherever it waits. */
+/* Ends a message that waits or is with a gateway, in a status that gives back what was charged:
+ * takes its rows from wherever it waits, returns money and quota, tells and stores it. */
 void message_end(struct engine *engine, struct message_row *row, enum message_status to,
                  enum message_error error, struct text detail);
+/* For an operator's retry of an exception: gives back what the account could not take. */
+void message_refund_again(struct engine *engine, uint64_t message, uint64_t exception);
+
+/* Puts it into the outbox of row->product, to go at `at_ms`; or, where that is not before its
+ * expiry, fails it for that error. It comes from a gateway, or was undelivered, or has been
+ * scheduled. Stores it. */
+void message_queue(struct engine *engine, struct message_row *row, int64_t at_ms,
+                   enum message_error error, struct text detail);
+/* Another route than those it has been tried by: changes product and quota. False: there is none,
+ * and nothing is changed. */
+bool message_take_next_route(struct engine *engine, struct message_row *row);
 
 #endif
