@@ -55,6 +55,13 @@ class Peer:
         self.socket.sendall(data.encode("latin-1") if isinstance(data, str) else data)
         return self
 
+    def send_quietly(self, data):
+        """The client may have closed already."""
+        try:
+            self.send(data)
+        except OSError:
+            pass
+
     def answer(self, body="", status="200 OK", headers=""):
         return self.send(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}")
 
