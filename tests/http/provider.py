@@ -161,7 +161,11 @@ class Caller:
                 self.changed.notify_all()
 
     def tell(self, *words):
-        self.process.stdin.write("\t".join(words) + "\n")
+        self.tell_at_once(words)
+
+    def tell_at_once(self, *lines):
+        """They are obeyed one behind the other, with nothing in between."""
+        self.process.stdin.write("".join("\t".join(words) + "\n" for words in lines))
         self.process.stdin.flush()
 
     def call(self, name, url, *options, method="GET"):
