@@ -37,8 +37,8 @@ void api_callback(struct call *call)
         .query = span_text(request->query),
         .content_type = span_text(request->content_type),
         .authorization = span_text(request->authorization),
-        .body = request->method == HTTP_METHOD_POST ? span_text(request->body)
-                                                    : (struct text){NULL, 0},
+        .body =
+            request->method == HTTP_METHOD_POST ? span_text(request->body) : (struct text){NULL, 0},
         .peer = {peer_size == 0 ? NULL : peer, peer_size},
         .header = header,
         .source = request,

@@ -12,8 +12,8 @@
 #include "gateway/encoding.h"
 #include "gateway/http_answer.h"
 #include "gateway/outlet.h"
-#include "json/read.h"
 #include "pipeline/pipeline.h"
+#include "json/read.h"
 
 enum { RECEIPTS_MAX = 1000 /* in one callback */ };
 
@@ -109,7 +109,8 @@ static bool basic_holds(const struct http_callback *config, const struct callbac
     return is_same;
 }
 
-static bool address_holds(const struct http_callback *config, const struct callback_request *request)
+static bool address_holds(const struct http_callback *config,
+                          const struct callback_request *request)
 {
     for (size_t i = 0; i < config->address_count; i++) {
         if (request->peer.data != NULL && address_range_has(&config->addresses[i], request->peer))
@@ -151,15 +152,15 @@ static bool signature_holds(const struct http_callback *config,
         place = (struct place){.kind = PLACE_HEADER, .name = signing->header};
     else
         place.name = signing->parameter;
-    signed_request = (struct signed_request){
-        .method = request->method,
-        .url = url_of(config, request, callback),
-        .query = request->query,
-        .body = request->body,
-        .query_parameters = heard->parameters,
-        .query_count = callback->query_count,
-        .form_parameters = heard->parameters + callback->query_count,
-        .form_count = heard->parameter_count - callback->query_count};
+    signed_request =
+        (struct signed_request){.method = request->method,
+                                .url = url_of(config, request, callback),
+                                .query = request->query,
+                                .body = request->body,
+                                .query_parameters = heard->parameters,
+                                .query_count = callback->query_count,
+                                .form_parameters = heard->parameters + callback->query_count,
+                                .form_count = heard->parameter_count - callback->query_count};
     return signing_holds(signing, &signed_request, place_find(&callback->arena, &place, heard));
 }
 
@@ -177,10 +178,9 @@ static enum callback_outcome take_receipts(struct outlet *outlet,
                                            const struct http_callback *config,
                                            struct callback *callback, uint64_t *hold)
 {
-    struct heard_receipt *found =
-        arena_alloc(&callback->arena, RECEIPTS_MAX * sizeof *found);
-    size_t count = http_receipts(&callback->arena, &config->receipts, &callback->heard, found,
-                                 RECEIPTS_MAX);
+    struct heard_receipt *found = arena_alloc(&callback->arena, RECEIPTS_MAX * sizeof *found);
+    size_t count =
+        http_receipts(&callback->arena, &config->receipts, &callback->heard, found, RECEIPTS_MAX);
     size_t taken = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -204,13 +204,11 @@ static enum callback_outcome listen_to(struct outlet *outlet,
 
     if (!is_the_providers(config, request, callback))
         return CALLBACK_FORBIDDEN;
-    *reply = (struct callback_reply){.status = config->answer_status,
-                                     .content_type = config->answer_body.size > 0
-                                                         ? config->answer_type.data
-                                                         : NULL,
-                                     .body = config->answer_body};
-    if (config->only == NULL ||
-        condition_holds(&callback->arena, config->only, &callback->heard))
+    *reply = (struct callback_reply){
+        .status = config->answer_status,
+        .content_type = config->answer_body.size > 0 ? config->answer_type.data : NULL,
+        .body = config->answer_body};
+    if (config->only == NULL || condition_holds(&callback->arena, config->only, &callback->heard))
         outcome = take_receipts(outlet, config, callback, &reply->hold);
     return outcome;
 }

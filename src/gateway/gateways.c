@@ -307,15 +307,16 @@ static uint64_t receipts_of(const struct outlet *outlet)
 
 void gateways_render(struct gateways *gateways, struct buffer *to)
 {
-    static const char *const answers[] = {
-        [MESSAGE_ACCEPTED] = "accepted",   [MESSAGE_REFUSED] = "refused",
-        [MESSAGE_RETRY] = "retry",         [MESSAGE_THROTTLED] = "throttled",
-        [MESSAGE_UNKNOWN] = "unknown"};
+    static const char *const answers[] = {[MESSAGE_ACCEPTED] = "accepted",
+                                          [MESSAGE_REFUSED] = "refused",
+                                          [MESSAGE_RETRY] = "retry",
+                                          [MESSAGE_THROTTLED] = "throttled",
+                                          [MESSAGE_UNKNOWN] = "unknown"};
 
     render_gauge(gateways, to, "smsd_product_in_flight", "gauge",
                  "Messages taken from the outbox that have no answer yet.", in_flight_of);
-    render_gauge(gateways, to, "smsd_product_circuit", "gauge",
-                 "0: closed, 1: half open, 2: open.", circuit_of);
+    render_gauge(gateways, to, "smsd_product_circuit", "gauge", "0: closed, 1: half open, 2: open.",
+                 circuit_of);
     render_gauge(gateways, to, "smsd_product_receipts_total", "counter", "Receipts taken.",
                  receipts_of);
     buffer_append_literal(to, "# HELP smsd_product_answers_total What the provider answered to "

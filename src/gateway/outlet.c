@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "gateway/http_config.h"
 #include "gateway/outlet.h"
-#include "json/read.h"
 #include "pipeline/pipeline.h"
+#include "json/read.h"
 
 void gateway_keep(struct gateway *gateway)
 {

@@ -96,8 +96,8 @@ struct outlet {
     struct outlet *next;
     uint64_t product;
     char id[CATALOG_ID_MAX + 1];
-    int64_t updated_ms;      /* of the product, as it was read */
-    struct gateway *gateway;  /* NULL: it cannot send */
+    int64_t updated_ms;           /* of the product, as it was read */
+    struct gateway *gateway;      /* NULL: it cannot send */
     struct gateway *gateways_all; /* this one, and those that still have users */
     bool is_enabled;
     uint32_t batch_max;
@@ -135,9 +135,9 @@ struct gateways {
     struct submit_queue doubtful; /* their outcome is unknown; the provider is to be asked */
     int64_t ask_ms;               /* when the first of them is; INT64_MAX: none is */
     struct late_result *late, **late_end;
-    uv_idle_t turn;    /* active: pump in the next turn */
-    uv_timer_t timer;  /* pump at timer_ms */
-    int64_t timer_ms;  /* INT64_MAX: it is not set */
+    uv_idle_t turn;         /* active: pump in the next turn */
+    uv_timer_t timer;       /* pump at timer_ms */
+    int64_t timer_ms;       /* INT64_MAX: it is not set */
     uint64_t recover_after; /* the last message that was recovered */
     bool is_recovering, is_stopping, is_closed, is_changed;
     uint32_t in_flight; /* of all outlets */
@@ -145,7 +145,7 @@ struct gateways {
     void (*on_stopped)(void *context);
     void *on_stopped_context;
     uv_timer_t grace;
-    struct settled *settled; /* who waits for what is due to be done */
+    struct settled *settled;             /* who waits for what is due to be done */
     uint64_t poll_product, poll_message; /* where the poll goes on */
 };
 
@@ -161,7 +161,8 @@ void outlet_wake(struct outlet *outlet, int64_t at_ms);
 struct gateway *sandbox_new(struct gateways *gateways);
 struct gateway *http_gateway_new(struct gateways *gateways);
 
-/* Of a text that a provider wrote, as much as is kept of it, as UTF-8 without control characters. */
+/* Of a text that a provider wrote, as much as is kept of it, as UTF-8 without control characters.
+ */
 struct text detail_clean(struct text detail, char to[MESSAGE_DETAIL_MAX]);
 
 /* outlet.c */

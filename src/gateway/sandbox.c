@@ -129,7 +129,8 @@ static const struct behaviour *behaviour_of(uint64_t to)
     return &behaviours[0];
 }
 
-/* One write a line: what was given stands there even if the process is killed in the next moment. */
+/* One write a line: what was given stands there even if the process is killed in the next moment.
+ */
 static void note(struct sandbox *sandbox, const struct submit *submit)
 {
     char line[ID_TEXT_MAX + CATALOG_ID_MAX + 32];
@@ -261,7 +262,8 @@ static void sandbox_free(struct gateway *gateway)
 
 struct gateway *sandbox_new(struct gateways *gateways)
 {
-    static const struct gateway_ops ops = {.send = sandbox_send, .run_due = run_due, .free = sandbox_free};
+    static const struct gateway_ops ops = {
+        .send = sandbox_send, .run_due = run_due, .free = sandbox_free};
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
 
     assert(sandbox != NULL);

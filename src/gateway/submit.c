@@ -83,10 +83,8 @@ struct submit *submit_new(struct outlet *outlet, uint64_t message, uint32_t atte
         gateways->free_submits = submit->next;
     else
         submit = submit_allocate(gateways);
-    *submit = (struct submit){.outlet = outlet,
-                              .gateway = outlet->gateway,
-                              .message = message,
-                              .attempt = attempt};
+    *submit = (struct submit){
+        .outlet = outlet, .gateway = outlet->gateway, .message = message, .attempt = attempt};
     gateway_keep(submit->gateway);
     return submit;
 }
@@ -180,8 +178,8 @@ static bool store_result(struct submit *submit, const struct said *said)
         return false;
     if (should_query && doubt(submit))
         return true;
-    if (should_query && is_busy(run_recover(gateways, submit->message, submit->attempt, false,
-                                            &result)))
+    if (should_query &&
+        is_busy(run_recover(gateways, submit->message, submit->attempt, false, &result)))
         return false;
     submit_free(submit);
     return true;
@@ -296,7 +294,8 @@ static void take_asked(struct inquiry *inquiry, const struct said_status *status
     uint64_t hold;
 
     if (status->found == STATUS_ABSENT) {
-        said = (struct said){.answer = MESSAGE_RETRY, .detail = TEXT("the provider has not got it")};
+        said =
+            (struct said){.answer = MESSAGE_RETRY, .detail = TEXT("the provider has not got it")};
     } else if (status->found == STATUS_FOUND) {
         said = (struct said){
             .answer = MESSAGE_ACCEPTED, .ids = &status->id, .id_count = status->id.size > 0};
