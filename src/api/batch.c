@@ -15,6 +15,7 @@
 
 #include "api/batch.h"
 #include "api/billing.h"
+#include "base/bytes.h"
 #include "base/metric.h"
 #include "json/items.h"
 
@@ -71,15 +72,17 @@ static struct text keep_text(struct batch *batch, struct text text)
     return (struct text){arena_copy(&batch->texts, text.data, text.size), text.size};
 }
 
-/* What stands for the item of that place under the batch's key. */
-static struct hash128 key_of_place(const struct batch *batch, uint64_t place)
+/* What stands for the item of that place under the batch's key: 96 bits of a hash of it, then the
+ * place, so that the rows of a batch are neighbours wherever they are sorted. Not of the key
+ * itself: the batch's own row is not to be an item's. */
+static struct hash128 key_of_place(const struct batch *batch, size_t place)
 {
-    struct {
-        struct hash128 key;
-        uint64_t place;
-    } derived = {batch->key, place};
+    struct hash128 key =
+        hash128(pipeline_secret(batch->api->pipeline), &batch->key, sizeof batch->key);
 
-    return hash128(pipeline_secret(batch->api->pipeline), &derived, sizeof derived);
+    static_assert(sizeof key == 16, "its bytes are the row's key");
+    bytes_put_u32_be((char *)&key + 12, (uint32_t)place);
+    return key;
 }
 
 static void take_key(struct batch *batch, struct command *command, struct text own,
