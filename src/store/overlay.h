@@ -64,6 +64,7 @@ struct overlay {
     size_t rows_bound;
     bool is_prepared; /* its slots are memory already, in huge pages */
     uint64_t unwound; /* grows whenever a row is removed: references kept elsewhere may be void */
+    size_t table_rows[TABLE_NUMBER_MAX + 1]; /* of `rows` */
     struct row_order orders[TABLE_NUMBER_MAX + 1];
 };
 
