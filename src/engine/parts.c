@@ -15,24 +15,24 @@ enum { ESCAPE = 0x1b, BASIC_MARK = 0x80, CODE_MAX = 0x20ac, REPLACEMENT = 0xfffd
 enum { GSM7_ALONE = 160, GSM7_OF_SEVERAL = 153, UCS2_ALONE = 70, UCS2_OF_SEVERAL = 67 };
 
 static const uint8_t septet_of[CODE_MAX + 1] = {
-#define BASIC(septet, code)     [code] = BASIC_MARK | (septet),
-#define EXTENSION(septet, code) [code] = (septet),
+#define BASIC(code, septet)     [code] = BASIC_MARK | (septet),
+#define EXTENSION(code, septet) [code] = (septet),
 #include "engine/gsm7.def"
 #undef BASIC
 #undef EXTENSION
 };
 
 static const uint16_t basic_code[128] = {
-#define BASIC(septet, code) [septet] = (code),
-#define EXTENSION(septet, code)
+#define BASIC(code, septet) [septet] = (code),
+#define EXTENSION(code, septet)
 #include "engine/gsm7.def"
 #undef BASIC
 #undef EXTENSION
 };
 
 static const uint16_t extension_code[128] = {
-#define BASIC(septet, code)
-#define EXTENSION(septet, code) [septet] = (code),
+#define BASIC(code, septet)
+#define EXTENSION(code, septet) [septet] = (code),
 #include "engine/gsm7.def"
 #undef BASIC
 #undef EXTENSION
