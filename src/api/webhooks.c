@@ -11,20 +11,38 @@ static const char *const types[] = {
 #undef WEBHOOK_TYPE
 };
 
-static void write_webhook(struct json_writer *w, struct txn *txn, uint64_t number,
-                          const struct webhook_row *row)
+static void write_low_balance(struct json_writer *w, struct txn *txn, const struct webhook_row *row)
 {
     struct account account;
 
+    if (account_find_number(txn, row->subject, &account))
+        json_text(w, "account", account.id, account.id_size);
+    json_int(w, "balance", row->values[0]);
+    json_int(w, "low_balance", row->values[1]);
+}
+
+static void write_low_quota(struct json_writer *w, struct txn *txn, const struct webhook_row *row)
+{
+    struct catalog_thing product;
+
+    if (catalog_find_number(txn, CATALOG_PRODUCT, row->subject, &product))
+        json_text(w, "product", product.id.data, product.id.size);
+    json_int(w, "quota", row->values[0]);
+    json_int(w, "low_warn", row->values[1]);
+}
+
+static void write_webhook(struct json_writer *w, struct txn *txn, uint64_t number,
+                          const struct webhook_row *row)
+{
     json_object_begin(w, NULL);
     json_id(w, "id", "whk_", number);
     json_string(w, "type", types[row->type]);
     json_time(w, "created_at", id_time_ms(number));
     json_object_begin(w, "data");
-    if (account_find_number(txn, row->subject, &account))
-        json_text(w, "account", account.id, account.id_size);
-    json_int(w, "balance", row->values[0]);
-    json_int(w, "low_balance", row->values[1]);
+    if (row->type == WEBHOOK_PRODUCT_LOW)
+        write_low_quota(w, txn, row);
+    else
+        write_low_balance(w, txn, row);
     json_object_end(w);
     json_object_end(w);
 }

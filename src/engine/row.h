@@ -237,8 +237,8 @@ struct webhook_row {
     uint8_t version;
     uint8_t type; /* enum webhook_type */
     uint8_t zero[6];
-    uint64_t subject;  /* LOW_BALANCE: the account's number */
-    int64_t values[2]; /* LOW_BALANCE: the balance and the threshold */
+    uint64_t subject;  /* LOW_BALANCE: the account's number; PRODUCT_LOW: the product's */
+    int64_t values[2]; /* the balance, or the quota, and the threshold */
 };
 static_assert(sizeof(struct webhook_row) == 32, "stored layout");
 
