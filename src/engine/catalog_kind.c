@@ -132,6 +132,11 @@ bool catalog_rule_allows(enum catalog_rule rule, struct text text)
     }
 }
 
+bool catalog_rule_allows_int(enum catalog_rule rule, int64_t number)
+{
+    return rule != CATALOG_RULE_LENGTH || (number >= 1 && number <= 15);
+}
+
 int64_t catalog_choice_parse(enum catalog_rule list, struct text text)
 {
     for (int i = 0; i < CHOICES; i++) {
