@@ -9,7 +9,6 @@
  * where the provider takes them, and handed over. What is between is bounded by the window. */
 #include <assert.h>
 
-#include "base/metric.h"
 #include "gateway/outlet.h"
 #include "pipeline/pipeline.h"
 
@@ -19,8 +18,11 @@ enum {
     WINDOW_SHARED = 4,
 };
 
-/* A lane goes next if the ones before it have gone so often while it waited. */
-static const uint32_t patience[LANES] = {UINT32_MAX, 16, 48};
+/* What it weighs to a lane that waits when another goes before it; at PATIENCE it goes next. So
+ * while all wait there are at least sixteen codes to one other, and three notices to one of
+ * marketing. */
+static const uint32_t weights[LANES] = {3, 16, 0};
+enum { PATIENCE = 48 };
 
 void outlet_put(struct outlet *outlet, unsigned lane, int64_t due_ms)
 {
@@ -49,13 +51,19 @@ static bool window_allows(const struct outlet *outlet, unsigned lane)
 
 static bool is_impatient(const struct outlet *outlet, unsigned lane)
 {
-    return outlet->passed[lane] >= patience[lane];
+    return lane > 0 && outlet->passed[lane] >= PATIENCE;
+}
+
+/* May it use what of the rate is kept for codes? Codes, and who has waited for them long enough. */
+static bool is_urgent(const struct outlet *outlet, unsigned lane, int64_t now_ms)
+{
+    return lane == 0 || (is_impatient(outlet, lane) && outlet->due_ms[0] <= now_ms);
 }
 
 static bool lane_may(struct outlet *outlet, unsigned lane, int64_t now_ms)
 {
     return outlet->due_ms[lane] <= now_ms && window_allows(outlet, lane) &&
-           rate_allows(&outlet->rate, lane == 0 || is_impatient(outlet, lane), now_ms);
+           rate_allows(&outlet->rate, is_urgent(outlet, lane, now_ms), now_ms);
 }
 
 /* The lane to take from, or LANES: none. */
@@ -75,7 +83,7 @@ static void note_passed(struct outlet *outlet, unsigned taken, int64_t now_ms)
     outlet->passed[taken] = 0;
     for (unsigned lane = taken + 1; lane < LANES; lane++) {
         if (outlet->due_ms[lane] <= now_ms)
-            outlet->passed[lane]++;
+            outlet->passed[lane] += weights[taken];
     }
 }
 
@@ -137,7 +145,7 @@ static int64_t wait_of_lane(const struct outlet *outlet, unsigned lane, int64_t 
         return outlet->due_ms[lane];
     if (!window_allows(outlet, lane))
         return INT64_MAX;
-    return now_ms + rate_wait_ms(&outlet->rate, lane == 0 || is_impatient(outlet, lane));
+    return now_ms + rate_wait_ms(&outlet->rate, is_urgent(outlet, lane, now_ms));
 }
 
 static int64_t next_take_ms(struct outlet *outlet, int64_t now_ms)
@@ -194,7 +202,6 @@ static void hand_batch(struct outlet *outlet)
     while (count < max && outlet->ready.first != NULL && outlet->ready.first->gateway == gateway)
         batch[count++] = submit_pop(&outlet->ready);
     outlet->gateways->requests += (uint32_t)count;
-    metric_add(METRIC_MESSAGES_HANDED_OVER, count);
     gateway->ops->send(gateway, batch, count);
 }
 
