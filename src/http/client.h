@@ -58,7 +58,7 @@ enum http_client_error {
 struct http_client_options {
     uint32_t connections_max;          /* in all (256) */
     uint32_t connections_per_host_max; /* (16) */
-    uint32_t waiting_max;              /* calls in line (65,536) */
+    uint32_t waiting_max;              /* calls in line (16,384) */
     uint32_t connect_timeout_ms;       /* resolving, connecting and TLS handshake (10,000) */
     uint32_t timeout_ms;               /* of a call that names none (30,000) */
     uint32_t idle_timeout_ms;          /* of a kept connection (15,000) */
