@@ -240,7 +240,7 @@ enum webhook_status {
 
 enum webhook_error {
     WEBHOOK_ERROR_NONE = 0,
-#define WEBHOOK_ERROR(name, number, text) WEBHOOK_ERROR_##name = (number),
+#define WEBHOOK_ERROR(name, number, text, prose) WEBHOOK_ERROR_##name = (number),
 #include "engine/webhook_error.def"
 #undef WEBHOOK_ERROR
 };
