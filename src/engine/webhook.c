@@ -128,21 +128,16 @@ static struct text cut(struct text text)
     return (struct text){text.data, size};
 }
 
-/* What an event tells, with nothing yet of what becomes of it. */
-static void fill(struct engine *engine, const struct webhook_event *event, struct webhook *webhook)
+static struct text copy(char **to, struct text text)
 {
-    webhook->row =
-        (struct webhook_row){.version = WEBHOOK_ROW_VERSION,
-                             .type = (uint8_t)event->type,
-                             .subject = event->subject,
-                             .at_ms = event->at_ms != 0 ? event->at_ms : engine->command->now_ms};
-    memcpy(webhook->row.values, event->values, sizeof event->values);
-    for (int i = 0; i < WEBHOOK_TEXTS; i++) {
-        webhook->texts[i] = cut(event->texts[i]);
-        webhook->row.text_sizes[i] = (uint8_t)webhook->texts[i].size;
-        if (event->texts[i].data != NULL)
-            webhook->row.text_given |= (uint8_t)(1 << i);
-    }
+    struct text copied = {*to, text.size};
+
+    if (text.data == NULL)
+        return text;
+    if (text.size > 0)
+        memcpy(*to, text.data, text.size);
+    *to += text.size;
+    return copied;
 }
 
 struct text webhook_setting_url(struct txn *txn)
@@ -163,26 +158,38 @@ enum outcome engine_webhook_url(struct engine *engine, const struct webhook_url_
     return OUTCOME_OK;
 }
 
-static struct text url_of(struct engine *engine, struct text url, char to[WEBHOOK_URL_MAX])
+/* What an event tells, with nothing yet of what becomes of it. Its texts may lie in rows, which are
+ * good only until one is changed, so they are copied first of all. */
+static void fill(struct engine *engine, const struct webhook_event *event, struct webhook *webhook)
 {
-    if (url.size == 0)
-        url = webhook_setting_url(engine->txn);
-    if (url.size == 0 || url.size > WEBHOOK_URL_MAX)
-        return (struct text){NULL, 0};
-    memcpy(to, url.data, url.size); /* a setting's text is good only until a row changes */
-    return (struct text){to, url.size};
+    struct text url = event->url.size > 0 ? event->url : webhook_setting_url(engine->txn);
+    char *to = webhook->bytes;
+
+    webhook->row =
+        (struct webhook_row){.version = WEBHOOK_ROW_VERSION,
+                             .type = (uint8_t)event->type,
+                             .subject = event->subject,
+                             .at_ms = event->at_ms != 0 ? event->at_ms : engine->command->now_ms};
+    memcpy(webhook->row.values, event->values, sizeof event->values);
+    webhook->url = (struct text){NULL, 0};
+    if (url.size > 0 && url.size <= WEBHOOK_URL_MAX)
+        webhook->url = copy(&to, url);
+    webhook->row.url_size = (uint16_t)webhook->url.size;
+    for (int i = 0; i < WEBHOOK_TEXTS; i++) {
+        webhook->texts[i] = copy(&to, cut(event->texts[i]));
+        webhook->row.text_sizes[i] = (uint8_t)webhook->texts[i].size;
+        if (event->texts[i].data != NULL)
+            webhook->row.text_given |= (uint8_t)(1 << i);
+    }
 }
 
 static uint64_t put(struct engine *engine, const struct webhook_event *event, uint64_t replay_of)
 {
     uint64_t number = engine_next_number(engine);
     struct webhook webhook;
-    char url[WEBHOOK_URL_MAX];
 
     fill(engine, event, &webhook);
     webhook.row.replay_of = replay_of;
-    webhook.url = url_of(engine, event->url, url);
-    webhook.row.url_size = (uint16_t)webhook.url.size;
     if (webhook.url.size == 0) {
         webhook_finish(engine, &webhook, number, WEBHOOK_NO_URL, WEBHOOK_ERROR_NONE);
     } else {

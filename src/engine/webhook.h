@@ -34,7 +34,7 @@ struct webhook_event {
 };
 
 /* In handlers: keeps it, and puts it into the outbox if there is somewhere to send it. Returns its
- * number, which is one of the command's further numbers. The texts may not point into rows. */
+ * number, which is one of the command's further numbers. Texts may point into rows. */
 uint64_t webhook_put(struct engine *engine, const struct webhook_event *event);
 
 /* Is this the URL of an endpoint, as far as its form goes: http or https, a host, a port that is
