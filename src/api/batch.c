@@ -15,6 +15,7 @@
 
 #include "api/batch.h"
 #include "api/billing.h"
+#include "base/bytes.h"
 #include "base/metric.h"
 #include "json/items.h"
 
@@ -23,6 +24,7 @@ enum {
     ITEMS_FIRST = 128, /* room for so many; doubled as they come */
     ITEM_BYTES_MAX = 16384,
     SLICE_ITEMS = 256,
+    ITEMS_AHEAD = 4,
     REFUSAL_BYTES_MAX = 2 << 20, /* of a batch's items; beyond it they have no details */
     BATCH_ARENA_BYTES_MAX = 16 << 20,
 };
@@ -71,15 +73,17 @@ static struct text keep_text(struct batch *batch, struct text text)
     return (struct text){arena_copy(&batch->texts, text.data, text.size), text.size};
 }
 
-/* What stands for the item of that place under the batch's key. */
-static struct hash128 key_of_place(const struct batch *batch, uint64_t place)
+/* What stands for the item of that place under the batch's key: 96 bits of a hash of it, then the
+ * place, so that the rows of a batch are neighbours wherever they are sorted. Not of the key
+ * itself: the batch's own row is not to be an item's. */
+static struct hash128 key_of_place(const struct batch *batch, size_t place)
 {
-    struct {
-        struct hash128 key;
-        uint64_t place;
-    } derived = {batch->key, place};
+    struct hash128 key =
+        hash128(pipeline_secret(batch->api->pipeline), &batch->key, sizeof batch->key);
 
-    return hash128(pipeline_secret(batch->api->pipeline), &derived, sizeof derived);
+    static_assert(sizeof key == 16, "its bytes are the row's key");
+    bytes_put_u32_be((char *)&key + 12, (uint32_t)place);
+    return key;
 }
 
 static void take_key(struct batch *batch, struct command *command, struct text own,
@@ -297,6 +301,12 @@ static void finish(struct batch *batch)
 /* --- running -------------------------------------------------------------------------------------
  */
 
+static void expect(struct batch *batch, size_t place, enum txn_distance distance)
+{
+    if (place < batch->count)
+        pipeline_expect(batch->api->pipeline, &batch->items[place].command, distance);
+}
+
 static void run_slice(void *context)
 {
     struct batch *batch = context;
@@ -306,6 +316,8 @@ static void run_slice(void *context)
         end = batch->count;
     for (; batch->done < end; batch->done++) {
         struct item *item = &batch->items[batch->done];
+        expect(batch, batch->done + 2 * ITEMS_AHEAD, TXN_FAR);
+        expect(batch, batch->done + ITEMS_AHEAD, TXN_NEAR);
         struct result result = {.outcome = OUTCOME_INVALID};
         if (item->outcome == OUTCOME_OK) {
             uint64_t hold = pipeline_run(batch->api->pipeline, &item->command, &result);
