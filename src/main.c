@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "engine/audit.h"
 #include "gateway/gateway.h"
+#include "gateway/webhook_sender.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
 #include "net/tls.h"
@@ -38,6 +39,7 @@ struct smsd {
     struct jobs *jobs;
     struct api *api;
     struct http_server *server;
+    struct webhook_sender *webhook_sender;
     uv_signal_t signals[3];
     struct buffer address; /* the first one listened on */
     int running; /* of server and gateways: what stopping waits for */
@@ -60,6 +62,8 @@ static void on_stopped(void *context)
         jobs_stop(smsd->jobs);
     if (smsd->gateways != NULL)
         gateways_close(smsd->gateways);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_stop(smsd->webhook_sender);
     if (smsd->pipeline != NULL)
         pipeline_close(smsd->pipeline);
     log_event(LOG_INFO, "stopped", LOG_NUMBER("pid", getpid()));
@@ -78,6 +82,8 @@ static void take_down(struct smsd *smsd)
     jobs_free(smsd->jobs);
     if (smsd->gateways != NULL)
         gateways_free(smsd->gateways);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_free(smsd->webhook_sender);
     if (smsd->pipeline != NULL)
         pipeline_free(smsd->pipeline);
     buffer_release(&smsd->address);
@@ -228,6 +234,8 @@ static void on_durable(void *context, uint64_t durable)
         http_server_release(smsd->server, durable);
     if (smsd->gateways != NULL)
         gateways_release(smsd->gateways, durable);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_release(smsd->webhook_sender, durable);
 }
 
 static int open_pipeline(struct smsd *smsd, struct buffer *why)
@@ -365,6 +373,24 @@ static void start_gateways(struct smsd *smsd)
     smsd->gateways = gateways_new(smsd->pipeline, &smsd->loop, &options);
 }
 
+static void start_webhook_sender(struct smsd *smsd)
+{
+    const struct config *config = &smsd->config;
+    struct webhook_sender_options options = {
+        .in_flight_max = (uint32_t)config->webhooks_in_flight_max,
+        .endpoint_in_flight_max = (uint32_t)config->webhooks_endpoint_in_flight_max,
+        .timeout_ms = (uint32_t)config->webhooks_timeout_ms,
+        .allow_private = config->webhooks_allow_private,
+    };
+    struct command command = {.type = COMMAND_WEBHOOK_URL};
+    struct result result;
+
+    command.of.webhook_url.url =
+        (struct text){config->webhook_url, strnlen(config->webhook_url, 256)};
+    pipeline_run(smsd->pipeline, &command, &result);
+    smsd->webhook_sender = webhook_sender_new(smsd->pipeline, &smsd->loop, &options);
+}
+
 static int start(struct smsd *smsd, struct buffer *why)
 {
     int error = open_pipeline(smsd, why);
@@ -375,6 +401,7 @@ static int start(struct smsd *smsd, struct buffer *why)
     if (error != 0)
         return error;
     start_gateways(smsd);
+    start_webhook_sender(smsd);
     smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
     start_api(smsd);
     return start_server(smsd, why);

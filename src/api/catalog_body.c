@@ -137,14 +137,15 @@ static void clear_slots(struct binding *b)
 
 static void take_text(struct binding *b, enum catalog_field field, const struct json_text *text)
 {
-    enum catalog_rule rule = catalog_field_infos[field].rule;
+    const char *fault;
 
     if (text->data == NULL)
         return;
-    if (catalog_rule_allows(rule, text_of(*text)))
+    fault = catalog_rule_fault(catalog_field_infos[field].rule, text_of(*text));
+    if (fault == NULL)
         catalog_draft_text(b->draft, field, text_of(*text));
     else
-        refuse(b, field, catalog_rule_text(rule));
+        refuse(b, field, fault);
 }
 
 static void take_choice(struct binding *b, enum catalog_field field, const struct json_text *text)
@@ -189,7 +190,7 @@ static void take_texts(struct binding *b, enum catalog_field field, const struct
     for (item = json_array_first(array); item != NULL; item = json_next(item), place++) {
         struct json_text text;
         if (json_get_text(item, &text) && text.size > 0 && text.size <= CATALOG_ID_MAX &&
-            catalog_rule_allows(rule, text_of(text)))
+            catalog_rule_fault(rule, text_of(text)) == NULL)
             texts[count++] = text_of(text);
         else
             refuse_item(b, field, place, catalog_rule_text(rule));

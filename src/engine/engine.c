@@ -50,6 +50,7 @@ static void apply(struct engine *engine, struct result *result)
         engine->outbox_product = 0;
         engine->message_status = 0;
         engine->is_message_new = engine->is_receipt_forgotten = false;
+        engine->webhook_endpoint = 0;
     }
     if (command->has_key && outcome_is_kept(result->outcome))
         idempotency_keep(engine, result, info->result_size);
@@ -72,7 +73,8 @@ void engine_apply(struct txn *txn, const struct command *command, struct result 
                                      .outbox_due_ms = engine.outbox_due_ms,
                                      .message_status = engine.message_status,
                                      .is_message_new = engine.is_message_new,
-                                     .is_receipt_forgotten = engine.is_receipt_forgotten};
+                                     .is_receipt_forgotten = engine.is_receipt_forgotten,
+                                     .webhook_endpoint = engine.webhook_endpoint};
 }
 
 /* Those that come by the thousand. */

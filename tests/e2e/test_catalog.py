@@ -174,7 +174,9 @@ WRONG = [
     ("products/x", {"channel": "wind", "gateway": {"type": "sandbox"}, "price": 1, "batch": 5}, ["/batch"]),
     ("templates/x", {"title": "", "translation": 5, "scene": "nothing", "kind": "spam", "companies": ["nobody"]},
      ["/companies/0", "/content", "/kind", "/scene", "/title", "/translation"]),
-    ("templates/x", {"content": "x" * 2001, "kind": "notice"}, ["/content"]),
+    ("templates/x", {"content": "x" * 3001, "kind": "notice"}, ["/content"]),
+    ("templates/x", {"content": "Your code {code", "kind": "notice"}, ["/content"]),
+    ("companies/x", {"name": "x", "account": "purse", "signature": "【x】"}, ["/signature"]),
     ("routes/x", {}, ["/company", "/country", "/kind", "/product"]),
     ("routes/x", {"company": "nobody", "country": "XX", "kind": "notice", "product": "nothing", "weight": 0,
                   "sort": -1, "failover_on_undelivered": None},
@@ -226,7 +228,7 @@ def test_what_is_too_large_in_all_is_refused(filled):
     for number in range(50):
         put(filled, f"companies/{'c' * 60}{number}", FULL["companies/acme"])
     answer = filled.put("/v1/templates/x", {
-        "content": "x" * 2000, "translation": "y" * 1400, "kind": "notice",
+        "content": "x" * 3000, "translation": "y" * 1400, "kind": "notice",
         "companies": [f"{'c' * 60}{number}" for number in range(50)]})
     assert answer.status == 422 and answer.pointers == [""]
 
