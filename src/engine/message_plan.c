@@ -314,8 +314,9 @@ static void take_text(struct message_plan *plan, uint32_t part_length, bool is_s
 
     if (!plan->has_company_signature)
         own = (struct text){NULL, 0};
-    if (signature_choose(plan->command->signature, own, plan->is_signature_required,
-                         is_signature_supported, &plan->signature) == SIGNATURE_REQUIRED) {
+    /* Kept also where the text does not carry it: the provider may want it beside the text. */
+    if (signature_choose(plan->command->signature, own, plan->is_signature_required, true,
+                         &plan->signature) == SIGNATURE_REQUIRED) {
         field_fault(plan, OUTCOME_SIGNATURE_REQUIRED, "signature", "is required by the country");
         return;
     }

@@ -127,7 +127,8 @@ static struct text url_of(const struct http_callback *config,
     struct text text;
 
     buffer_init(&url);
-    buffer_append(&url, config->url.data, config->url.size);
+    if (config->url != NULL)
+        stencil_write(config->url, &(struct stencil_values){0}, ESCAPE_NONE, &url);
     if (request->query.size > 0) {
         buffer_append_literal(&url, "?");
         buffer_append(&url, request->query.data, request->query.size);

@@ -277,11 +277,22 @@ static void read_auth(struct arena *arena, const struct json_value *value,
 /* --- the request ---------------------------------------------------------------------------------
  */
 
-static bool begins_with(struct json_text text, const char *begin)
+/* As it begins when only what is the same for every message is filled in. */
+static void check_url(struct arena *arena, const struct stencil *url, const char *pointer,
+                      struct json_errors *errors)
 {
-    size_t size = strlen(begin);
+    static const struct stencil_values none;
+    struct buffer begin;
 
-    return text.size > size && memcmp(text.data, begin, size) == 0;
+    if (url == NULL)
+        return;
+    buffer_init(&begin);
+    stencil_write(url, &none, ESCAPE_URL, &begin);
+    if (!(begin.size > 7 && memcmp(begin.data, "http://", 7) == 0) &&
+        !(begin.size > 8 && memcmp(begin.data, "https://", 8) == 0))
+        json_errors_add(arena, errors, json_pointer_name(arena, pointer, "url"),
+                        "must begin with http:// or https://");
+    buffer_release(&begin);
 }
 
 static void read_body(struct arena *arena, const struct ask_body *body,
@@ -328,10 +339,8 @@ void http_ask_read(struct arena *arena, const struct json_value *value,
     if (!json_bind(arena, value, ask_fields, sizeof ask_fields / sizeof *ask_fields, &body, &given,
                    pointer, errors))
         return;
-    if (!begins_with(body.url, "http://") && !begins_with(body.url, "https://"))
-        json_errors_add(arena, errors, json_pointer_name(arena, pointer, "url"),
-                        "must begin with http:// or https://");
     ask->url = config_stencil(arena, body.url, names, pointer, "url", errors);
+    check_url(arena, ask->url, pointer, errors);
     read_method(arena, &body, pointer, errors, ask);
     if (body.headers != NULL)
         ask->headers =
@@ -354,4 +363,26 @@ void http_ask_read(struct arena *arena, const struct json_value *value,
         ask->signing = signing_read(arena, body.signature, &signs,
                                     json_pointer_name(arena, pointer, "signature"), errors);
     ask->timeout_ms = (uint32_t)body.timeout_ms;
+}
+
+static bool named_have(const struct named_stencil *named, size_t count, enum stencil_value value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (named[i].stencil != NULL && stencil_has(named[i].stencil, value))
+            return true;
+    }
+    return false;
+}
+
+bool http_ask_has(const struct http_ask *ask, enum stencil_value value)
+{
+    for (size_t i = 0; i < ask->json_count; i++) {
+        if (ask->json[i].stencil != NULL && stencil_has(ask->json[i].stencil, value))
+            return true;
+    }
+    return (ask->url != NULL && stencil_has(ask->url, value)) ||
+           (ask->body != NULL && stencil_has(ask->body, value)) ||
+           named_have(ask->headers, ask->header_count, value) ||
+           named_have(ask->query, ask->query_count, value) ||
+           named_have(ask->form, ask->form_count, value);
 }

@@ -242,6 +242,11 @@ static const struct http_query *read_query(struct arena *arena, const struct jso
     asked.contexts = STENCIL_QUERY;
     http_ask_read(arena, body.request, &asked, json_pointer_name(arena, pointer, "request"), errors,
                   &query->ask);
+    query->asks_by_our_id = http_ask_has(&query->ask, VALUE_MESSAGE);
+    query->asks_by_provider_id = http_ask_has(&query->ask, VALUE_PROVIDER_ID);
+    if (!query->asks_by_our_id && !query->asks_by_provider_id)
+        json_errors_add(arena, errors, json_pointer_name(arena, pointer, "request"),
+                        "must name {id} or {provider_id}");
     http_receipts_read(arena, body.receipts, json_pointer_name(arena, pointer, "receipts"), errors,
                        &query->receipts);
     if (body.absent != NULL) {

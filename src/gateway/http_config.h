@@ -86,6 +86,7 @@ struct http_receipts {
 
 struct http_query {
     struct http_ask ask;
+    bool asks_by_our_id, asks_by_provider_id; /* what its request names */
     const struct condition *absent; /* the provider has no such message; NULL: it cannot say so */
     struct http_receipts receipts;
     int64_t after_ms, every_ms, until_ms;
@@ -94,11 +95,11 @@ struct http_query {
 struct http_callback {
     struct http_receipts receipts;
     const struct condition *only; /* NULL: every callback is a receipt; else where this holds */
-    /* All of these that are given must hold. */
+    /* All of these that are given must hold. Their texts are of constants alone. */
     struct place secret_place;
-    const struct stencil *secret; /* these two of constants alone */
+    const struct stencil *secret;
     const struct stencil *user, *password;
-    struct text url; /* ours, as the provider knows it */
+    const struct stencil *url; /* ours, as the provider knows it; NULL: not given */
     const struct signing *signing;
     struct address_range *addresses;
     size_t address_count;
@@ -126,6 +127,8 @@ const struct http_config *http_config_read(struct arena *arena, const struct htt
 void http_ask_read(struct arena *arena, const struct json_value *value,
                    const struct stencil_names *names, const char *pointer,
                    struct json_errors *errors, struct http_ask *ask);
+/* Does it name this value anywhere? */
+bool http_ask_has(const struct http_ask *ask, enum stencil_value value);
 /* http_listen.c */
 void http_receipts_read(struct arena *arena, const struct json_value *value, const char *pointer,
                         struct json_errors *errors, struct http_receipts *receipts);

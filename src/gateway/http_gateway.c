@@ -137,6 +137,8 @@ static void fill_message(struct http_gateway *gateway, struct arena *arena, uint
     values->texts[VALUE_TEXT] = kept(arena, text.content.data, text.content.size);
     values->texts[VALUE_PARTS] = number_text(arena, row.parts);
     values->texts[VALUE_ENCODING] = static_text(parts_encoding_text(row.encoding));
+    values->texts[VALUE_TEXT_OR_UNICODE] =
+        row.encoding == PARTS_GSM7 ? TEXT("text") : TEXT("unicode");
     values->texts[VALUE_KIND] = static_text(message_kind_text(row.kind));
     values->texts[VALUE_COUNTRY] = kept(arena, text.row.country, sizeof text.row.country);
     values->texts[VALUE_SIGNATURE] = kept(arena, text.signature.data, text.signature.size);

@@ -278,7 +278,7 @@ const struct http_callback *http_callback_read(struct arena *arena, const struct
         read_addresses(arena, body.addresses, json_pointer_name(arena, pointer, "addresses"),
                        errors, callback);
     read_reply(arena, body.answer, pointer, errors, callback);
-    callback->url = config_copy(arena, body.url);
+    callback->url = config_stencil(arena, body.url, &constants, pointer, "url", errors);
     if (body.secret == NULL && body.basic == NULL && body.signature == NULL &&
         body.addresses.count == 0)
         json_errors_add(arena, errors, pointer,

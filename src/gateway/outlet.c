@@ -63,7 +63,9 @@ static struct gateway *gateway_new(struct outlet *outlet, struct text text)
     gateway->next = outlet->gateways_all;
     outlet->gateways_all = gateway;
     gateway->users = 1;
-    gateway->can_query = settings.type == GATEWAY_HTTP && settings.http->query != NULL;
+    gateway->can_query = settings.type == GATEWAY_HTTP && settings.http->query != NULL &&
+                         settings.http->query->asks_by_our_id &&
+                         !settings.http->query->asks_by_provider_id;
     gateway->batch_max = settings.type == GATEWAY_HTTP && !settings.http->send.is_batch
                              ? 1
                              : SUBMITS_PER_REQUEST_MAX;

@@ -81,7 +81,7 @@ struct gateway {
     struct arena arena;   /* of the settings */
     struct text source;   /* what they were read from */
     struct gateway_settings settings;
-    bool can_query;
+    bool can_query;     /* about a message by our id alone */
     uint32_t batch_max; /* messages in one request */
     uint32_t users;     /* what is under way by it, and the outlet itself */
 };
