@@ -125,13 +125,17 @@ void http_said(struct arena *arena, const struct http_answer *answer, const stru
     *said = (struct said){.answer = judge(arena, answer, &one), .ids = ids};
     said->id_count =
         keep_ids(ids, place_find_all(arena, &answer->id, &one, ids, MESSAGE_PARTS_MAX));
+    if (answer->is_id_ours) {
+        ids[0] = reference;
+        said->id_count = 1;
+    }
     said->detail = cut(place_find(arena, &answer->error, &one), MESSAGE_DETAIL_MAX);
     /* It should have been named, or told apart from the others, and was not. */
     if (said->answer == MESSAGE_ACCEPTED &&
         ((answer->id.kind != PLACE_NONE && said->id_count == 0) ||
          (answer->has_items && !is_about_one)))
         said->answer = MESSAGE_UNKNOWN;
-    if (said->answer != MESSAGE_ACCEPTED || !is_about_one)
+    if (said->answer != MESSAGE_ACCEPTED || !(is_about_one || answer->is_id_ours))
         said->id_count = 0;
 }
 

@@ -96,6 +96,7 @@ static void read_variables(struct arena *arena, const struct json_value *value, 
 struct answer_body {
     const struct json_value *rules, *id, *error, *reference;
     struct json_text items;
+    bool id_is_ours;
 };
 
 #define ANSWER_ANY(member)                                                                         \
@@ -109,6 +110,7 @@ static const struct json_field answer_fields[] = {
     ANSWER_ANY(error),
     ANSWER_ANY(reference),
     {.name = "items", .kind = JSON_TEXT, .offset = offsetof(struct answer_body, items), .max = 256},
+    {.name = "id_is_ours", .kind = JSON_BOOL, .offset = offsetof(struct answer_body, id_is_ours)},
 };
 
 struct rule_body {
@@ -182,6 +184,10 @@ static void read_answer(struct arena *arena, const struct json_value *value, con
     if (body.rules != NULL)
         read_rules(arena, body.rules, json_pointer_name(arena, pointer, "rules"), errors, answer);
     answer->id = read_place(arena, body.id, pointer, "id", errors);
+    answer->is_id_ours = body.id_is_ours;
+    if (body.id_is_ours && body.id != NULL)
+        json_errors_add(arena, errors, json_pointer_name(arena, pointer, "id"),
+                        "does not go with id_is_ours");
     answer->error = read_place(arena, body.error, pointer, "error", errors);
     answer->reference = read_place(arena, body.reference, pointer, "reference", errors);
     answer->has_items = body.items.data != NULL;

@@ -63,6 +63,7 @@ struct http_answer {
     struct http_rule *rules;
     size_t rule_count;
     struct place id; /* all that stand there: one a part, if the provider names parts */
+    bool is_id_ours; /* or it speaks of a message by our id */
     struct place error;
     bool has_items;         /* of a batch: one a message, */
     struct text items;      /* in the array there, in order, */
