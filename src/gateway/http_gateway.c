@@ -184,6 +184,7 @@ static void on_sent(void *context, const struct http_client_response *response)
     struct heard heard;
 
     arena_init(&arena, 0);
+    gateway_keep(&gateway->base); /* its last answer lets it go */
     if (response->error == HTTP_CLIENT_OK)
         http_heard(&arena, response, &heard);
     for (size_t i = 0; i < call->count; i++) {
@@ -197,6 +198,7 @@ static void on_sent(void *context, const struct http_client_response *response)
     }
     arena_release(&arena);
     call_free(call);
+    gateway_let_go(&gateway->base);
 }
 
 static void http_send(struct gateway *base, struct submit **submits, size_t count)
