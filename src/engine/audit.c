@@ -37,9 +37,10 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
     va_end(arguments);
 }
 
-const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,          TABLE_ACCOUNT, TABLE_PACKET,
-                                               TABLE_ENTRY,         TABLE_HOLD,    TABLE_DRAIN,
-                                               TABLE_PACKET_SHARES, TABLE_GRAB};
+const enum table audit_tables[AUDIT_TABLES] = {
+    TABLE_META,  TABLE_ACCOUNT,       TABLE_PACKET, TABLE_ENTRY,       TABLE_HOLD,
+    TABLE_DRAIN, TABLE_PACKET_SHARES, TABLE_GRAB,   TABLE_CATALOG,     TABLE_CATALOG_NUMBER,
+    TABLE_ROUTE, TABLE_PRODUCT,       TABLE_QUOTA,  TABLE_CALLING_CODE};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -266,13 +267,18 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_GRAB:
         add_grab(audit, key, key_size, value, value_size);
         break;
-    default: /* no rule is about it */
+    default:
+        catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);
         break;
     }
 }
 
 static void check_whole(struct audit *audit)
 {
+    const char *catalog = catalog_audit_finish(&audit->catalog);
+
+    if (catalog != NULL)
+        fault(audit, "%s", catalog);
     if (audit->entries_there != audit->entries_named)
         fault(audit, "entries are missing, changed or inserted");
     if (memcmp(audit->chain_head, &audit->chain, sizeof audit->chain_head) != 0)

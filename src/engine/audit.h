@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/catalog_audit.h"
 #include "engine/chain.h"
 #include "store/table.h"
 
@@ -37,6 +38,7 @@ struct audit {
     /* And for packets: the shares of each are its amount, and those that were opened are what it
      * has credited. */
     uint64_t shares_there, shares_named, opened_there, opened_named;
+    struct catalog_audit catalog;
     struct chain chain;     /* over the entries fed so far */
     uint8_t chain_head[32]; /* as TABLE_META has it */
     bool is_whole;          /* every table was fed, entries in order */
@@ -44,7 +46,7 @@ struct audit {
 };
 
 /* The tables that the rules are about: online the first AUDIT_TABLES_ONLINE are read. */
-enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 8 };
+enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 14 };
 extern const enum table audit_tables[AUDIT_TABLES];
 
 /* `is_whole`: all of audit_tables will be fed, each in the order of its keys. */

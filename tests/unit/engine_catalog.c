@@ -2,7 +2,7 @@
  * calling code, quotas as messages take them (SMS-3), and rows that follow from others. */
 #include "catalog_world.h"
 
-#include "engine/audit.h"
+#include "engine/catalog_audit.h"
 #include "store/table.h"
 
 /* --- finding -------------------------------------------------------------------------------------
@@ -332,6 +332,124 @@ static void a_setting_is_what_it_was_set_to_while_it_is_enabled(void **state)
     store_abort(txn);
 }
 
+/* --- the audit -----------------------------------------------------------------------------------
+ */
+
+static void feed(struct txn *txn, struct catalog_audit *audit, enum table table, const void *key,
+                 size_t key_size)
+{
+    size_t size;
+    const void *value = txn_get(txn, table, key, key_size, &size);
+
+    if (value != NULL)
+        catalog_audit_row(audit, table, key, key_size, value, size);
+}
+
+/* Each row that is found by a number, and the numbers themselves. */
+static void feed_walked(struct txn *txn, struct catalog_audit *audit, enum table table)
+{
+    struct txn_walk *walk = txn_walk(txn, table, WALK_UP, NULL, 0);
+
+    while (txn_walk_next(walk))
+        catalog_audit_row(audit, table, walk->key, walk->key_size, walk->value, walk->value_size);
+    txn_walk_end(walk);
+}
+
+enum { PLACE_MAX = 80 };
+
+struct place {
+    enum table table;
+    char key[PLACE_MAX];
+    size_t key_size;
+};
+
+static const char *const things[] = {"\1acme",    "\1other", "\2CN", "\2SG",
+                                     "\3channel", "\4a",     "\6r"};
+
+/* Of the world that `audited` makes. */
+static const char *fault_of(struct txn *txn, const struct place *product)
+{
+    struct catalog_audit audit = {0};
+
+    for (size_t i = 0; i < sizeof things / sizeof *things; i++)
+        feed(txn, &audit, TABLE_CATALOG, things[i], strlen(things[i]));
+    feed_walked(txn, &audit, TABLE_CATALOG_NUMBER);
+    feed_walked(txn, &audit, TABLE_QUOTA);
+    feed(txn, &audit, TABLE_ROUTE, "\2CNacme", 7);
+    feed(txn, &audit, TABLE_PRODUCT, product->key, product->key_size);
+    feed(txn, &audit, TABLE_CALLING_CODE, "8", 1);
+    return catalog_audit_finish(&audit);
+}
+
+static struct place place_of(enum table table, const void *key, size_t key_size)
+{
+    struct place place = {.table = table, .key_size = key_size};
+
+    assert_true(key_size <= sizeof place.key);
+    memcpy(place.key, key, key_size);
+    return place;
+}
+
+/* With `place` deleted, or one byte of its value changed. */
+static void expect_fault(struct world *world, const struct place *product,
+                         const struct place *place, size_t byte, bool is_deleted)
+{
+    struct txn *txn = store_begin(world->store);
+    char value[VALUE_BYTES_MAX];
+    size_t size;
+    const void *found = txn_get(txn, place->table, place->key, place->key_size, &size);
+
+    assert_non_null(found);
+    memcpy(value, found, size);
+    assert_true(byte < size);
+    value[byte] ^= 1;
+    if (is_deleted)
+        txn_delete(txn, place->table, place->key, place->key_size);
+    else
+        txn_put(txn, place->table, place->key, place->key_size, value, size);
+    assert_non_null(fault_of(txn, product));
+    store_abort(txn);
+}
+
+/* OPS-5: `smsd verify` holds what follows from things against the things. */
+static void the_audit_finds_what_does_not_follow(void **state)
+{
+    struct world *world = *state;
+    struct product_row row;
+    struct place product, quota, number;
+    char key[16];
+    struct txn *txn;
+
+    put_product(world, "a", (struct product){.country = "CN", .low_warn = 3});
+    put_route(world, "r", (struct route){.product = "a"});
+    change_quota(world, "a", 5);
+    take(world, "a", 4);
+    row = product_row_of(world, "a");
+    bytes_put_u64_be(key, row.number);
+    bytes_put_u64_be(key + 8, row.quota_last);
+    product = place_of(TABLE_PRODUCT, key, 8);
+    quota = place_of(TABLE_QUOTA, key, 16);
+    memmove(key + 1, key, 8);
+    key[0] = CATALOG_PRODUCT;
+    number = place_of(TABLE_CATALOG_NUMBER, key, 9);
+    txn = store_begin(world->store);
+    assert_null(fault_of(txn, &product));
+    store_abort(txn);
+    for (int i = 0; i < 2; i++) {
+        struct place group = place_of(TABLE_ROUTE, "\2CNacme", 7);
+        struct place code = place_of(TABLE_CALLING_CODE, "8", 1);
+        struct place thing = place_of(TABLE_CATALOG, "\6r", 2);
+        expect_fault(world, &product, &number, 0, i == 0);
+        expect_fault(world, &product, &quota, offsetof(struct quota_row, after), i == 0);
+        expect_fault(world, &product, &product, offsetof(struct product_row, price), i == 0);
+        expect_fault(world, &product, &product, offsetof(struct product_row, countries), i == 0);
+        expect_fault(world, &product, &group, offsetof(struct route_member, weight), i == 0);
+        expect_fault(world, &product, &group, offsetof(struct route_member, flags), i == 0);
+        expect_fault(world, &product, &code, offsetof(struct catalog_calling, code), i == 0);
+        expect_fault(world, &product, &thing, offsetof(struct catalog_row, status), i == 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -350,6 +468,7 @@ int main(void)
         TEST(a_message_that_crosses_leaves_a_row_of_what_it_did),
         TEST(setting_a_threshold_is_no_crossing),
         TEST(a_put_keeps_the_quota),
+        TEST(the_audit_finds_what_does_not_follow),
         TEST(a_setting_is_what_it_was_set_to_while_it_is_enabled),
     };
 
