@@ -56,6 +56,7 @@ struct product_row product_row_of(const struct catalog_thing *product)
 {
     struct product_row row = {.version = PRODUCT_ROW_VERSION,
                               .number = product->number,
+                              .part_length = (uint16_t)catalog_int(product, PRODUCT_PART_LENGTH),
                               .price = catalog_int(product, PRODUCT_PRICE),
                               .low_warn = catalog_int(product, PRODUCT_LOW_WARN),
                               .low_switch = catalog_int(product, PRODUCT_LOW_SWITCH)};
@@ -96,6 +97,7 @@ void product_change(struct engine *engine, const struct catalog_thing *product)
         keep_quota(&row, &before);
     set_flag(&row, PRODUCT_IS_ENABLED,
              product->status == CATALOG_ENABLED && channel.status == CATALOG_ENABLED);
+    set_flag(&row, PRODUCT_HAS_SIGNATURE, catalog_int(&channel, CHANNEL_SIGNATURE_SUPPORTED));
     product_store(engine, &row);
 }
 
