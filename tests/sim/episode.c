@@ -11,6 +11,11 @@
 #include "engine/due.h"
 #include "wrong.h"
 
+static bool is_traced(const struct episode *episode)
+{
+    return episode->at >= episode->traced_from;
+}
+
 static void begin(struct episode *episode)
 {
     world_begin(&episode->world);
@@ -30,7 +35,7 @@ static void try(struct episode *episode, struct command *command, struct result 
 {
     const struct change *trace;
 
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_words("(taken back) ");
     trace = world_try(&episode->world, command, tried);
     if (trace != NULL)
@@ -45,12 +50,12 @@ static void run(struct episode *episode, struct command *command, bool is_tried)
     struct result result, tried;
 
     where->steps++;
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_command(episode, command);
     if (is_tried)
         try(episode, command, &tried);
     world_run(&episode->world, command, &result, &effect);
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_outcome(&result);
     must(!is_tried || memcmp(&tried, &result, sizeof result) == 0);
     model_run(episode->model, command, &expected);
@@ -128,7 +133,7 @@ static uint32_t run_group(struct episode *episode, const struct op *op)
 {
     uint32_t count = 2 + op->number % 7, taken = 0;
 
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_words("atomic {\n");
     model_copy(episode->model_before, episode->model);
     episode->tally_before = episode->tally;
@@ -144,7 +149,7 @@ static uint32_t run_group(struct episode *episode, const struct op *op)
         run_op_in_group(episode, &episode->plan->ops[episode->at]);
     }
     episode->world.is_in_group = false;
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_words(episode->is_refused ? "} taken back\n" : "}\n");
     if (episode->is_refused)
         take_back_group(episode);
@@ -225,7 +230,7 @@ static void bootstrap(struct episode *episode)
     commit(episode);
 }
 
-void episode_run(const struct plan *plan, struct mirror *mirror, bool is_traced)
+void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced_from)
 {
     static struct episode episode;
     static struct model models[2];
@@ -234,7 +239,8 @@ void episode_run(const struct plan *plan, struct mirror *mirror, bool is_traced)
     episode.model = &models[0];
     episode.model_before = &models[1];
     episode.mirror = mirror;
-    episode.is_traced = is_traced;
+    episode.traced_from = traced_from;
+    episode.at = 0;
     where->commits = 0;
     world_open(&episode.world);
     watch(&episode.world);

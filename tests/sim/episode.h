@@ -21,11 +21,12 @@ struct episode {
     uint32_t at;                  /* the op under way */
     bool is_in_group, is_refused; /* a group, and one of its commands was */
     struct mirror *mirror;        /* the same on disk, or NULL */
-    bool is_traced;               /* a line a command */
+    uint32_t traced_from;         /* a line a command, from this op on */
 };
 
-/* Runs the plan. What is wrong ends the process. */
-void episode_run(const struct plan *plan, struct mirror *mirror, bool is_traced);
+/* Runs the plan, with a line a command from op `traced_from` on. What is wrong ends the process. */
+enum { TRACE_ALL = 0, TRACE_NONE = OPS_MAX };
+void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced_from);
 
 /* op_command.c: what an op means now. False: nothing (there is no charge yet to refund, …). */
 bool op_command(struct episode *episode, const struct op *op, struct command *command);
