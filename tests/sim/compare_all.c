@@ -64,11 +64,11 @@ static void compare_chain(struct survey *survey, const struct tally *tally)
 }
 
 /* The model's running sums against its own lists: held is what open holds hold, pending what waits
- * in queues, and each history adds up to its balance. */
+ * in queues, @packets what packets contain, and each history adds up to its balance. */
 static void compare_sums(const struct model *model)
 {
     int64_t held[PLAN_ACCOUNTS_MAX] = {0}, pending[PLAN_ACCOUNTS_MAX] = {0},
-            balance[PLAN_ACCOUNTS_MAX] = {0};
+            balance[PLAN_ACCOUNTS_MAX] = {0}, contained[MODEL_CURRENCIES] = {0};
 
     for (uint32_t i = 0; i < model->holds; i++) {
         if (model->hold[i].status == HOLD_OPEN)
@@ -78,6 +78,12 @@ static void compare_sums(const struct model *model)
         if (model->charge[i].entry == 0)
             pending[model->charge[i].account] += model->charge[i].amount;
     }
+    for (uint32_t i = 0; i < model->packets; i++) {
+        const struct model_packet *packet = &model->packet[i];
+        contained[packet->currency] += packet->amount - packet->credited - packet->refunded;
+    }
+    for (int i = 0; i < MODEL_CURRENCIES; i++)
+        must(model->systems[MODEL_PACKETS][i].balance == contained[i]);
     for (uint32_t i = 0; i < model->entries; i++)
         balance[model->entry[i].account] += model->entry[i].amount;
     for (int i = 0; i < PLAN_ACCOUNTS_MAX; i++) {
@@ -98,13 +104,15 @@ void compare_all(struct model *model, const struct tally *tally, struct world *w
     world_rows(world, on_row, &survey);
     compare_counts(model, survey.rows);
     must(memcmp(survey.rows + TABLE_ACCOUNT, tally->rows + TABLE_ACCOUNT,
-                (TABLE_WEBHOOK - TABLE_ACCOUNT + 1) * sizeof *survey.rows) == 0);
+                (TABLE_NUMBER_MAX - TABLE_ACCOUNT + 1) * sizeof *survey.rows) == 0);
     for (int i = 0; i < MODEL_CURRENCIES; i++) {
         if (survey.sums[i] != 0)
             wrong("the balances in %s sum to %lld", model_currencies[i], (long long)survey.sums[i]);
     }
     for (uint32_t i = 0; i < model->charges; i++)
         compare_charge(world->txn, model, model->charge[i].number);
+    for (uint32_t i = 0; i < model->packets; i++)
+        compare_packet(world->txn, model, (int)i);
     compare_sums(model);
     compare_chain(&survey, tally);
 }

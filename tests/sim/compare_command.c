@@ -49,19 +49,23 @@ static void learn(struct model *model, struct tally *tally, struct world *world,
         tally->rows[change->table] -= change->was_there;
         if (change->was_there || value == NULL || change->key_size != 8 ||
             change->table == TABLE_QUEUE || change->table == TABLE_ACCOUNT ||
-            change->table == TABLE_META)
+            change->table == TABLE_PACKET_SENDER || change->table == TABLE_META)
             continue; /* not keyed by a number given out with this command */
         number = bytes_get_u64_be(change->key);
         if (change->table == TABLE_ENTRY)
             learn_entry(model, tally, number, value, size);
         else if (change->table == TABLE_WEBHOOK && tally->webhooks < model->webhooks)
             model->webhook[tally->webhooks++].number = number;
+        else if (change->table == TABLE_EXCEPTION && tally->exceptions < model->exceptions)
+            model->exception[tally->exceptions++].number = number;
         if (change->table != TABLE_CHARGE_REFUND) /* which has the charge's */
             must(number >= first && number <= effect->number_last);
-        if (change->table == TABLE_WEBHOOK) /* the command's own number is of what it makes */
+        if (change->table == TABLE_WEBHOOK ||
+            change->table == TABLE_EXCEPTION) /* the command's own number is of what it makes */
             must(number > first);
     }
     must(tally->entries == model->entries && tally->webhooks == model->webhooks);
+    must(tally->exceptions == model->exceptions);
 }
 
 /* --- answers -------------------------------------------------------------------------------------
@@ -137,6 +141,7 @@ static void compare_shown(struct model *model, struct world *world, const struct
         compare_hold_answered(model, world, result);
         break;
     default:
+        compare_packet_answered(model, command, expected, result);
         break;
     }
     must(result->number == number);
@@ -233,5 +238,8 @@ void compare_command(struct model *model, struct tally *tally, struct world *wor
         compare_due_first(world, effect);
     compare_expected(model, world, expected->account);
     compare_expected(model, world, expected->other);
+    if (expected->packet >= 0)
+        compare_packet(world->txn, model, expected->packet);
     compare_counts(model, tally->rows);
+    invariant_step(&tally->sums, world);
 }

@@ -30,6 +30,11 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
 
 /* op_command.c: what an op means now. False: nothing (there is no charge yet to refund, …). */
 bool op_command(struct episode *episode, const struct op *op, struct command *command);
+/* op_packet.c: the same for a command about a packet, whose type is set. */
+bool op_packet_command(struct episode *episode, const struct op *op, struct command *command);
+struct text op_account_id(uint8_t account);
+/* `all`: the most that a charge of the account, the rest of a charge, a hold could be. */
+int64_t op_amount(const struct op *op, int64_t all);
 /* A number that is of no charge or hold, but may be of something else. */
 uint64_t op_number_of_another(const struct episode *episode, const struct op *op);
 

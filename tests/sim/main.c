@@ -220,14 +220,15 @@ static void run_traced_end(void *context)
     episode_run(whole, NULL, whole->count > LAST_OPS ? whole->count - LAST_OPS : TRACE_ALL);
 }
 
-/* Of a failure that hangs on the disk's and its threads' whim, the seed alone may not bring it back:
- * the directory stays, and the last commands are told as they are in memory. */
+/* Of a failure that hangs on the disk's and its threads' whim, the seed alone may not bring it
+ * back: the directory stays, and the last commands are told as they are in memory. */
 static void explain_disk(const char *directory)
 {
     printf("# %u commits were made, %u of them durable; what is on disk is left in %s\n",
            where->commits, where->durable, directory);
-    printf("# all that led there: simulator --seed %llu --episode %u --ops-max %d; the last of it:\n",
-           (unsigned long long)where->seed, where->episode, DISK_OPS_MAX);
+    printf(
+        "# all that led there: simulator --seed %llu --episode %u --ops-max %d; the last of it:\n",
+        (unsigned long long)where->seed, where->episode, DISK_OPS_MAX);
     if (where->op + 1 < plan.count)
         plan.count = where->op + 1;
     in_process(run_traced_end, &plan, false);

@@ -76,6 +76,60 @@ static void transfer_words(const struct transfer_command *transfer)
     trace_words(" %lld", (long long)transfer->amount);
 }
 
+static void send_words(const struct packet_send_command *send)
+{
+    static const char *const kinds[] = {
+#define PACKET_KIND(name, number, text) [number] = text,
+#include "engine/packet_kind.def"
+#undef PACKET_KIND
+    };
+
+    account_words(send->sender);
+    trace_words(" %lld in %u, %s, %s, expires_in=%lld ms", (long long)send->amount, send->count,
+                kinds[send->kind], split_rule_text(send->split), (long long)send->expires_in_ms);
+    for (size_t i = 0; i < send->recipient_count; i++)
+        trace_words("%s%.*s", i == 0 ? " to " : ",", (int)send->recipients[i].size,
+                    send->recipients[i].data);
+    if (send->group.size > 0)
+        trace_words(" group=%zu bytes", send->group.size);
+}
+
+static void grab_words(uint64_t packet, struct text user, const char *how)
+{
+    number_words("pkt_", packet);
+    trace_words(" ");
+    account_words(user);
+    trace_words("%s", how);
+}
+
+static void packet_words(const struct command *command)
+{
+    switch (command->type) {
+    case COMMAND_PACKET_SEND:
+        send_words(&command->of.packet_send);
+        break;
+    case COMMAND_PACKET_GRAB:
+        grab_words(command->of.packet_grab.packet, command->of.packet_grab.user,
+                   command->of.packet_grab.is_open ? "" : " open=false");
+        break;
+    case COMMAND_PACKET_OPEN:
+        grab_words(command->of.packet_open.packet, command->of.packet_open.user, "");
+        break;
+    case COMMAND_PACKET_EXPIRE:
+        number_words("pkt_", command->of.packet_expire.number);
+        break;
+    case COMMAND_PACKET_SWEEP:
+        number_words("pkt_", command->of.packet_sweep.packet);
+        break;
+    case COMMAND_EXCEPTION_RETRY:
+    case COMMAND_EXCEPTION_CLOSE:
+        number_words("exc_", command->of.exception_retry.exception);
+        break;
+    default:
+        break;
+    }
+}
+
 static void command_words(const struct command *command)
 {
     const struct charge_queue_command *queue = &command->of.charge_queue;
@@ -124,6 +178,7 @@ static void command_words(const struct command *command)
         number_words("hld_", command->of.hold_expire.number);
         break;
     default:
+        packet_words(command);
         break;
     }
 }
@@ -136,7 +191,7 @@ void trace_command(const struct episode *episode, const struct command *command)
 #undef COMMAND
     };
 
-    trace_words("%5u +%lldms  %-14s ", where->op,
+    trace_words("%5u +%lldms  %-15s ", where->op,
                 (long long)episode->plan->ops[episode->at].waits_ms, names[command->type]);
     command_words(command);
     if (command->has_key)
