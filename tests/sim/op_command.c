@@ -96,7 +96,7 @@ static void set_command(const struct op *op, struct command *command)
     update->is_low_balance_cleared = op->number % 7 == 0;
     update->low_balance = (int64_t)(op->number % 1000) - 300;
     update->has_packets_blocked = (which & 32) != 0;
-    update->packets_blocked = op->number & 1;
+    update->packets_blocked = op->number % 8 == 1;
 }
 
 uint64_t op_number_of_another(const struct episode *episode, const struct op *op)

@@ -67,6 +67,8 @@ static void split_of(const struct op *op, struct packet_send_command *send)
 static void amount_of(const struct op *op, int64_t available, struct packet_send_command *send)
 {
     send->amount = op_amount(op, available);
+    if (send->amount > available && available > 0 && op->number % 4 != 0)
+        send->amount = available;
     if (send->amount > SPLIT_AMOUNT_MAX)
         send->amount = SPLIT_AMOUNT_MAX;
     if (send->amount < send->count)
@@ -92,7 +94,8 @@ static void texts_of(const struct op *op, struct packet_send_command *send)
 static void send_command(const struct episode *episode, const struct op *op,
                          struct packet_send_command *send)
 {
-    enum { DAY_MS = 24 * 60 * 60 * 1000 };
+    enum { DAY_MS = 24 * 60 * 60 * 1000, HALF_HOUR_MS = 30 * 60 * 1000 };
+    static const uint32_t lives_ms[] = {2000, HALF_HOUR_MS, HALF_HOUR_MS, DAY_MS};
 
     *send = (struct packet_send_command){.sender = op_account_id(op->account),
                                          .count = 1 + op->number / 32 % 6,
@@ -102,7 +105,7 @@ static void send_command(const struct episode *episode, const struct op *op,
     if (op->number % 128 == 0) /* its list is in pieces */
         send->count = 1 + op->number / 128 % (MODEL_SHARES_MAX - 1);
     if (op->number % 8 != 0)
-        send->expires_in_ms = 1 + op->number % (op->pick % 4 == 0 ? DAY_MS : 2000);
+        send->expires_in_ms = 1 + op->number % lives_ms[op->pick % 4];
     split_of(op, send);
     amount_of(op, model_available(&episode->model->accounts[op->account]), send);
     texts_of(op, send);
@@ -129,11 +132,11 @@ bool op_packet_command(struct episode *episode, const struct op *op, struct comm
         send_command(episode, op, &command->of.packet_send);
         return true;
     case COMMAND_PACKET_GRAB:
-        command->of.packet_grab.user = op_account_id(op->account);
+        command->of.packet_grab.user = op_account_id(op->other);
         command->of.packet_grab.is_open = op->number % 3 != 0;
         return packet_of(episode, op, &command->of.packet_grab.packet);
     case COMMAND_PACKET_OPEN:
-        command->of.packet_open.user = op_account_id(op->account);
+        command->of.packet_open.user = op_account_id(op->other);
         return packet_of(episode, op, &command->of.packet_open.packet);
     case COMMAND_PACKET_SWEEP:
         return packet_of(episode, op, &command->of.packet_sweep.packet);
