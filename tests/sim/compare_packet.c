@@ -289,7 +289,7 @@ void compare_packet_answered(struct model *model, const struct command *command,
                              const struct expected *expected, const struct result *result)
 {
     uint8_t commitment[SHA256_SIZE];
-    const struct model_packet *packet = &model->packet[expected->packet];
+    const struct model_packet *packet = &model->packet[expected->packet < 0 ? 0 : expected->packet];
 
     switch (command->type) {
     case COMMAND_PACKET_SEND:
