@@ -252,6 +252,7 @@ static void start_api(struct smsd *smsd)
         .packets_shares_max = (uint32_t)config->packets_shares_max,
         .packets_grabs_per_minute = (uint32_t)config->packets_grabs_per_minute,
         .packets_open_max = (uint32_t)config->packets_open_max,
+        .messages_tries_max = (uint8_t)config->messages_tries_max,
     };
 
     smsd->api = api_new(smsd->pipeline, smsd->jobs, &options);

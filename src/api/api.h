@@ -23,6 +23,7 @@ struct api_options {
     uint32_t packets_shares_max;
     uint32_t packets_grabs_per_minute;
     uint32_t packets_open_max;
+    uint8_t messages_tries_max;
 };
 
 struct api *api_new(struct pipeline *pipeline, struct jobs *jobs,

@@ -23,7 +23,10 @@ struct segments {
 };
 
 static struct segments route_segments[ROUTE_COUNT];
-static const struct route *batch_route; /* there is one */
+enum { BATCH_ROUTES_MAX = 4 };
+
+static const struct route *batch_routes[BATCH_ROUTES_MAX];
+static size_t batch_route_count;
 
 static const char *const method_names[] = {
     [HTTP_METHOD_GET] = "GET",         [HTTP_METHOD_HEAD] = "HEAD",
@@ -54,20 +57,25 @@ static void cut(struct text path, struct segments *segments)
 
 void routes_init(void)
 {
+    batch_route_count = 0;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         cut((struct text){routes[i].path, strlen(routes[i].path)}, &route_segments[i]);
         assert(route_segments[i].count > 0);
         if (routes[i].body == BODY_BATCH) {
-            assert(batch_route == NULL && strchr(routes[i].path, '{') == NULL);
-            batch_route = &routes[i];
+            assert(batch_route_count < BATCH_ROUTES_MAX && strchr(routes[i].path, '{') == NULL);
+            batch_routes[batch_route_count++] = &routes[i];
         }
     }
 }
 
 bool route_takes_batch(enum http_method method, struct text path)
 {
-    struct text own = {batch_route->path, strlen(batch_route->path)};
-    return method == batch_route->method && text_equals(path, own);
+    for (size_t i = 0; i < batch_route_count; i++) {
+        const char *own = batch_routes[i]->path;
+        if (method == batch_routes[i]->method && text_equals(path, (struct text){own, strlen(own)}))
+            return true;
+    }
+    return false;
 }
 
 static bool is_param(struct text segment)

@@ -1,31 +1,17 @@
 /* GET /v1/webhooks: what clients are to be told of and was not delivered yet, newest first. */
-#include <string.h>
-
-#include "api/billing.h"
+#include "api/call.h"
 #include "base/bytes.h"
 #include "base/id.h"
+#include "engine/webhook.h"
+#include "gateway/webhook_payload.h"
 
-static const char *const types[] = {
-#define WEBHOOK_TYPE(name, number, text) [number] = text,
-#include "engine/webhook_type.def"
-#undef WEBHOOK_TYPE
-};
-
-static void write_webhook(struct json_writer *w, struct txn *txn, uint64_t number,
-                          const struct webhook_row *row)
+static void write_webhook(struct json_writer *w, uint64_t number, const struct webhook *webhook)
 {
-    struct account account;
-
     json_object_begin(w, NULL);
     json_id(w, "id", "whk_", number);
-    json_string(w, "type", types[row->type]);
+    json_string(w, "type", webhook_type_text(webhook));
     json_time(w, "created_at", id_time_ms(number));
-    json_object_begin(w, "data");
-    if (account_find_number(txn, row->subject, &account))
-        json_text(w, "account", account.id, account.id_size);
-    json_int(w, "balance", row->values[0]);
-    json_int(w, "low_balance", row->values[1]);
-    json_object_end(w);
+    webhook_write_data(w, webhook);
     json_object_end(w);
 }
 
@@ -52,13 +38,13 @@ void api_webhook_list(struct call *call)
     txn = pipeline_read_begin(call->api->pipeline);
     walk = txn_walk(txn, TABLE_WEBHOOK, WALK_DOWN, from, sizeof from);
     while (!has_more && txn_walk_next(walk)) {
-        struct webhook_row row;
+        struct webhook webhook;
         uint64_t number = bytes_get_u64_be(walk->key);
         if (count++ == query.page.limit) {
             has_more = true;
         } else {
-            memcpy(&row, walk->value, sizeof row);
-            write_webhook(&w, txn, number, &row);
+            webhook_read(txn, number, walk->value, walk->value_size, &webhook);
+            write_webhook(&w, number, &webhook);
             last = number;
         }
     }

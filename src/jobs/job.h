@@ -20,6 +20,7 @@ struct job {
     struct waiter *waiters;
     void (*next)(struct job *job); /* what job_continue asked for */
     void *run;                     /* the run's own state */
+    void *kept;                    /* what the next run is to know; freed in the end */
     bool is_stopped;               /* finish at the next chance */
 };
 

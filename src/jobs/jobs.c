@@ -246,6 +246,8 @@ void jobs_stop(struct jobs *jobs)
 
 void jobs_free(struct jobs *jobs)
 {
+    for (int i = 0; jobs != NULL && i < JOB_COUNT; i++)
+        free(jobs->items[i].kept);
     free(jobs);
 }
 

@@ -9,6 +9,7 @@
 #include "engine/audit.h"
 #include "engine/entry.h"
 #include "engine/ledger.h"
+#include "engine/route.h"
 #include "wrong.h"
 
 struct survey {
@@ -95,6 +96,18 @@ static void compare_sums(const struct model *model)
     }
 }
 
+/* SMS-3: what operators gave, less what messages have taken. */
+static void compare_quota(struct txn *txn, const struct model_product *product)
+{
+    struct product_row row;
+
+    must(product_find(txn, product->number, &row));
+    must(((row.flags & PRODUCT_IS_COUNTED) != 0) == product->is_counted);
+    if (row.quota != product->quota)
+        wrong("product %.*s has a quota of %lld, and must have %lld", (int)product->id.size,
+              product->id.data, (long long)row.quota, (long long)product->quota);
+}
+
 void compare_all(struct model *model, const struct tally *tally, struct world *world)
 {
     static struct survey survey;
@@ -113,6 +126,8 @@ void compare_all(struct model *model, const struct tally *tally, struct world *w
         compare_charge(world->txn, model, model->charge[i].number);
     for (uint32_t i = 0; i < model->packets; i++)
         compare_packet(world->txn, model, (int)i);
+    for (uint32_t i = 0; i < model->products; i++)
+        compare_quota(world->txn, &model->product[i]);
     compare_sums(model);
     compare_chain(&survey, tally);
 }

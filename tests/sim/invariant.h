@@ -24,8 +24,21 @@ struct invariant_sums {
     int64_t taken, grab_rows, place_rows;
 };
 
+struct invariant_message_sums {
+    int64_t messages, text_rows, to_rows, company_rows;
+    int64_t queued, outbox_rows;
+    int64_t sending, sending_rows;
+    int64_t waiting, due_rows;
+    int64_t receipts, receipt_rows, forget_rows;
+};
+
 /* The last command's changes. */
 void invariant_step(struct invariant_sums *sums, struct world *world);
 void invariant_all(const struct invariant_sums *sums, struct world *world);
+/* invariant_message.c: the same for messages. */
+void invariant_message_step(struct invariant_message_sums *sums, struct world *world);
+/* As it is read: its history. */
+void invariant_message_read(struct txn *txn, uint64_t number);
+void invariant_message_all(const struct invariant_message_sums *sums, struct world *world);
 
 #endif

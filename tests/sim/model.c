@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/outcome.h"
 #include "model_rules.h"
 
 const char model_currencies[MODEL_CURRENCIES][4] = {"CNY", "USD", "EUR"};
@@ -29,6 +30,8 @@ void model_copy(struct model *to, const struct model *from)
     memcpy(to->hold, from->hold, from->holds * sizeof *from->hold);
     memcpy(to->packet, from->packet, from->packets * sizeof *from->packet);
     memcpy(to->exception, from->exception, from->exceptions * sizeof *from->exception);
+    memcpy(to->message, from->message, from->messages * sizeof *from->message);
+    memcpy(to->other_due, from->other_due, from->other_dues * sizeof *from->other_due);
     memcpy(to->webhook, from->webhook, from->webhooks * sizeof *from->webhook);
     memcpy(to->key, from->key, from->keys * sizeof *from->key);
 }
@@ -106,6 +109,13 @@ struct model_exception *model_find_exception(struct model *model, uint64_t numbe
     return NULL;
 }
 
+static bool is_before(const struct model_due *a, const struct model_due *b)
+{
+    if (a->due_ms != b->due_ms)
+        return a->due_ms < b->due_ms;
+    return a->kind != b->kind ? a->kind < b->kind : a->number < b->number;
+}
+
 bool model_due_first(const struct model *model, struct model_due *due)
 {
     *due = (struct model_due){.due_ms = INT64_MAX};
@@ -126,6 +136,10 @@ bool model_due_first(const struct model *model, struct model_due *due)
         const struct model_packet *packet = &model->packet[i];
         if (packet->due_ms != 0 && packet->due_ms < due->due_ms)
             *due = (struct model_due){packet->due_ms, PACKET_EXPIRY, packet->number};
+    }
+    for (uint32_t i = 0; i < model->other_dues; i++) {
+        if (is_before(&model->other_due[i], due))
+            *due = model->other_due[i];
     }
     return due->due_ms != INT64_MAX;
 }
@@ -155,29 +169,10 @@ static enum outcome sweep(struct model *model, const struct command *command)
 void model_keep(struct model *model, const struct command *command, const struct result *result)
 {
     struct model_key *key = &model->key[command->key.low];
-    bool is_kept = result->outcome == OUTCOME_OK;
+    int status = outcome_infos[result->outcome].status;
+    /* API.md: a success, or a 4xx other than 422 and 429. */
+    bool is_kept = status == 0 || (status >= 400 && status < 500 && status != 422 && status != 429);
 
-    switch (result->outcome) { /* API.md: a 4xx other than 422 and 429 */
-    case OUTCOME_INSUFFICIENT_FUNDS:
-    case OUTCOME_NOT_FOUND:
-    case OUTCOME_ACCOUNT_NOT_FOUND:
-    case OUTCOME_ACCOUNT_EXISTS:
-    case OUTCOME_ACCOUNT_FROZEN:
-    case OUTCOME_CURRENCY_MISMATCH:
-    case OUTCOME_CONFLICT:
-    case OUTCOME_ALREADY_REFUNDED:
-    case OUTCOME_HOLD_CLOSED:
-    case OUTCOME_PACKET_NOT_FOUND:
-    case OUTCOME_PACKET_EXPIRED:
-    case OUTCOME_NOT_A_RECIPIENT:
-    case OUTCOME_ACCOUNT_BLOCKED:
-    case OUTCOME_PACKET_EMPTY:
-    case OUTCOME_NOT_RESERVED:
-        is_kept = true;
-        break;
-    default:
-        break;
-    }
     if (!command->has_key || !is_kept || result->is_replayed)
         return;
     model->keys_kept += !key->is_kept;
@@ -252,6 +247,9 @@ void model_run(struct model *model, const struct command *command, struct expect
             expected->is_replayed ? key->result.outcome : OUTCOME_IDEMPOTENCY_KEY_REUSED;
         return;
     }
+    expected->is_open = model_is_open(model, command);
+    if (expected->is_open)
+        return;
     expected->outcome = run(model, command, expected);
     if (expected->outcome != OUTCOME_OK)
         expected->account = expected->other = expected->packet = expected->exception = -1;

@@ -18,6 +18,14 @@ enum { MODEL_CURRENCIES = 3, MODEL_ENTRIES_MAX = 3 * OPS_MAX, MODEL_WEBHOOKS_MAX
 /* Every so manieth entry of an account has a mark by which moments are found. */
 enum { MODEL_MARK_EVERY = 64 };
 
+/* Kinds of what is due that the model knows of itself; others it learns from rows. */
+enum { MODEL_DUE_KINDS = 3, MODEL_OTHER_DUES_MAX = 3 * OPS_MAX, MODEL_PRODUCTS_MAX = 8 };
+struct model_due {
+    int64_t due_ms;
+    int kind; /* as in engine/due.def */
+    uint64_t number;
+};
+
 /* The other sides that are no user's account. */
 enum model_system { MODEL_WORLD, MODEL_REVENUE, MODEL_PACKETS, MODEL_SYSTEMS };
 
@@ -112,6 +120,27 @@ struct model_exception {
     int64_t amount, tried_ms, closed_ms;
 };
 
+/* Of a message what its money and quota hang on. */
+struct model_message {
+    uint64_t number, product;
+    int8_t account; /* that has paid; -1: it cost nothing */
+    enum message_status status;
+    enum message_kind kind;
+    uint32_t parts;
+    bool has_quota; /* its parts were taken from the product's, and are not back */
+    bool is_paid_back;
+    uint32_t given;     /* the last attempt that was given to a gateway */
+    uint64_t exception; /* of its refund; 0: none */
+    int64_t amount;     /* what it cost */
+};
+
+struct model_product {
+    struct text id;
+    uint64_t number;
+    bool is_counted;
+    int64_t quota;
+};
+
 struct model_webhook {
     uint64_t number;
     int8_t account;
@@ -138,12 +167,17 @@ struct model {
     uint32_t dues, marks;
     uint32_t packets, exceptions; /* how many */
     uint32_t packets_grouped, packets_unfinished, pieces, recipients, senders, grabs;
+    uint32_t messages, message_exceptions, other_dues, products; /* how many */
+    struct model_product product[MODEL_PRODUCTS_MAX];
+    int8_t company_account[10]; /* of company "c0", … */
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
     struct model_group group[OPS_MAX];
     struct model_hold hold[OPS_MAX];
     struct model_packet packet[OPS_MAX];
     struct model_exception exception[OPS_MAX];
+    struct model_message message[OPS_MAX];
+    struct model_due other_due[MODEL_OTHER_DUES_MAX];
     struct model_webhook webhook[MODEL_WEBHOOKS_MAX];
     struct model_key key[OPS_MAX];
 };
@@ -154,6 +188,7 @@ extern const char model_currencies[MODEL_CURRENCIES][4];
 struct expected {
     enum outcome outcome;
     bool is_replayed;
+    bool is_open;          /* whatever it is: what follows from it is checked */
     int account, other;    /* those it changes; -1: none */
     int64_t amount;        /* of a refund */
     int packet, exception; /* likewise */
@@ -165,6 +200,13 @@ struct expected {
 void model_init(struct model *model, uint32_t drain_max);
 void model_copy(struct model *to, const struct model *from);
 void model_run(struct model *model, const struct command *command, struct expected *expected);
+/* model_message.c: is the command one whose answer the model does not foresee? Then, after it was
+ * run, what follows from what it did to the rows. */
+bool model_is_open(struct model *model, const struct command *command);
+void model_lose_due(struct model *model, const struct model_due *due);
+struct world;
+void model_learn(struct model *model, struct world *world, const struct command *command,
+                 const struct result *result, struct expected *expected);
 /* After the engine's answer was found right: what its key must answer from now on. */
 void model_keep(struct model *model, const struct command *command, const struct result *result);
 
@@ -173,6 +215,8 @@ int64_t model_available(const struct model_account *account);
 int model_account_of(struct text id);
 struct model_charge *model_find_charge(struct model *model, uint64_t number);
 struct model_hold *model_find_hold(struct model *model, uint64_t number);
+struct model_message *model_find_message(struct model *model, uint64_t number);
+struct model_product *model_find_product(struct model *model, uint64_t number);
 struct model_packet *model_find_packet(struct model *model, uint64_t number);
 struct model_exception *model_find_exception(struct model *model, uint64_t number);
 /* The user's share; NULL: none. */
@@ -181,12 +225,7 @@ const struct model_grab *model_find_grab(const struct model_packet *packet, int 
 int model_best(const struct model_packet *packet);
 int model_find_account(const struct model *model, uint64_t number);
 
-/* What is due first; false: nothing ever. `kind` as in engine/due.def. */
-struct model_due {
-    int64_t due_ms;
-    int kind;
-    uint64_t number;
-};
+/* What is due first; false: nothing ever. */
 bool model_due_first(const struct model *model, struct model_due *due);
 
 #endif

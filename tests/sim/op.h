@@ -49,6 +49,8 @@ struct plan {
     uint32_t drain_max;
     int64_t drain_interval_ms;
     uint32_t packets_open_max;
+    bool has_messages;       /* there is a catalogue to send by */
+    uint32_t catalog_number; /* what it is like at first */
     uint32_t count;
     struct op ops[OPS_MAX];
 };

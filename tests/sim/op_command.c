@@ -194,32 +194,68 @@ static void take_key(struct episode *episode, struct command *command)
     episode->keyed[index] = *command;
 }
 
+/* Ops that are commands of the same name. */
+#define SAME(name) [OP_##name] = COMMAND_##name
+
 static enum command_type type_of(const struct op *op)
 {
-    static const enum command_type types[OP_COUNT] = {
-        [OP_OPEN] = COMMAND_ACCOUNT_CREATE,
-        [OP_SET] = COMMAND_ACCOUNT_UPDATE,
-        [OP_TOPUP] = COMMAND_TOPUP,
-        [OP_PAYOUT] = COMMAND_PAYOUT,
-        [OP_CHARGE] = COMMAND_CHARGE,
-        [OP_QUEUE] = COMMAND_CHARGE_QUEUE,
-        [OP_REFUND] = COMMAND_REFUND,
-        [OP_TRANSFER] = COMMAND_TRANSFER,
-        [OP_HOLD] = COMMAND_HOLD_CREATE,
-        [OP_CAPTURE] = COMMAND_HOLD_CAPTURE,
-        [OP_RELEASE] = COMMAND_HOLD_RELEASE,
-        [OP_REFUSAL] = COMMAND_REFUSAL,
-        [OP_BATCH] = COMMAND_BATCH,
-        [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
-        [OP_CLOCK] = COMMAND_CLOCK_ADVANCE,
-        [OP_PACKET_SEND] = COMMAND_PACKET_SEND,
-        [OP_PACKET_GRAB] = COMMAND_PACKET_GRAB,
-        [OP_PACKET_OPEN] = COMMAND_PACKET_OPEN,
-        [OP_PACKET_SWEEP] = COMMAND_PACKET_SWEEP,
-        [OP_EXCEPTION_RETRY] = COMMAND_EXCEPTION_RETRY,
-        [OP_EXCEPTION_CLOSE] = COMMAND_EXCEPTION_CLOSE};
+    static const enum command_type types[OP_COUNT] = {[OP_OPEN] = COMMAND_ACCOUNT_CREATE,
+                                                      [OP_SET] = COMMAND_ACCOUNT_UPDATE,
+                                                      SAME(TOPUP),
+                                                      SAME(PAYOUT),
+                                                      SAME(CHARGE),
+                                                      [OP_QUEUE] = COMMAND_CHARGE_QUEUE,
+                                                      SAME(REFUND),
+                                                      SAME(TRANSFER),
+                                                      [OP_HOLD] = COMMAND_HOLD_CREATE,
+                                                      [OP_CAPTURE] = COMMAND_HOLD_CAPTURE,
+                                                      [OP_RELEASE] = COMMAND_HOLD_RELEASE,
+                                                      SAME(PACKET_SEND),
+                                                      SAME(PACKET_GRAB),
+                                                      SAME(PACKET_OPEN),
+                                                      SAME(PACKET_SWEEP),
+                                                      SAME(EXCEPTION_RETRY),
+                                                      SAME(EXCEPTION_CLOSE),
+                                                      SAME(CATALOG_PUT),
+                                                      SAME(CATALOG_STATUS),
+                                                      SAME(QUOTA_CHANGE),
+                                                      SAME(MESSAGE_SUBMIT),
+                                                      SAME(MESSAGE_SENDING),
+                                                      SAME(MESSAGE_RESULT),
+                                                      SAME(MESSAGE_RECOVER),
+                                                      SAME(MESSAGE_CANCEL),
+                                                      SAME(MESSAGE_REPLAY),
+                                                      SAME(MESSAGE_SWEEP),
+                                                      SAME(RECEIPT),
+                                                      SAME(BLOCKLIST_PUT),
+                                                      SAME(BLOCKLIST_DELETE),
+                                                      SAME(REFUSAL),
+                                                      SAME(BATCH),
+                                                      [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
+                                                      [OP_CLOCK] = COMMAND_CLOCK_ADVANCE};
 
     return types[op->type];
+}
+
+/* May a client give it an Idempotency-Key? Of the others some are smsd's own; some point to what
+ * is gone when they are repeated. */
+static bool may_have_key(const struct op *op)
+{
+    switch ((enum op_type)op->type) {
+    case OP_SET:
+    case OP_SWEEP:
+    case OP_CLOCK:
+    case OP_PACKET_SWEEP:
+    case OP_CATALOG_PUT:
+    case OP_MESSAGE_SENDING:
+    case OP_MESSAGE_RESULT:
+    case OP_MESSAGE_RECOVER:
+    case OP_MESSAGE_SWEEP:
+    case OP_RECEIPT:
+        return false;
+    default:
+        return true;
+    }
 }
 
 static bool fill(struct episode *episode, const struct op *op, struct command *command)
@@ -289,8 +325,10 @@ static bool fill(struct episode *episode, const struct op *op, struct command *c
     case OP_EXCEPTION_RETRY:
     case OP_EXCEPTION_CLOSE:
         return op_packet_command(episode, op, command);
-    default:
+    case OP_BATCH:
         return true;
+    default:
+        return op_message_command(episode, op, command);
     }
 }
 
@@ -301,9 +339,7 @@ bool op_command(struct episode *episode, const struct op *op, struct command *co
     *command = (struct command){.type = type_of(op)};
     if (!fill(episode, op, command))
         return false;
-    if (op->type == OP_REFUSAL || op->type == OP_BATCH ||
-        (op->has_key && op->type != OP_SWEEP && op->type != OP_CLOCK && op->type != OP_SET &&
-         op->type != OP_PACKET_SWEEP))
+    if (op->type == OP_REFUSAL || op->type == OP_BATCH || (op->has_key && may_have_key(op)))
         take_key(episode, command);
     return true;
 }

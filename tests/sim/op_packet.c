@@ -119,6 +119,12 @@ static bool exception_command(const struct episode *episode, const struct op *op
     command->of.exception_retry.exception = op_number_of_another(episode, op);
     if (op->pick % 32 == 31)
         return true;
+    for (uint32_t i = model->messages; i > 0 && op->number % 2 == 0; i--) {
+        if (model->message[i - 1].exception == 0 || model->message[i - 1].is_paid_back)
+            continue;
+        command->of.exception_retry.exception = model->message[i - 1].exception;
+        return true;
+    }
     if (model->exceptions == 0)
         return false;
     command->of.exception_retry.exception = model->exception[newest(op, model->exceptions)].number;
