@@ -194,13 +194,12 @@ $(BUILD)/fuzz/target/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/smsd.a $(BUIL
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_fuzz) -o $@ $^ $(LIBRARIES)
 
-# The server that the tests of src/http/ talk to.
+# The server that the tests of src/http/ talk to, and the client that talks to theirs.
 
 HTTP_TEST_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard src/base/*.c src/net/*.c src/http/*.c))
 
-$(BUILD)/$(VARIANT)/http/echo_server: $(BUILD)/$(VARIANT)/tests/http/echo_server.o $(HTTP_TEST_OBJECTS) \
-		$(BUILD)/$(VARIANT)/llhttp.a
+$(BUILD)/$(VARIANT)/http/%: $(BUILD)/$(VARIANT)/tests/http/%.o $(HTTP_TEST_OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
--include $(BUILD)/$(VARIANT)/tests/http/echo_server.d
+-include $(wildcard $(BUILD)/$(VARIANT)/tests/http/*.d)

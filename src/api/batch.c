@@ -24,6 +24,7 @@ enum {
     ITEMS_FIRST = 128, /* room for so many; doubled as they come */
     ITEM_BYTES_MAX = 16384,
     SLICE_ITEMS = 256,
+    ITEMS_AHEAD = 4,
     REFUSAL_BYTES_MAX = 2 << 20, /* of a batch's items; beyond it they have no details */
     TEXT_BYTES_MAX = 16 << 20,   /* of a batch's items; beyond it they are refused */
     BATCH_ARENA_BYTES_MAX = 40 << 20,
@@ -315,6 +316,12 @@ static void finish(struct batch *batch)
 /* --- running -------------------------------------------------------------------------------------
  */
 
+static void expect(struct batch *batch, size_t place, enum txn_distance distance)
+{
+    if (place < batch->count)
+        pipeline_expect(batch->api->pipeline, &batch->items[place].command, distance);
+}
+
 static void run_slice(void *context)
 {
     struct batch *batch = context;
@@ -324,6 +331,8 @@ static void run_slice(void *context)
         end = batch->count;
     for (; batch->done < end; batch->done++) {
         struct item *item = &batch->items[batch->done];
+        expect(batch, batch->done + 2 * ITEMS_AHEAD, TXN_FAR);
+        expect(batch, batch->done + ITEMS_AHEAD, TXN_NEAR);
         struct result result = {.outcome = OUTCOME_INVALID};
         if (item->outcome == OUTCOME_OK) {
             uint64_t hold = pipeline_run(batch->api->pipeline, &item->command, &result);

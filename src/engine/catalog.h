@@ -170,8 +170,10 @@ extern const struct catalog_field_info catalog_field_infos[CATALOG_FIELD_COUNT];
 
 /* For an error: what the rule asks for. */
 const char *catalog_rule_text(enum catalog_rule rule);
-/* Does the text look as the rule asks? Whether there is what it refers to is another question. */
-bool catalog_rule_allows(enum catalog_rule rule, struct text text);
+/* What is wrong with the text; NULL if it looks as the rule asks. Whether there is what it refers
+ * to is another question. */
+const char *catalog_rule_fault(enum catalog_rule rule, struct text text);
+bool catalog_rule_allows_int(enum catalog_rule rule, int64_t number);
 /* What the text or texts of a field refer to; 0: to nothing in the catalogue. */
 enum catalog_kind catalog_field_refers(enum catalog_field field);
 /* The number of a CHOICE's text, 0 if it is none; and the text of its number. */

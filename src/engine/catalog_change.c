@@ -22,7 +22,7 @@ static uint32_t difference(const struct catalog_thing *before, const struct cata
             continue;
         a = catalog_field_bytes(before, field);
         b = catalog_field_bytes(after, field);
-        if ((a.data == NULL) != (b.data == NULL) || !text_equals(a, b))
+        if ((a.data == NULL) != (b.data == NULL) || (a.data != NULL && !text_equals(a, b)))
             fields |= UINT32_C(1) << catalog_field_infos[i].number;
     }
     return fields;

@@ -6,6 +6,8 @@
 #include "engine/catalog.h"
 #include "engine/ledger.h"
 #include "engine/row.h"
+#include "engine/signature.h"
+#include "engine/template.h"
 
 #define YES  true
 #define NO   false
@@ -83,17 +85,6 @@ bool catalog_id_is_valid(enum catalog_kind kind, struct text id)
     return account_id_is_valid(id.data, id.size);
 }
 
-static bool is_signature(struct text text)
-{
-    if (text.data[0] == ' ' || text.data[text.size - 1] == ' ')
-        return false;
-    for (size_t i = 0; i < text.size; i++) {
-        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static bool is_digits(struct text text)
 {
     for (size_t i = 0; i < text.size; i++) {
@@ -114,7 +105,7 @@ static bool is_timezone(struct text text)
     return text.size > 0 && text.data[0] != '/';
 }
 
-bool catalog_rule_allows(enum catalog_rule rule, struct text text)
+static bool is_allowed(enum catalog_rule rule, struct text text)
 {
     if (rules[rule].refers != 0)
         return catalog_id_is_valid(rules[rule].refers, text);
@@ -122,7 +113,7 @@ bool catalog_rule_allows(enum catalog_rule rule, struct text text)
     case CATALOG_RULE_ACCOUNT:
         return account_id_is_valid(text.data, text.size);
     case CATALOG_RULE_SIGNATURE:
-        return is_signature(text);
+        return signature_check(text);
     case CATALOG_RULE_DIGITS:
         return is_digits(text);
     case CATALOG_RULE_TIMEZONE:
@@ -130,6 +121,20 @@ bool catalog_rule_allows(enum catalog_rule rule, struct text text)
     default: /* anything, or a choice, which is parsed */
         return true;
     }
+}
+
+const char *catalog_rule_fault(enum catalog_rule rule, struct text text)
+{
+    if (rule == CATALOG_RULE_TEMPLATE) {
+        enum template_fault fault = template_check(text, NULL, NULL);
+        return fault == TEMPLATE_OK ? NULL : template_fault_text(fault);
+    }
+    return is_allowed(rule, text) ? NULL : catalog_rule_text(rule);
+}
+
+bool catalog_rule_allows_int(enum catalog_rule rule, int64_t number)
+{
+    return rule != CATALOG_RULE_LENGTH || (number >= 1 && number <= 15);
 }
 
 int64_t catalog_choice_parse(enum catalog_rule list, struct text text)

@@ -50,6 +50,7 @@ static void apply(struct engine *engine, struct result *result)
         engine->outbox_product = 0;
         engine->message_status = 0;
         engine->is_message_new = engine->is_receipt_forgotten = false;
+        engine->webhook_endpoint = 0;
     }
     if (command->has_key && outcome_is_kept(result->outcome))
         idempotency_keep(engine, result, info->result_size);
@@ -72,7 +73,23 @@ void engine_apply(struct txn *txn, const struct command *command, struct result 
                                      .outbox_due_ms = engine.outbox_due_ms,
                                      .message_status = engine.message_status,
                                      .is_message_new = engine.is_message_new,
-                                     .is_receipt_forgotten = engine.is_receipt_forgotten};
+                                     .is_receipt_forgotten = engine.is_receipt_forgotten,
+                                     .webhook_endpoint = engine.webhook_endpoint};
+}
+
+/* Those that come by the thousand. */
+void engine_expect(const struct txn *txn, const struct command *command, enum txn_distance distance)
+{
+    struct text account = {NULL, 0};
+
+    if (command->type == COMMAND_CHARGE)
+        account = command->of.charge.account;
+    else if (command->type == COMMAND_CHARGE_QUEUE)
+        account = command->of.charge_queue.account;
+    if (account.size > 0 && account.size <= ACCOUNT_ID_MAX)
+        txn_expect(txn, TABLE_ACCOUNT, account.data, account.size, distance);
+    if (command->has_key)
+        txn_expect(txn, TABLE_IDEMPOTENCY, &command->key, sizeof command->key, distance);
 }
 
 enum outcome engine_refusal(struct engine *engine, const struct refusal_command *command,

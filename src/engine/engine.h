@@ -7,11 +7,12 @@
 #define SMSD_ENGINE_ENGINE_H
 
 #include "engine/command.h"
-
-struct txn;
+#include "store/txn.h"
 
 /* How long a first answer is replayed. */
 #define IDEMPOTENCY_AGE_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
+
+#define WEBHOOK_ENDPOINTS_MANY UINT64_MAX
 
 /* What a command did besides its answer. */
 struct engine_effect {
@@ -25,11 +26,17 @@ struct engine_effect {
     enum message_status message_status; /* what a message became; 0: nothing */
     bool is_message_new;                /* and it is a new one */
     bool is_receipt_forgotten;          /* an unknown receipt's hour was over */
+    /* The endpoint that it made webhooks ready for; 0: none; WEBHOOK_ENDPOINTS_MANY: several. */
+    uint64_t webhook_endpoint;
 };
 
 /* Runs the command inside the open transaction, which the caller commits whatever the outcome. */
 void engine_apply(struct txn *txn, const struct command *command, struct result *result,
                   struct engine_effect *effect);
+
+/* The command will be applied soon: its rows are expected (store/txn.h). */
+void engine_expect(const struct txn *txn, const struct command *command,
+                   enum txn_distance distance);
 
 /* Of a row of TABLE_IDEMPOTENCY: is it past its age? Any thread. */
 bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms);

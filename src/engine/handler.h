@@ -16,6 +16,7 @@ struct engine {
     int64_t outbox_due_ms;
     enum message_status message_status;
     bool is_message_new, is_receipt_forgotten;
+    uint64_t webhook_endpoint; /* as in struct engine_effect */
 };
 
 /* The number for the first thing the command makes is command->number; each further one comes from

@@ -85,50 +85,6 @@ static void read_event(const struct txn_walk *walk, struct message_event *event)
     memcpy(event->detail, (const char *)walk->value + sizeof row, row.detail_size);
 }
 
-/* A moment of the row, unless an event tells it. */
-static size_t add_moment(struct message_event *events, size_t count, int64_t at_ms,
-                         enum message_status status)
-{
-    size_t place = 0;
-
-    if (at_ms == 0)
-        return count;
-    for (size_t i = 0; i < count; i++) {
-        if (events[i].at_ms == at_ms && events[i].status == status)
-            return count;
-    }
-    while (place < count && (events[place].at_ms < at_ms ||
-                             (events[place].at_ms == at_ms && events[place].status < status)))
-        place++;
-    memmove(events + place + 1, events + place, (count - place) * sizeof *events);
-    events[place] = (struct message_event){.at_ms = at_ms, .status = status};
-    return count + 1;
-}
-
-size_t message_history(struct txn *txn, const struct message_row *row, int64_t send_at_ms,
-                       struct message_event events[MESSAGE_HISTORY_MAX])
-{
-    char first[EVENT_KEY_SIZE] = {0};
-    struct txn_walk *walk;
-    size_t count = 0;
-
-    bytes_put_u64_be(first, row->number);
-    walk = txn_walk(txn, TABLE_MESSAGE_EVENT, WALK_UP, first, sizeof first);
-    while (count < row->event_count && txn_walk_next(walk) && memcmp(walk->key, first, 8) == 0)
-        read_event(walk, &events[count++]);
-    txn_walk_end(walk);
-    count = add_moment(events, count, id_time_ms(row->number),
-                       send_at_ms != 0 ? MESSAGE_SCHEDULED : MESSAGE_QUEUED);
-    count = add_moment(events, count, row->sending_ms, MESSAGE_SENDING);
-    count = add_moment(events, count, row->sent_ms, MESSAGE_SENT);
-    if (message_status_is_final((enum message_status)row->status))
-        count = add_moment(events, count, row->finished_ms, (enum message_status)row->status);
-    return count;
-}
-
-/* --- steps ---------------------------------------------------------------------------------------
- */
-
 static bool may_move(enum message_status from, enum message_status to)
 {
     static const bool ways[16][16] = {
@@ -139,6 +95,73 @@ static bool may_move(enum message_status from, enum message_status to)
 
     return ways[from][to];
 }
+
+/* Into the order of time. */
+static size_t add(struct message_event *events, size_t count, const struct message_event *event)
+{
+    size_t place = count;
+
+    while (place > 0 && events[place - 1].at_ms > event->at_ms)
+        place--;
+    memmove(events + place + 1, events + place, (count - place) * sizeof *events);
+    events[place] = *event;
+    return count + 1;
+}
+
+static size_t add_moment(struct message_event *events, size_t count, int64_t at_ms,
+                         enum message_status status)
+{
+    struct message_event event = {.at_ms = at_ms, .status = status};
+
+    return at_ms == 0 ? count : add(events, count, &event);
+}
+
+/* What happened within a millisecond, in an order in which it can have happened. */
+static void order_ties(struct message_event *events, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = i; j < count && events[j].at_ms == events[i].at_ms; j++) {
+            struct message_event event = events[j];
+            if (!may_move(events[i - 1].status, event.status))
+                continue;
+            memmove(events + i + 1, events + i, (j - i) * sizeof *events);
+            events[i] = event;
+            break;
+        }
+    }
+}
+
+size_t message_history(struct txn *txn, const struct message_row *row, int64_t send_at_ms,
+                       struct message_event events[MESSAGE_HISTORY_MAX])
+{
+    char first[EVENT_KEY_SIZE] = {0};
+    struct txn_walk *walk;
+    size_t count = 0;
+
+    count = add_moment(events, count, id_time_ms(row->number),
+                       send_at_ms != 0 ? MESSAGE_SCHEDULED : MESSAGE_QUEUED);
+    bytes_put_u64_be(first, row->number);
+    walk = txn_walk(txn, TABLE_MESSAGE_EVENT, WALK_UP, first, sizeof first);
+    for (int i = 0; i < row->event_count && txn_walk_next(walk); i++) {
+        struct message_event event;
+        if (memcmp(walk->key, first, 8) != 0)
+            break;
+        read_event(walk, &event);
+        count = add(events, count, &event);
+    }
+    txn_walk_end(walk);
+    count = add_moment(events, count, row->sending_ms, MESSAGE_SENDING);
+    count = add_moment(events, count, row->sent_ms, MESSAGE_SENT);
+    /* An end with an error is an event. */
+    if (message_status_is_final((enum message_status)row->status) &&
+        row->error == MESSAGE_ERROR_NONE)
+        count = add_moment(events, count, row->finished_ms, (enum message_status)row->status);
+    order_ties(events, count);
+    return count;
+}
+
+/* --- steps ---------------------------------------------------------------------------------------
+ */
 
 static int64_t *moment_of(struct message_row *row, enum message_status status)
 {

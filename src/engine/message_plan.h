@@ -42,10 +42,9 @@ struct message_plan {
     struct text content;   /* as it is sent */
     struct text signature; /* size 0: none */
     struct text account;   /* whose money it costs */
-    size_t body_size;
-    size_t company_signature_size;
+    size_t body_size, company_signature_size;
     bool has_company_signature;
-    /* Not cleared at the beginning: bytes that sizes above speak of. */
+    /* What the above point into; not cleared. */
     char account_bytes[ACCOUNT_ID_MAX];
     char company_signature[MESSAGE_SIGNATURE_MAX];
     char body[MESSAGE_CONTENT_MAX];  /* without signature */

@@ -17,16 +17,18 @@ static void key_write(char key[OUTBOX_KEY_SIZE], uint64_t product, enum message_
     bytes_put_u64_be(key + 17, item->message);
 }
 
-void outbox_read_key(const void *key, size_t key_size, uint64_t *product, enum message_kind *lane,
+bool outbox_read_key(const void *key, size_t key_size, uint64_t *product, enum message_kind *lane,
                      struct outbox_item *item)
 {
     const char *bytes = key;
 
-    assert(key_size == OUTBOX_KEY_SIZE);
+    if (key_size != OUTBOX_KEY_SIZE)
+        return false;
     *product = bytes_get_u64_be(bytes);
     *lane = (enum message_kind)bytes[8];
     item->due_ms = (int64_t)bytes_get_u64_be(bytes + 9);
     item->message = bytes_get_u64_be(bytes + 17);
+    return true;
 }
 
 bool outbox_first(struct txn *txn, uint64_t product, enum message_kind lane,
@@ -38,9 +40,8 @@ bool outbox_first(struct txn *txn, uint64_t product, enum message_kind lane,
 
     key_write(first, product, lane, from);
     walk = txn_walk(txn, TABLE_OUTBOX, WALK_UP, first, sizeof first);
-    is_there = txn_walk_next(walk) && memcmp(walk->key, first, 9) == 0;
-    if (is_there)
-        outbox_read_key(walk->key, walk->key_size, &product, &lane, item);
+    is_there = txn_walk_next(walk) && memcmp(walk->key, first, 9) == 0 &&
+               outbox_read_key(walk->key, walk->key_size, &product, &lane, item);
     txn_walk_end(walk);
     return is_there;
 }

@@ -36,8 +36,8 @@ bool sending_next(struct txn *txn, uint64_t after, uint64_t *message);
 
 bool outbox_is_there(struct txn *txn, uint64_t product, enum message_kind lane,
                      const struct outbox_item *item);
-/* Of a row of TABLE_OUTBOX. Any thread. */
-void outbox_read_key(const void *key, size_t key_size, uint64_t *product, enum message_kind *lane,
+/* Of a row of TABLE_OUTBOX. False: it is none. Any thread. */
+bool outbox_read_key(const void *key, size_t key_size, uint64_t *product, enum message_kind *lane,
                      struct outbox_item *item);
 
 /* --- in handlers ---------------------------------------------------------------------------------

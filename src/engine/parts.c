@@ -1,6 +1,7 @@
 /* Counting goes over a text once, as GSM 7-bit until a character says that it is not. Up to there
- * no character took two UTF-16 units, so what has been counted turns into UCS-2 by dividing, and
- * the rest is counted on. Cutting knows the encoding and goes over the text once more.
+ * no character took two UTF-16 units, so as many characters as there were is as many units, and the
+ * rest is counted on. Only a text of several parts that has characters of two units is gone over
+ * again, to see what stays unused at the ends of parts; of any other, dividing says it.
  *
  * One table says everything about a code: 0 not in the alphabet, 0x80 and the septet if it is in
  * the basic table, the septet alone if it is in the extension table. */
@@ -14,24 +15,24 @@ enum { ESCAPE = 0x1b, BASIC_MARK = 0x80, CODE_MAX = 0x20ac, REPLACEMENT = 0xfffd
 enum { GSM7_ALONE = 160, GSM7_OF_SEVERAL = 153, UCS2_ALONE = 70, UCS2_OF_SEVERAL = 67 };
 
 static const uint8_t septet_of[CODE_MAX + 1] = {
-#define BASIC(septet, code)     [code] = BASIC_MARK | (septet),
-#define EXTENSION(septet, code) [code] = (septet),
+#define BASIC(code, septet)     [code] = BASIC_MARK | (septet),
+#define EXTENSION(code, septet) [code] = (septet),
 #include "engine/gsm7.def"
 #undef BASIC
 #undef EXTENSION
 };
 
 static const uint16_t basic_code[128] = {
-#define BASIC(septet, code) [septet] = (code),
-#define EXTENSION(septet, code)
+#define BASIC(code, septet) [septet] = (code),
+#define EXTENSION(code, septet)
 #include "engine/gsm7.def"
 #undef BASIC
 #undef EXTENSION
 };
 
 static const uint16_t extension_code[128] = {
-#define BASIC(septet, code)
-#define EXTENSION(septet, code) [septet] = (code),
+#define BASIC(code, septet)
+#define EXTENSION(code, septet) [septet] = (code),
 #include "engine/gsm7.def"
 #undef BASIC
 #undef EXTENSION
@@ -57,12 +58,10 @@ static bool fill(struct filling *filling, uint32_t units)
     return true;
 }
 
-/* The character at `*at`, which moves behind it. */
-static uint32_t next_code(const char **at, const char *end)
+/* A character of two bytes or more. */
+static uint32_t wide_code(const char **at, const char *end)
 {
     const unsigned char *bytes = (const unsigned char *)*at;
-    if (bytes[0] < 0x80)
-        return (unsigned char)*(*at)++;
     size_t length = utf8_length(*at, end);
     assert(length != 0);
     *at += length;
@@ -77,18 +76,31 @@ static uint32_t next_code(const char **at, const char *end)
     }
 }
 
+/* The character at `*at`, which moves behind it. */
+static inline uint32_t next_code(const char **at, const char *end)
+{
+    unsigned char first = (unsigned char)**at;
+    if (first >= 0x80)
+        return wide_code(at, end);
+    (*at)++;
+    return first;
+}
+
 /* 0: it is not of the alphabet. */
 static uint32_t gsm7_units(uint32_t code)
 {
     uint8_t septet = code <= CODE_MAX ? septet_of[code] : 0;
-    if (septet == 0)
-        return 0;
-    return (septet & BASIC_MARK) != 0 ? 1 : 2;
+    return septet == 0 ? 0 : 2 - septet / BASIC_MARK;
 }
 
 static uint32_t ucs2_units(uint32_t code)
 {
     return code > 0xffff ? 2 : 1;
+}
+
+static uint32_t units_of(uint32_t code, enum parts_encoding encoding)
+{
+    return encoding == PARTS_GSM7 ? gsm7_units(code) : ucs2_units(code);
 }
 
 static uint32_t length_of_several(enum parts_encoding encoding, uint32_t part_length)
@@ -105,35 +117,53 @@ static uint32_t length_alone(enum parts_encoding encoding, uint32_t part_length)
     return encoding == PARTS_GSM7 ? GSM7_ALONE : UCS2_ALONE;
 }
 
-/* Fills parts with the characters from `*at` on, up to the first that is not of the alphabet, or
- * until there are more than `characters_max`. */
-static uint32_t fill_gsm7(struct filling *filling, const char **at, const char *end,
-                          uint32_t characters_max)
+/* What a text has, in the encoding that it turned out to be in. */
+struct tally {
+    enum parts_encoding encoding;
+    uint32_t characters;
+    uint32_t units;
+};
+
+/* Up to the first character that is not of the alphabet; returns where that is. More than
+ * `units_max` characters are too many in either encoding: no further. */
+static const char *tally_gsm7(struct tally *tally, const char *at, const char *end,
+                              uint32_t units_max)
 {
-    uint32_t characters = 0;
-    while (*at < end && characters <= characters_max) {
-        const char *next = *at;
+    uint32_t characters = 0, sum = 0;
+    while (at < end && characters <= units_max) {
+        const char *next = at;
         uint32_t units = gsm7_units(next_code(&next, end));
         if (units == 0)
             break;
-        fill(filling, units);
+        sum += units;
         characters++;
-        *at = next;
+        at = next;
     }
-    return characters;
+    *tally = (struct tally){PARTS_GSM7, characters, sum};
+    return at;
 }
 
-/* Goes on in UCS-2 behind `characters` of one unit each, until it is clear that there are more than
- * `parts_max` parts: with one more even an only part, which is longer, is exceeded. */
-static void fill_ucs2(struct filling *filling, uint32_t characters, const char *at, const char *end,
-                      uint32_t parts_max)
+/* From there on. */
+static void tally_ucs2(struct tally *tally, const char *at, const char *end, uint32_t units_max)
 {
-    uint32_t length = filling->part_length;
-    filling->units = characters;
-    filling->count = (characters + length - 1) / length;
-    filling->part_units = characters - (filling->count == 0 ? 0 : filling->count - 1) * length;
-    while (at < end && filling->count <= parts_max + 1)
-        fill(filling, ucs2_units(next_code(&at, end)));
+    uint32_t characters = tally->characters, sum = characters;
+    while (at < end && sum <= units_max) {
+        sum += ucs2_units(next_code(&at, end));
+        characters++;
+    }
+    *tally = (struct tally){PARTS_UCS2, characters, sum};
+}
+
+/* Of a text of several parts. */
+static uint32_t count_filled(struct text text, const struct tally *tally, uint32_t part_length)
+{
+    if (tally->units == tally->characters)
+        return (tally->units + part_length - 1) / part_length;
+    struct filling filling = {.part_length = part_length};
+    const char *at = text.data, *end = text.data + text.size;
+    while (at < end)
+        fill(&filling, units_of(next_code(&at, end), tally->encoding));
+    return filling.count;
 }
 
 bool parts_count(struct text text, uint32_t part_length, uint32_t parts_max, struct parts *parts)
@@ -141,27 +171,25 @@ bool parts_count(struct text text, uint32_t part_length, uint32_t parts_max, str
     assert(part_length == 0 ||
            (part_length >= PARTS_LENGTH_MIN && part_length <= PARTS_LENGTH_MAX));
     assert(parts_max >= 1 && parts_max <= PARTS_MAX);
-    const char *at = text.data, *end = text.data + text.size;
-    struct filling filling = {.part_length = length_of_several(PARTS_GSM7, part_length)};
-    uint32_t characters_max = parts_max * length_alone(PARTS_GSM7, part_length);
-    enum parts_encoding encoding = PARTS_GSM7;
+    const char *end = text.data + text.size;
+    struct tally tally;
 
-    uint32_t characters = fill_gsm7(&filling, &at, end, characters_max);
-    if (characters > characters_max)
-        return false;
-    if (at < end) {
-        encoding = PARTS_UCS2;
-        filling.part_length = length_of_several(PARTS_UCS2, part_length);
-        fill_ucs2(&filling, characters, at, end, parts_max);
+    uint32_t units_max = parts_max * length_alone(PARTS_GSM7, part_length);
+    const char *at = tally_gsm7(&tally, text.data, end, units_max);
+    if (at < end && tally.characters <= units_max) {
+        units_max = parts_max * length_alone(PARTS_UCS2, part_length);
+        tally_ucs2(&tally, at, end, units_max);
     }
-    uint32_t alone = length_alone(encoding, part_length);
-    bool is_alone = filling.units <= alone;
-    *parts = (struct parts){
-        .encoding = encoding,
-        .units = filling.units,
-        .part_length = is_alone ? alone : filling.part_length,
-        .count = is_alone ? 1 : filling.count,
-    };
+    if (tally.units > units_max)
+        return false;
+
+    uint32_t alone = length_alone(tally.encoding, part_length);
+    uint32_t of_several = length_of_several(tally.encoding, part_length);
+    bool is_alone = tally.units <= alone;
+    parts->encoding = tally.encoding;
+    parts->units = tally.units;
+    parts->part_length = is_alone ? alone : of_several;
+    parts->count = is_alone ? 1 : count_filled(text, &tally, of_several);
     return parts->count <= parts_max;
 }
 
@@ -172,8 +200,7 @@ void parts_split(struct text text, const struct parts *parts, struct text *piece
     pieces[0] = (struct text){at, 0};
     while (at < end) {
         const char *character = at;
-        uint32_t code = next_code(&at, end);
-        uint32_t units = parts->encoding == PARTS_GSM7 ? gsm7_units(code) : ucs2_units(code);
+        uint32_t units = units_of(next_code(&at, end), parts->encoding);
         assert(units != 0);
         if (fill(&filling, units)) {
             assert(filling.count <= parts->count);

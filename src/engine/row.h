@@ -240,7 +240,7 @@ enum webhook_status {
 
 enum webhook_error {
     WEBHOOK_ERROR_NONE = 0,
-#define WEBHOOK_ERROR(name, number, text) WEBHOOK_ERROR_##name = (number),
+#define WEBHOOK_ERROR(name, number, text, prose) WEBHOOK_ERROR_##name = (number),
 #include "engine/webhook_error.def"
 #undef WEBHOOK_ERROR
 };
@@ -290,6 +290,40 @@ struct webhook_attempt {
     uint32_t took_ms;
 };
 static_assert(sizeof(struct webhook_attempt) == 16, "stored layout");
+
+enum webhook_endpoint_status { WEBHOOK_ENDPOINT_ENABLED = 1, WEBHOOK_ENDPOINT_DISABLED = 2 };
+
+enum webhook_endpoint_reason { WEBHOOK_ENDPOINT_GONE = 1, WEBHOOK_ENDPOINT_BY_OPERATOR = 2 };
+
+/* TABLE_WEBHOOK_ENDPOINT: endpoint number -> this and its URL without the query. */
+struct webhook_endpoint_row {
+    uint8_t version;
+    uint8_t status;       /* enum webhook_endpoint_status */
+    uint8_t reason;       /* enum webhook_endpoint_reason: why it is disabled; else 0 */
+    uint8_t last_error;   /* of the last attempt, as in struct webhook_attempt */
+    uint16_t last_status; /* likewise */
+    uint16_t url_size;
+    uint64_t kept;            /* webhooks that name it */
+    uint64_t pending;         /* of these, neither delivered nor failed */
+    uint64_t failures;        /* attempts that failed since the last one that did not */
+    int64_t changed_ms;       /* of `status`; 0: never */
+    int64_t last_attempt_ms;  /* 0: none yet */
+    int64_t last_delivery_ms; /* 0: none yet */
+};
+static_assert(sizeof(struct webhook_endpoint_row) == 56, "stored layout");
+
+enum { WEBHOOK_SECRET_SIZE = 32 };
+
+/* TABLE_META, "webhook_secret" */
+struct webhook_secret_row {
+    uint8_t version;
+    uint8_t zero[7];
+    int64_t made_ms;
+    int64_t previous_until_ms; /* how long `previous` signs too; 0: there is none */
+    uint8_t current[WEBHOOK_SECRET_SIZE];
+    uint8_t previous[WEBHOOK_SECRET_SIZE];
+};
+static_assert(sizeof(struct webhook_secret_row) == 88, "stored layout");
 
 /* TABLE_IDEMPOTENCY: hash128 of API key and Idempotency-Key -> this and `result_size` bytes of the
  * result. */

@@ -10,6 +10,9 @@
 #include "base/utf8.h"
 #include "engine/handler.h"
 #include "engine/ledger.h"
+#include "engine/webhook_row.h"
+
+#define META_WEBHOOK_URL "webhook_url"
 
 enum { WEBHOOK_ROW_VERSION_1 = 1, WEBHOOK_ROW_VERSION = 2 };
 
@@ -86,7 +89,7 @@ bool webhook_find(struct txn *txn, uint64_t number, struct webhook *webhook)
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-static void store(struct engine *engine, uint64_t number, const struct webhook *webhook)
+void webhook_store(struct engine *engine, uint64_t number, const struct webhook *webhook)
 {
     char value[sizeof(struct webhook_row) + sizeof webhook->attempts + sizeof webhook->bytes];
     char key[8], *to = value;
@@ -125,27 +128,115 @@ static struct text cut(struct text text)
     return (struct text){text.data, size};
 }
 
-uint64_t webhook_put(struct engine *engine, const struct webhook_event *event)
+static struct text copy(char **to, struct text text)
+{
+    struct text copied = {*to, text.size};
+
+    if (text.data == NULL)
+        return text;
+    if (text.size > 0)
+        memcpy(*to, text.data, text.size);
+    *to += text.size;
+    return copied;
+}
+
+struct text webhook_setting_url(struct txn *txn)
+{
+    size_t size;
+    const char *url =
+        txn_get(txn, TABLE_META, META_WEBHOOK_URL, sizeof META_WEBHOOK_URL - 1, &size);
+
+    return url == NULL ? (struct text){NULL, 0} : (struct text){url, size};
+}
+
+enum outcome engine_webhook_url(struct engine *engine, const struct webhook_url_command *command,
+                                struct result *answer)
+{
+    (void)answer;
+    txn_put(engine->txn, TABLE_META, META_WEBHOOK_URL, sizeof META_WEBHOOK_URL - 1,
+            command->url.data, command->url.size);
+    return OUTCOME_OK;
+}
+
+/* What an event tells, with nothing yet of what becomes of it. Its texts may lie in rows, which are
+ * good only until one is changed, so they are copied first of all. */
+static void fill(struct engine *engine, const struct webhook_event *event, struct webhook *webhook)
+{
+    struct text url = event->url.size > 0 ? event->url : webhook_setting_url(engine->txn);
+    char *to = webhook->bytes;
+
+    webhook->row =
+        (struct webhook_row){.version = WEBHOOK_ROW_VERSION,
+                             .type = (uint8_t)event->type,
+                             .subject = event->subject,
+                             .at_ms = event->at_ms != 0 ? event->at_ms : engine->command->now_ms};
+    memcpy(webhook->row.values, event->values, sizeof event->values);
+    webhook->url = (struct text){NULL, 0};
+    if (url.size > 0 && url.size <= WEBHOOK_URL_MAX)
+        webhook->url = copy(&to, url);
+    webhook->row.url_size = (uint16_t)webhook->url.size;
+    for (int i = 0; i < WEBHOOK_TEXTS; i++) {
+        webhook->texts[i] = copy(&to, cut(event->texts[i]));
+        webhook->row.text_sizes[i] = (uint8_t)webhook->texts[i].size;
+        if (event->texts[i].data != NULL)
+            webhook->row.text_given |= (uint8_t)(1 << i);
+    }
+}
+
+static uint64_t put(struct engine *engine, const struct webhook_event *event, uint64_t replay_of)
 {
     uint64_t number = engine_next_number(engine);
     struct webhook webhook;
 
-    webhook.row = (struct webhook_row){.version = WEBHOOK_ROW_VERSION,
-                                       .type = (uint8_t)event->type,
-                                       .status = WEBHOOK_NO_URL,
-                                       .subject = event->subject,
-                                       .at_ms = event->at_ms};
-    if (event->at_ms == 0)
-        webhook.row.at_ms = engine->command->now_ms;
-    memcpy(webhook.row.values, event->values, sizeof event->values);
-    webhook.url = event->url;
-    webhook.row.url_size = (uint16_t)event->url.size;
-    for (int i = 0; i < WEBHOOK_TEXTS; i++) {
-        webhook.texts[i] = cut(event->texts[i]);
-        webhook.row.text_sizes[i] = (uint8_t)webhook.texts[i].size;
-        if (event->texts[i].data != NULL)
-            webhook.row.text_given |= (uint8_t)(1 << i);
+    fill(engine, event, &webhook);
+    webhook.row.replay_of = replay_of;
+    if (webhook.url.size == 0) {
+        webhook_finish(engine, &webhook, number, WEBHOOK_NO_URL, WEBHOOK_ERROR_NONE);
+    } else {
+        webhook.row.endpoint = webhook_endpoint_open(engine, webhook.url);
+        webhook.row.expires_ms = engine->command->now_ms + WEBHOOK_AGE_MAX_MS;
+        webhook_endpoint_count(engine, webhook.row.endpoint, 1, 1);
+        webhook.row.status = WEBHOOK_PENDING;
+        if (webhook_endpoint_is_enabled(engine->txn, webhook.row.endpoint))
+            webhook_make_ready(engine, &webhook, number);
+        else
+            webhook_finish(engine, &webhook, number, WEBHOOK_FAILED,
+                           WEBHOOK_ERROR_ENDPOINT_DISABLED);
     }
-    store(engine, number, &webhook);
+    webhook_store(engine, number, &webhook);
     return number;
+}
+
+uint64_t webhook_put(struct engine *engine, const struct webhook_event *event)
+{
+    assert(event->url.size <= WEBHOOK_URL_MAX);
+    return put(engine, event, 0);
+}
+
+/* A new webhook with an id of its own, so that a receiver that remembers ids takes it for new; what
+ * it says, and when that happened, is as it was. */
+enum outcome engine_webhook_replay(struct engine *engine,
+                                   const struct webhook_replay_command *command,
+                                   struct result *answer)
+{
+    struct webhook_event event;
+    struct webhook webhook;
+    uint64_t number;
+
+    if (!webhook_find(engine->txn, command->webhook, &webhook))
+        return OUTCOME_NOT_FOUND;
+    event = (struct webhook_event){.type = (enum webhook_type)webhook.row.type,
+                                   .subject = webhook.row.subject,
+                                   .at_ms = webhook.row.at_ms,
+                                   .url = webhook.url};
+    memcpy(event.values, webhook.row.values, sizeof event.values);
+    memcpy(event.texts, webhook.texts, sizeof event.texts);
+    number = put(engine, &event, command->webhook);
+    webhook_find(engine->txn, number, &webhook);
+    if (webhook.row.status == WEBHOOK_NO_URL)
+        return OUTCOME_WEBHOOK_HAS_NO_URL;
+    if (webhook.row.status == WEBHOOK_FAILED)
+        return OUTCOME_WEBHOOK_ENDPOINT_DISABLED;
+    answer->of.webhook = (struct webhook_result){.number = number, .status = webhook.row.status};
+    return OUTCOME_OK;
 }

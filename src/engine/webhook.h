@@ -34,7 +34,7 @@ struct webhook_event {
 };
 
 /* In handlers: keeps it, and puts it into the outbox if there is somewhere to send it. Returns its
- * number, which is one of the command's further numbers. The texts may not point into rows. */
+ * number, which is one of the command's further numbers. Texts may point into rows. */
 uint64_t webhook_put(struct engine *engine, const struct webhook_event *event);
 
 /* Is this the URL of an endpoint, as far as its form goes: http or https, a host, a port that is
@@ -43,6 +43,21 @@ uint64_t webhook_put(struct engine *engine, const struct webhook_event *event);
 bool webhook_url_is_valid(const char *url, size_t size);
 #define WEBHOOK_URL_RULE                                                                           \
     "must be an http or https URL without user and fragment, its port 80, 443 or above 1023"
+
+/* How long what is done with is kept, and how far a receiver may put an attempt off. */
+#define WEBHOOK_DELIVERED_KEPT_MS  (INT64_C(24) * 60 * 60 * 1000)
+#define WEBHOOK_FAILED_KEPT_MS     (INT64_C(30) * 24 * 60 * 60 * 1000)
+#define WEBHOOK_AGE_MAX_MS         (INT64_C(4) * 24 * 60 * 60 * 1000)
+#define WEBHOOK_RETRY_AFTER_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
+#define WEBHOOK_SECRET_KEPT_MS     (INT64_C(24) * 60 * 60 * 1000)
+
+/* How long after its `attempts`-th attempt, counted from 1, the next one of this webhook follows:
+ * the delay of webhook_delay.def, or what the receiver asked for if that is longer, and the spread.
+ */
+int64_t webhook_delay_ms(uint64_t number, unsigned attempts, int64_t retry_after_ms);
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
 
 /* A webhook in hand: a copy, also of texts. */
 struct webhook {
@@ -59,5 +74,26 @@ bool webhook_find(struct txn *txn, uint64_t number, struct webhook *webhook);
 /* The same from a row in hand, of TABLE_WEBHOOK. */
 void webhook_read(struct txn *txn, uint64_t number, const void *value, size_t size,
                   struct webhook *webhook);
+
+/* What is ready to be sent, in the order in which it became so: the endpoint's first webhook behind
+ * the place `after` (0: its very first). False: none. */
+struct webhook_ready {
+    uint64_t place, webhook;
+};
+bool webhook_outbox_first(struct txn *txn, uint64_t endpoint, uint64_t after,
+                          struct webhook_ready *ready);
+/* The first endpoint above `after` with anything ready; 0: none. */
+uint64_t webhook_outbox_endpoint(struct txn *txn, uint64_t after);
+
+struct webhook_endpoint {
+    uint64_t number;
+    struct webhook_endpoint_row row;
+    struct text url; /* without the query */
+    char bytes[WEBHOOK_URL_MAX];
+};
+bool webhook_endpoint_find(struct txn *txn, uint64_t number, struct webhook_endpoint *endpoint);
+
+/* What webhooks are signed with. False: there is none yet (COMMAND_WEBHOOK_SECRET makes one). */
+bool webhook_secret_find(struct txn *txn, struct webhook_secret_row *row);
 
 #endif

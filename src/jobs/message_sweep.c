@@ -100,8 +100,7 @@ static int on_row(void *context, enum table table, const void *key, size_t key_s
     (void)value, (void)value_size;
     if (table == TABLE_MESSAGE_SENDING) {
         note(sweep, bytes_get_u64_be(key), WITH_GATEWAY);
-    } else {
-        outbox_read_key(key, key_size, &row.product, &row.kind, &row.first);
+    } else if (outbox_read_key(key, key_size, &row.product, &row.kind, &row.first)) {
         on_outbox_row(sweep, &row);
     }
     return 0;

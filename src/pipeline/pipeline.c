@@ -48,6 +48,8 @@ struct pipeline {
     void *on_due_context;
     void (*on_outbox)(void *context, uint64_t product, enum message_kind lane, int64_t due_ms);
     void *on_outbox_context;
+    void (*on_webhook)(void *context, uint64_t endpoint);
+    void *on_webhook_context;
     uv_idle_t later; /* while `continuations` has any. Not a timer: one set to "at once" by its own
                       * callback runs again before the loop looks at anything else (libuv 1.44) */
     struct continuation *continuations, **continuations_end;
@@ -162,6 +164,13 @@ void pipeline_watch_outbox(struct pipeline *pipeline,
 {
     pipeline->on_outbox = on_outbox;
     pipeline->on_outbox_context = context;
+}
+
+void pipeline_watch_webhooks(struct pipeline *pipeline,
+                             void (*on_webhook)(void *context, uint64_t endpoint), void *context)
+{
+    pipeline->on_webhook = on_webhook;
+    pipeline->on_webhook_context = context;
 }
 
 void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms)
@@ -411,9 +420,20 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         pipeline->on_outbox(pipeline->on_outbox_context, effect.outbox_product, effect.outbox_lane,
                             effect.outbox_due_ms);
     count_messages(&effect);
+    if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
+        pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
     metric_add(METRIC_COMMANDS, 1);
     if (result->is_replayed)
         metric_add(METRIC_COMMANDS_REPLAYED, 1);
+}
+
+void pipeline_expect(struct pipeline *pipeline, const struct command *command,
+                     enum txn_distance distance)
+{
+    struct txn *txn = store_begin(pipeline->store);
+
+    engine_expect(txn, command, distance);
+    store_abort(txn);
 }
 
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result)

@@ -45,6 +45,10 @@ bool pipeline_has_room(struct pipeline *pipeline);
  * its reply. A command that is not admitted gets that outcome and changes nothing. */
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result);
 
+/* Of commands that are run one after another: this one comes soon (engine_expect). */
+void pipeline_expect(struct pipeline *pipeline, const struct command *command,
+                     enum txn_distance distance);
+
 /* Runs several as one: all, or, if any is refused, none: then false is returned, and `results` say
  * for each what it would have been answered. `is_trial`: none in any case. Each is stamped and has
  * its own idempotency key. */
@@ -69,6 +73,12 @@ void pipeline_watch_outbox(struct pipeline *pipeline,
                            void (*on_outbox)(void *context, uint64_t product,
                                              enum message_kind lane, int64_t due_ms),
                            void *context);
+
+/* Has `on_webhook` called when a command has made a webhook ready for that endpoint
+ * (WEBHOOK_ENDPOINTS_MANY: for several). It is called inside of pipeline_run: it may neither read
+ * nor run anything, and what it is told of may yet come to nothing. */
+void pipeline_watch_webhooks(struct pipeline *pipeline,
+                             void (*on_webhook)(void *context, uint64_t endpoint), void *context);
 
 /* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns
  * the hold for what was seen. Nothing may be run in between. */

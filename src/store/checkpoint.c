@@ -13,7 +13,7 @@
 #include "store/sorted_rows.h"
 #include "store/store_struct.h"
 
-enum { BACKOFF_MAX_S = 30 };
+enum { BACKOFF_MAX_S = 30, ROWS_AHEAD = 8 };
 
 static int write_row(const struct checkpoint *checkpoint, struct tree_writer *writer,
                      const struct overlay *overlay, const struct row *row, struct buffer *why)
@@ -47,8 +47,11 @@ static int write_generation(struct checkpoint *checkpoint, const struct overlay 
     crash_point("checkpoint.before_write");
     sorted_rows_init(&sorted, overlay);
     tree_writer_begin(writer);
-    for (size_t i = 0; i < overlay->rows && error == 0; i++)
+    for (size_t i = 0; i < overlay->rows && error == 0; i++) {
+        if (i + ROWS_AHEAD < overlay->rows)
+            sorted_rows_fetch(&sorted, i + ROWS_AHEAD);
         error = write_row(checkpoint, writer, overlay, sorted_rows_at(&sorted, i), why);
+    }
     if (error == 0) {
         crash_point("checkpoint.before_last_commit");
         error = tree_writer_commit(writer, position, why);

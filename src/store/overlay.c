@@ -93,6 +93,7 @@ void overlay_reset(struct overlay *overlay)
     assert(overlay->is_prepared);
     memset(overlay->memory, 0, slot_bytes_of(overlay));
     memset(overlay->orders, 0, sizeof overlay->orders);
+    memset(overlay->table_rows, 0, sizeof overlay->table_rows);
     overlay->used = slot_bytes_of(overlay);
     overlay->newest = 0;
     overlay->rows = 0;
@@ -173,6 +174,7 @@ struct row *overlay_add(struct overlay *overlay, uint64_t hash, enum table table
     row->older = overlay->newest;
     overlay->newest = ref;
     overlay->rows++;
+    overlay->table_rows[table]++;
     if (is_ordered)
         overlay_link(overlay, row);
     return row;
@@ -196,6 +198,7 @@ void overlay_remove(struct overlay *overlay, uint64_t hash, struct row *row, siz
     overlay->newest = row->older;
     overlay->used = used;
     overlay->rows--;
+    overlay->table_rows[row->table]--;
     overlay->unwound++;
 }
 

@@ -64,6 +64,7 @@ struct overlay {
     size_t rows_bound;
     bool is_prepared; /* its slots are memory already, in huge pages */
     uint64_t unwound; /* grows whenever a row is removed: references kept elsewhere may be void */
+    size_t table_rows[TABLE_NUMBER_MAX + 1]; /* of `rows` */
     struct row_order orders[TABLE_NUMBER_MAX + 1];
 };
 
@@ -109,6 +110,15 @@ static inline char *overlay_value(const struct overlay *overlay, const struct ro
 /* The row of this key, deleted or not, or NULL. */
 struct row *overlay_find(const struct overlay *overlay, uint64_t hash, enum table table,
                          const void *key, size_t key_size);
+/* Has the slots of a hash on their way to the processor, or, if they are there, the row. */
+static inline void overlay_fetch(const struct overlay *overlay, uint64_t hash, bool has_slots)
+{
+    const uint64_t *slot = &overlay->slots[hash & overlay->slot_mask];
+    if (has_slots)
+        __builtin_prefetch(overlay_row(overlay, (row_ref)*slot));
+    else
+        __builtin_prefetch(slot);
+}
 /* A new row, which must not be there yet, without a value but with room for one. */
 struct row *overlay_add(struct overlay *overlay, uint64_t hash, enum table table, const void *key,
                         size_t key_size, size_t value_capacity);

@@ -238,7 +238,9 @@ static void compare_due(struct model *model, const char *key)
     int64_t due_ms = (int64_t)bytes_get_u64_be(key);
     uint64_t number = bytes_get_u64_be(key + 9);
 
-    if (key[8] > MODEL_DUE_KINDS) {
+    if (key[8] == 8 && model_find_webhook(model, number) != NULL) {
+        must(model_find_webhook(model, number)->due_ms == due_ms);
+    } else if (key[8] > MODEL_DUE_KINDS) {
         compare_other_due(model, due_ms, key[8], number);
     } else if (key[8] == 2) {
         const struct model_hold *hold = model_find_hold(model, number);
@@ -254,22 +256,20 @@ static void compare_due(struct model *model, const char *key)
     }
 }
 
-static void compare_webhook(const struct model *model, uint64_t number, const void *value,
-                            size_t size)
+static void compare_webhook(struct model *model, uint64_t number, const void *value, size_t size)
 {
+    const struct model_webhook *told = model_find_webhook(model, number);
     struct webhook_row row;
-    uint32_t i = 0;
 
-    while (i < model->webhooks && model->webhook[i].number != number)
-        i++;
     must(size > sizeof row);
     memcpy(&row, value, sizeof row);
     if (row.type != WEBHOOK_LOW_BALANCE)
         return;
-    must(i < model->webhooks);
-    must(row.subject == model->accounts[model->webhook[i].account].number);
-    must(row.values[0] == model->webhook[i].balance);
-    must(row.values[1] == model->webhook[i].low_balance);
+    must(told != NULL && told->due_ms != 0);
+    must(row.status == WEBHOOK_NO_URL && row.due_ms == told->due_ms);
+    must(row.subject == model->accounts[told->account].number);
+    must(row.values[0] == told->balance);
+    must(row.values[1] == told->low_balance);
 }
 
 static void compare_kept_answer(const struct model *model, const void *key, const char *value,

@@ -47,6 +47,9 @@ static void count(struct invariant_message_sums *sums, int sign, enum table tabl
     case TABLE_MESSAGE_SENDING:
         sums->sending_rows += sign;
         break;
+    case TABLE_WEBHOOK:
+        sums->webhooks += sign;
+        break;
     case TABLE_RECEIPT:
         sums->receipts += sign;
         break;
@@ -55,6 +58,7 @@ static void count(struct invariant_message_sums *sums, int sign, enum table tabl
         break;
     case TABLE_DUE:
         sums->due_rows += key[8] == DUE_MESSAGE ? sign : 0;
+        sums->webhook_rows += key[8] == DUE_WEBHOOK ? sign : 0;
         sums->forget_rows += key[8] == DUE_RECEIPT_FORGET ? sign : 0;
         break;
     default:
@@ -72,6 +76,7 @@ static void check_sums(const struct invariant_message_sums *sums)
               (long long)sums->queued, (long long)sums->sending, (long long)sums->waiting,
               (long long)sums->outbox_rows, (long long)sums->sending_rows,
               (long long)sums->due_rows);
+    must(sums->webhook_rows == sums->webhooks);
     must(sums->receipt_rows == sums->receipts && sums->forget_rows == sums->receipts);
 }
 

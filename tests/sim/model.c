@@ -10,7 +10,7 @@
 
 const char model_currencies[MODEL_CURRENCIES][4] = {"CNY", "USD", "EUR"};
 
-enum { DRAIN = 1, HOLD_EXPIRY = 2, PACKET_EXPIRY = 3 };
+enum { DRAIN = 1, HOLD_EXPIRY = 2, PACKET_EXPIRY = 3, WEBHOOK = 8 };
 
 void model_init(struct model *model, uint32_t drain_max)
 {
@@ -137,11 +137,34 @@ bool model_due_first(const struct model *model, struct model_due *due)
         if (packet->due_ms != 0 && packet->due_ms < due->due_ms)
             *due = (struct model_due){packet->due_ms, PACKET_EXPIRY, packet->number};
     }
+    for (uint32_t i = 0; i < model->webhooks; i++) {
+        const struct model_webhook *kept = &model->webhook[i];
+        struct model_due deletion = {kept->due_ms, WEBHOOK, kept->number};
+        if (kept->due_ms != 0 && is_before(&deletion, due))
+            *due = deletion;
+    }
     for (uint32_t i = 0; i < model->other_dues; i++) {
         if (is_before(&model->other_due[i], due))
             *due = model->other_due[i];
     }
     return due->due_ms != INT64_MAX;
+}
+
+struct model_webhook *model_find_webhook(struct model *model, uint64_t number)
+{
+    for (uint32_t i = 0; i < model->webhooks; i++) {
+        if (model->webhook[i].number == number)
+            return &model->webhook[i];
+    }
+    return NULL;
+}
+
+/* Nobody has said where it should go, and its days are over. */
+static enum outcome delete_webhook(struct model *model, const struct command *command)
+{
+    model_find_webhook(model, command->of.webhook_due.number)->due_ms = 0;
+    model->dues--;
+    return OUTCOME_OK;
 }
 
 /* --- keys ----------------------------------------------------------------------------------------
@@ -226,6 +249,8 @@ static enum outcome run(struct model *model, const struct command *command,
         return rule_exception_retry(model, command, expected);
     case COMMAND_EXCEPTION_CLOSE:
         return rule_exception_close(model, command, expected);
+    case COMMAND_WEBHOOK_DUE:
+        return delete_webhook(model, command);
     case COMMAND_IDEMPOTENCY_EXPIRE:
         return sweep(model, command);
     case COMMAND_CLOCK_ADVANCE:

@@ -145,6 +145,7 @@ struct model_webhook {
     uint64_t number;
     int8_t account;
     int64_t balance, low_balance;
+    int64_t due_ms; /* when it is deleted; 0: it was */
 };
 
 struct model_key {
@@ -215,6 +216,7 @@ int64_t model_available(const struct model_account *account);
 int model_account_of(struct text id);
 struct model_charge *model_find_charge(struct model *model, uint64_t number);
 struct model_hold *model_find_hold(struct model *model, uint64_t number);
+struct model_webhook *model_find_webhook(struct model *model, uint64_t number);
 struct model_message *model_find_message(struct model *model, uint64_t number);
 struct model_product *model_find_product(struct model *model, uint64_t number);
 struct model_packet *model_find_packet(struct model *model, uint64_t number);

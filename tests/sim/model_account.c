@@ -5,6 +5,9 @@
 
 #include "model_rules.h"
 
+/* A webhook that has nowhere to go is kept this long. */
+#define WEBHOOK_KEPT_MS (INT64_C(30) * 24 * 60 * 60 * 1000)
+
 /* --- money ---------------------------------------------------------------------------------------
  */
 
@@ -14,16 +17,19 @@ bool model_is_in_range(int64_t balance)
 }
 
 /* BILL-14: told when the balance goes below the threshold, and not again before it was back. */
-static void tell_if_low(struct model *model, int index)
+static void tell_if_low(struct model *model, int index, int64_t now_ms)
 {
     struct model_account *account = &model->accounts[index];
     bool is_low = account->has_low_balance && account->balance < account->low_balance;
 
-    if (is_low && !account->is_low)
+    if (is_low && !account->is_low) {
         model->webhook[model->webhooks++] =
             (struct model_webhook){.account = (int8_t)index,
                                    .balance = account->balance,
-                                   .low_balance = account->low_balance};
+                                   .low_balance = account->low_balance,
+                                   .due_ms = now_ms + WEBHOOK_KEPT_MS};
+        model->dues++;
+    }
     account->is_low = is_low;
 }
 
@@ -40,7 +46,7 @@ uint32_t model_append(struct model *model, int index, struct model_entry entry, 
     model->entry[model->entries++] = entry;
     account->entry_last = model->entries;
     model->marks += entry.place % MODEL_MARK_EVERY == 0;
-    tell_if_low(model, index);
+    tell_if_low(model, index, now_ms);
     return model->entries;
 }
 

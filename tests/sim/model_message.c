@@ -6,8 +6,10 @@
 
 #include "base/bytes.h"
 #include "engine/catalog.h"
+#include "engine/due.h"
 #include "engine/exception.h"
 #include "engine/message.h"
+#include "engine/webhook.h"
 #include "model_rules.h"
 #include "world.h"
 #include "wrong.h"
@@ -51,6 +53,8 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_EXCEPTION_RETRY:
     case COMMAND_EXCEPTION_CLOSE:
         return find_exception(model, command->of.exception_retry.exception) != NULL;
+    case COMMAND_WEBHOOK_DUE:
+        return model_find_webhook(model, command->of.webhook_due.number) == NULL;
     case COMMAND_CATALOG_PUT:
     case COMMAND_CATALOG_STATUS:
     case COMMAND_QUOTA_CHANGE:
@@ -269,12 +273,23 @@ void model_lose_due(struct model *model, const struct model_due *due)
     model->other_due[i] = model->other_due[--model->other_dues];
 }
 
-static void learn_due(struct model *model, const struct change *change, bool is_there)
+/* The model's own are those of accounts. */
+static bool is_of_account(struct txn *txn, uint64_t number)
+{
+    static struct webhook webhook;
+
+    return webhook_find(txn, number, &webhook) && webhook.row.type == WEBHOOK_LOW_BALANCE;
+}
+
+static void learn_due(struct model *model, struct world *world, const struct change *change,
+                      bool is_there)
 {
     struct model_due due = {(int64_t)bytes_get_u64_be(change->key), change->key[8],
                             bytes_get_u64_be(change->key + 9)};
 
     if (due.kind <= MODEL_DUE_KINDS || change->was_there == is_there)
+        return;
+    if (due.kind == DUE_WEBHOOK && is_of_account(world->txn, due.number))
         return;
     if (!is_there) {
         model_lose_due(model, &due);
@@ -354,7 +369,7 @@ void model_learn(struct model *model, struct world *world, const struct command 
         if (change->table == TABLE_MESSAGE)
             learn_message(model, world, command, result, change, expected);
         else if (change->table == TABLE_DUE)
-            learn_due(model, change, is_there);
+            learn_due(model, world, change, is_there);
         else if (change->table == TABLE_EXCEPTION)
             learn_exception(model, world, change);
     }

@@ -1,0 +1,852 @@
+/* engine/message…: a message's life, its money and its quota, step by step. What clients see is
+ * told in tests/e2e. */
+#include "message_world.h"
+
+/* --- submit --------------------------------------------------------------------------------------
+ */
+
+/* SMS-4, SMS-8 */
+static void a_submit_is_charged_and_queued_in_one_command(void **state)
+{
+    struct world *world = *state;
+    struct result result = try_submit(world, notice());
+    struct message_row row;
+
+    assert_int_equal(result.outcome, OUTCOME_OK);
+    assert_int_equal(result.of.message_submit.status, MESSAGE_QUEUED);
+    assert_int_equal(result.of.message_submit.parts, 1);
+    assert_int_equal(purse(world), PURSE - PRICE);
+    assert_int_equal(quota(world, "a"), 999);
+    row = row_of(world, result.number);
+    assert_int_equal(row.outbox_ms, world->now_ms);
+    assert_int_equal(row.due_ms, world->now_ms + 24 * 60 * MINUTE_MS);
+    assert_int_equal(effect.outbox_product, number_of(world, CATALOG_PRODUCT, "a"));
+    assert_int_equal(effect.outbox_lane, MESSAGE_KIND_NOTICE);
+    assert_int_equal(effect.outbox_due_ms, world->now_ms);
+    assert_true(effect.is_message_new);
+    assert_string_equal(history(world, result.number), "queued");
+}
+
+/* Each part costs, and counts in the quota. */
+static void a_long_text_is_paid_by_the_part(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    char text[307];
+
+    memset(text, 'x', sizeof text);
+    asked.content = (struct text){text, 306};
+    submit(world, asked);
+    assert_int_equal(purse(world), PURSE - 2 * PRICE);
+    assert_int_equal(quota(world, "a"), 998);
+    asked.content.size = 307;
+    submit(world, asked);
+    assert_int_equal(purse(world), PURSE - 5 * PRICE);
+}
+
+static size_t count_all(struct world *world)
+{
+    size_t count = 0;
+
+    for (int table = 1; table < TABLE_NUMBER_MAX; table++)
+        count += count_rows(world, (enum table)table);
+    return count;
+}
+
+/* SMS-8: 402, nothing kept. */
+static void what_cannot_be_paid_leaves_nothing(void **state)
+{
+    struct world *world = *state;
+    struct command payout = {.type = COMMAND_PAYOUT};
+    size_t rows;
+
+    payout.of.payout =
+        (struct money_command){.account = TEXT("purse"), .amount = PURSE - PRICE + 1};
+    assert_int_equal(apply(world, &payout).outcome, OUTCOME_OK);
+    rows = count_all(world);
+    assert_int_equal(try_submit(world, notice()).outcome, OUTCOME_INSUFFICIENT_FUNDS);
+    assert_int_equal(effect.outbox_product, 0);
+    assert_false(effect.is_message_new);
+    assert_int_equal(count_all(world), rows);
+    assert_int_equal(quota(world, "a"), 1000);
+    assert_int_equal(purse(world), PRICE - 1);
+}
+
+static void a_submit_is_refused_for_what_is_wrong(void **state)
+{
+    struct world *world = *state;
+    char long_text[1531];
+    struct {
+        struct message_submit_command asked;
+        enum outcome outcome;
+    } cases[16];
+    size_t count = 0;
+
+    memset(long_text, 'x', sizeof long_text);
+#define CASE(from, change, expected)                                                               \
+    {                                                                                              \
+        struct message_submit_command asked = from();                                              \
+        change;                                                                                    \
+        cases[count].asked = asked;                                                                \
+        cases[count++].outcome = (expected);                                                       \
+    }
+    CASE(notice, asked.company = TEXT("nobody"), OUTCOME_COMPANY_NOT_FOUND)
+    CASE(code, asked.template = TEXT("none"), OUTCOME_TEMPLATE_NOT_FOUND)
+    CASE(notice, asked.to = TEXT("13812345678"), OUTCOME_INVALID_NUMBER)
+    CASE(notice, asked.to = TEXT("+861381234567"), OUTCOME_INVALID_NUMBER)
+    CASE(notice, asked.to = TEXT("+8623812345678"), OUTCOME_INVALID_NUMBER)
+    CASE(notice, asked.to = TEXT("+4915123456789"), OUTCOME_INVALID_NUMBER)
+    CASE(code, asked.param_count = 0, OUTCOME_MISSING_PARAMETER)
+    CASE(notice, (asked.content = (struct text){long_text, sizeof long_text}), OUTCOME_TOO_LONG)
+    CASE(notice, asked.to = TEXT("+6581234567"), OUTCOME_SIGNATURE_REQUIRED)
+    CASE(notice, asked.to = TEXT("+6581234567"); asked.signature = TEXT("Acme"), OUTCOME_NO_ROUTE)
+    CASE(notice, asked.expire_at_ms = world->now_ms, OUTCOME_INVALID)
+    CASE(notice, asked.send_at_ms = world->now_ms + 367 * 1440 * MINUTE_MS, OUTCOME_INVALID)
+#undef CASE
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(try_submit(world, cases[i].asked).outcome, cases[i].outcome);
+    assert_int_equal(count_rows(world, TABLE_MESSAGE), 0);
+}
+
+static void everything_wrong_is_said_at_once(void **state)
+{
+    const struct template_param params[] = {{TEXT("nom"), TEXT("x")}, {TEXT("what"), TEXT("y")}};
+    struct world *world = *state;
+    struct message_submit_command asked = code();
+    struct message_plan plan;
+    struct txn *txn;
+
+    asked.template = TEXT("note");
+    asked.params = params;
+    asked.param_count = 2;
+    asked.to = TEXT("+86999");
+    asked.expire_at_ms = 1;
+    txn = store_begin(world->store);
+    message_plan_preview(&plan, txn, &asked, world->now_ms);
+    store_abort(txn);
+    assert_int_equal(plan.fault_count, 4);
+    assert_int_equal(message_plan_outcome(&plan), OUTCOME_INVALID);
+    assert_int_equal(plan.faults[0].outcome, OUTCOME_MISSING_PARAMETER);
+    assert_true(text_equals(plan.faults[0].param, TEXT("name")));
+    assert_int_equal(plan.faults[1].outcome, OUTCOME_UNKNOWN_PARAMETER);
+    assert_true(text_equals(plan.faults[1].param, TEXT("nom")));
+    assert_int_equal(plan.faults[2].outcome, OUTCOME_INVALID_NUMBER);
+    assert_string_equal(plan.faults[3].field, "expire_at");
+}
+
+/* SMS-6 */
+static void a_signature_is_part_of_the_text(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    struct message_text text;
+    struct txn *txn;
+    uint64_t message;
+
+    put_route(world, "sg", (struct route){.country = "SG", .product = "a"});
+    asked.to = TEXT("+6581234567");
+    assert_int_equal(try_submit(world, asked).outcome, OUTCOME_SIGNATURE_REQUIRED);
+    asked.signature = TEXT("Acme");
+    message = submit(world, asked);
+    txn = store_begin(world->store);
+    assert_true(message_text_find(txn, message, &text));
+    store_abort(txn);
+    assert_true(text_equals(text.content, TEXT("Acme: Hello")));
+    assert_true(text_equals(text.signature, TEXT("Acme")));
+    assert_memory_equal(text.row.country, "SG", 2);
+}
+
+/* SMS-18: at the submit, and for what waits already. */
+static void a_blocked_number_gets_nothing(void **state)
+{
+    struct world *world = *state;
+    struct command block = {.type = COMMAND_BLOCKLIST_PUT};
+    struct message_submit_command asked = notice();
+    uint64_t waiting;
+
+    asked.kind = MESSAGE_KIND_MARKETING;
+    waiting = submit(world, asked);
+    block.of.blocklist_put =
+        (struct blocklist_put_command){.mobile = 8613812345678, .reason = BLOCKLIST_OPTED_OUT};
+    apply(world, &block);
+    assert_int_equal(try_submit(world, asked).outcome, OUTCOME_BLOCKED_NUMBER);
+    submit(world, code()); /* who wants no marketing wants codes */
+    assert_false(try_send(world, waiting).of.message_change.is_given);
+    expect_status(world, waiting, MESSAGE_FAILED, MESSAGE_ERROR_BLOCKED);
+    assert_int_equal(purse(world), PURSE - PRICE);
+    block.of.blocklist_put.reason = BLOCKLIST_BLOCKED;
+    apply(world, &block);
+    assert_int_equal(try_submit(world, code()).outcome, OUTCOME_BLOCKED_NUMBER);
+    block = (struct command){.type = COMMAND_BLOCKLIST_DELETE};
+    block.of.blocklist_delete.mobile = 8613812345678;
+    assert_int_equal(apply(world, &block).outcome, OUTCOME_OK);
+    assert_int_equal(apply(world, &block).outcome, OUTCOME_NOT_FOUND);
+    submit(world, asked);
+}
+
+/* SMS-3: a product whose quota does not reach makes way for the next. */
+static void a_quota_that_does_not_reach_is_passed_over(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    char text[200];
+
+    memset(text, 'x', sizeof text);
+    asked.content = (struct text){text, sizeof text};
+    assert_int_equal(change_quota(world, "a", -999), OUTCOME_OK);
+    assert_true(is_by(world, submit(world, asked), "b"));
+    assert_int_equal(quota(world, "a"), 1);
+    assert_true(is_by(world, submit(world, notice()), "a"));
+    assert_int_equal(quota(world, "a"), 0);
+}
+
+/* --- an ordinary life ----------------------------------------------------------------------------
+ */
+
+static void sent_and_delivered_leaves_no_event_row(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    world->now_ms += 5;
+    accept(world, message, "one");
+    world->now_ms += 5;
+    receipt(world, "one", RECEIPT_ACCEPTED);
+    expect_status(world, message, MESSAGE_SENT, MESSAGE_ERROR_NONE);
+    receipt(world, "one", RECEIPT_DELIVERED);
+    expect_status(world, message, MESSAGE_DELIVERED, MESSAGE_ERROR_NONE);
+    assert_string_equal(history(world, message), "queued sending sent delivered");
+    assert_int_equal(count_rows(world, TABLE_MESSAGE_EVENT), 0);
+    assert_int_equal(count_rows(world, TABLE_DUE), 0);
+    assert_string_equal(told(world), "sent delivered");
+    assert_int_equal(purse(world), PURSE - PRICE);
+}
+
+/* Undelivered was carried by the provider: it is paid for, and out of the quota. */
+static void undelivered_is_not_refunded(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    accept(world, message, "one");
+    receipt(world, "one", RECEIPT_EXPIRED);
+    expect_status(world, message, MESSAGE_UNDELIVERED, MESSAGE_ERROR_EXPIRED_AT_PROVIDER);
+    assert_string_equal(told(world), "sent undelivered");
+    assert_int_equal(purse(world), PURSE - PRICE);
+    assert_int_equal(quota(world, "a"), 999);
+}
+
+static void waiting_for_a_receipt_ends(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    accept(world, message, "one");
+    world->now_ms += MESSAGE_RECEIPT_WAIT_MS - 1;
+    assert_int_equal(run_due(world), 0);
+    world->now_ms++;
+    assert_int_equal(run_due(world), 1);
+    expect_status(world, message, MESSAGE_SENT, MESSAGE_ERROR_NONE);
+    assert_int_not_equal(row_of(world, message).finished_ms, 0);
+    receipt(world, "one", RECEIPT_DELIVERED); /* better late than never */
+    expect_status(world, message, MESSAGE_DELIVERED, MESSAGE_ERROR_NONE);
+}
+
+/* --- retries -------------------------------------------------------------------------------------
+ */
+
+/* SMS-10: backoff, the next route, failure with refund, quota and webhook in the same commit. */
+static void what_is_refused_for_now_goes_again_and_then_another_way(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+    int64_t before_ms;
+
+    attempt(world, message, MESSAGE_RETRY);
+    expect_status(world, message, MESSAGE_QUEUED, MESSAGE_ERROR_UNREACHABLE);
+    assert_int_equal(row_of(world, message).outbox_ms, world->now_ms + 5000);
+    attempt(world, message, MESSAGE_RETRY);
+    assert_int_equal(row_of(world, message).outbox_ms, world->now_ms + 30000);
+    assert_true(is_by(world, message, "a"));
+    attempt(world, message, MESSAGE_RETRY);
+    assert_int_equal(row_of(world, message).outbox_ms, world->now_ms);
+    assert_true(is_by(world, message, "b"));
+    assert_int_equal(quota(world, "a"), 1000);
+    assert_int_equal(quota(world, "b"), 999);
+    attempt(world, message, MESSAGE_RETRY);
+    attempt(world, message, MESSAGE_RETRY);
+    before_ms = world->now_ms;
+    assert_int_equal(purse(world), PURSE - PRICE);
+    attempt(world, message, MESSAGE_RETRY);
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_UNREACHABLE);
+    assert_int_equal(world->now_ms, before_ms + 30000);
+    assert_int_equal(row_of(world, message).attempts, 6);
+    assert_int_equal(purse(world), PURSE);
+    assert_int_equal(quota(world, "b"), 1000);
+    assert_string_equal(told(world), "failed");
+}
+
+/* The sandbox's "refused twice then accepted" is within the first try. */
+static void the_third_attempt_may_be_accepted(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, code());
+
+    attempt(world, message, MESSAGE_RETRY);
+    attempt(world, message, MESSAGE_RETRY);
+    accept(world, message, "x");
+    assert_true(is_by(world, message, "a"));
+    assert_string_equal(history(world, message),
+                        "queued sending queued sending queued sending sent");
+}
+
+static void without_another_route_the_same_is_tried_after_five_minutes(void **state)
+{
+    struct world *world = *state;
+    uint64_t message;
+
+    set_status(world, CATALOG_ROUTE, "b1", CATALOG_DISABLED);
+    message = submit(world, notice());
+    for (int i = 0; i < 3; i++)
+        attempt(world, message, MESSAGE_RETRY);
+    assert_true(is_by(world, message, "a"));
+    assert_int_equal(row_of(world, message).outbox_ms, world->now_ms + MESSAGE_TRY_AGAIN_MS);
+    assert_int_equal(quota(world, "a"), 999);
+    for (int i = 0; i < 3; i++)
+        attempt(world, message, MESSAGE_RETRY);
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_UNREACHABLE);
+    assert_int_equal(purse(world), PURSE);
+}
+
+static void throttling_is_no_failure(void **state)
+{
+    static const int64_t waits_ms[] = {1000, 2000, 4000, 8000, 16000, 32000, 32000, 32000};
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    for (size_t i = 0; i < sizeof waits_ms / sizeof *waits_ms; i++) {
+        attempt(world, message, MESSAGE_THROTTLED);
+        assert_int_equal(row_of(world, message).outbox_ms, world->now_ms + waits_ms[i]);
+    }
+    assert_true(is_by(world, message, "a"));
+    assert_int_equal(row_of(world, message).tries, 0);
+    accept(world, message, "x");
+}
+
+static void refused_for_good_is_rejected_at_once(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    attempt(world, message, MESSAGE_REFUSED);
+    expect_status(world, message, MESSAGE_REJECTED, MESSAGE_ERROR_REFUSED);
+    assert_int_equal(purse(world), PURSE);
+    assert_int_equal(quota(world, "a"), 1000);
+    assert_string_equal(told(world), "rejected");
+}
+
+/* Nobody waits for a retry that would come too late. */
+static void a_retry_behind_the_expiry_is_a_failure_now(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    uint64_t message;
+
+    asked.expire_at_ms = world->now_ms + 5000;
+    message = submit(world, asked);
+    attempt(world, message, MESSAGE_RETRY);
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_UNREACHABLE);
+    assert_int_equal(purse(world), PURSE);
+}
+
+/* --- time ----------------------------------------------------------------------------------------
+ */
+
+static void a_scheduled_message_waits_for_its_time(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    uint64_t message;
+
+    asked.send_at_ms = world->now_ms + 1000;
+    message = submit(world, asked);
+    expect_status(world, message, MESSAGE_SCHEDULED, MESSAGE_ERROR_NONE);
+    assert_int_equal(effect.outbox_product, 0);
+    assert_int_equal(count_rows(world, TABLE_OUTBOX), 0);
+    assert_int_equal(try_send(world, message).outcome, OUTCOME_CONFLICT);
+    world->now_ms += 1000;
+    assert_int_equal(run_due(world), 1);
+    expect_status(world, message, MESSAGE_QUEUED, MESSAGE_ERROR_NONE);
+    assert_int_equal(row_of(world, message).due_ms, world->now_ms + 24 * 60 * MINUTE_MS);
+    assert_string_equal(history(world, message), "scheduled queued");
+    accept(world, message, "x");
+}
+
+static void a_scheduled_message_finds_another_route_if_its_own_is_gone(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    uint64_t first, second;
+
+    asked.send_at_ms = world->now_ms + 1000;
+    first = submit(world, asked);
+    asked.send_at_ms = world->now_ms + 2000;
+    second = submit(world, asked);
+    set_status(world, CATALOG_PRODUCT, "a", CATALOG_DISABLED);
+    world->now_ms += 1000;
+    run_due(world);
+    assert_true(is_by(world, first, "b"));
+    assert_int_equal(quota(world, "a"), 999);
+    set_status(world, CATALOG_PRODUCT, "b", CATALOG_DISABLED);
+    world->now_ms += 1000;
+    run_due(world);
+    expect_status(world, second, MESSAGE_FAILED, MESSAGE_ERROR_NO_ROUTE);
+    assert_int_equal(purse(world), PURSE - PRICE);
+}
+
+static void what_is_not_sent_in_time_expires(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, code());
+
+    world->now_ms += 10 * MINUTE_MS - 1;
+    assert_int_equal(run_due(world), 0);
+    world->now_ms++;
+    assert_int_equal(run_due(world), 1);
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_EXPIRED);
+    assert_int_equal(purse(world), PURSE);
+    assert_int_equal(count_rows(world, TABLE_OUTBOX), 0);
+    assert_string_equal(told(world), "failed");
+}
+
+/* The gateway may be quicker than the due index. */
+static void what_has_expired_is_not_given_to_a_gateway(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, code());
+    struct result result;
+
+    world->now_ms += 10 * MINUTE_MS;
+    result = try_send(world, message);
+    assert_int_equal(result.outcome, OUTCOME_OK);
+    assert_false(result.of.message_change.is_given);
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_EXPIRED);
+    assert_int_equal(run_due(world), 0);
+}
+
+/* --- unknown outcomes ----------------------------------------------------------------------------
+ */
+
+static bool recover(struct world *world, uint64_t message, bool can_query)
+{
+    struct command command = {.type = COMMAND_MESSAGE_RECOVER};
+    struct result result;
+
+    command.of.message_recover = (struct message_recover_command){message, 0, can_query};
+    result = apply(world, &command);
+    assert_int_equal(result.outcome, OUTCOME_OK);
+    return result.of.message_change.should_query;
+}
+
+/* SMS-11 */
+static void an_unknown_code_is_dropped(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, code());
+
+    give(world, message);
+    assert_false(recover(world, message, true));
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_UNKNOWN_OUTCOME);
+    assert_int_equal(purse(world), PURSE);
+    assert_int_equal(count_rows(world, TABLE_MESSAGE_SENDING), 0);
+}
+
+/* SMS-11: general, as the product's setting says. */
+static void an_unknown_notice_is_treated_as_its_product_says(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+    uint32_t number = give(world, message);
+
+    assert_true(recover(world, message, true));
+    expect_status(world, message, MESSAGE_SENDING, MESSAGE_ERROR_NONE);
+    answer(world, message, number, MESSAGE_ACCEPTED, NULL, 0); /* as it has said when asked */
+    expect_status(world, message, MESSAGE_SENT, MESSAGE_ERROR_NONE);
+
+    message = submit(world, notice());
+    number = give(world, message);
+    assert_true(answer(world, message, number, MESSAGE_UNKNOWN, NULL, 0).should_query);
+    assert_false(recover(world, message, false)); /* it cannot ask */
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_UNKNOWN_OUTCOME);
+
+    put_product_that(world, "a", ON_UNKNOWN_RESEND);
+    message = submit(world, notice());
+    give(world, message);
+    assert_false(recover(world, message, true));
+    expect_status(world, message, MESSAGE_QUEUED, MESSAGE_ERROR_UNKNOWN_OUTCOME);
+
+    put_product_that(world, "a", ON_UNKNOWN_DROP);
+    message = submit(world, notice());
+    give(world, message);
+    recover(world, message, true);
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_UNKNOWN_OUTCOME);
+}
+
+static void what_was_sending_is_found_at_start(void **state)
+{
+    struct world *world = *state;
+    uint64_t first = submit(world, notice()), second = submit(world, code()), found;
+    struct txn *txn;
+
+    submit(world, notice());
+    give(world, second);
+    give(world, first);
+    txn = store_begin(world->store);
+    assert_true(sending_next(txn, 0, &found));
+    assert_int_equal(found, first);
+    assert_true(sending_next(txn, first, &found));
+    assert_int_equal(found, second);
+    assert_false(sending_next(txn, second, &found));
+    store_abort(txn);
+}
+
+/* --- late and twice ------------------------------------------------------------------------------
+ */
+
+static void a_late_result_changes_nothing(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+    uint32_t first = give(world, message), second;
+    const char *id = "one";
+
+    answer(world, message, first, MESSAGE_RETRY, NULL, 0);
+    answer(world, message, first, MESSAGE_ACCEPTED, &id, 1); /* of one that was given up */
+    expect_status(world, message, MESSAGE_QUEUED, MESSAGE_ERROR_UNREACHABLE);
+    second = give(world, message);
+    answer(world, message, first, MESSAGE_REFUSED, NULL, 0);
+    expect_status(world, message, MESSAGE_SENDING, MESSAGE_ERROR_NONE);
+    answer(world, message, second, MESSAGE_ACCEPTED, &id, 1);
+    answer(world, message, second, MESSAGE_REFUSED, NULL, 0);
+    expect_status(world, message, MESSAGE_SENT, MESSAGE_ERROR_NONE);
+    receipt(world, "one", RECEIPT_DELIVERED);
+    answer(world, message, second, MESSAGE_RETRY, NULL, 0);
+    assert_false(recover(world, message, true));
+    expect_status(world, message, MESSAGE_DELIVERED, MESSAGE_ERROR_NONE);
+    assert_int_equal(try_send(world, message).outcome, OUTCOME_CONFLICT);
+    assert_int_equal(purse(world), PURSE - PRICE);
+    assert_string_equal(told(world), "sent delivered");
+}
+
+static void cancel(struct world *world, uint64_t message, enum outcome outcome)
+{
+    struct command command = {.type = COMMAND_MESSAGE_CANCEL};
+
+    command.of.message_cancel.message = message;
+    assert_int_equal(apply(world, &command).outcome, outcome);
+}
+
+static void what_waits_can_be_canceled(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    uint64_t message = submit(world, asked);
+
+    cancel(world, message, OUTCOME_OK);
+    expect_status(world, message, MESSAGE_CANCELED, MESSAGE_ERROR_NONE);
+    cancel(world, message, OUTCOME_NOT_CANCELABLE);
+    asked.send_at_ms = world->now_ms + 1000;
+    message = submit(world, asked);
+    cancel(world, message, OUTCOME_OK);
+    assert_int_equal(purse(world), PURSE);
+    assert_int_equal(quota(world, "a"), 1000);
+    message = submit(world, notice());
+    give(world, message);
+    cancel(world, message, OUTCOME_NOT_CANCELABLE);
+    cancel(world, 1, OUTCOME_MESSAGE_NOT_FOUND);
+    assert_string_equal(told(world), "canceled canceled");
+}
+
+static void a_status_is_told_again_on_request(void **state)
+{
+    struct world *world = *state;
+    struct command replay = {.type = COMMAND_MESSAGE_REPLAY};
+    struct message_submit_command asked = notice();
+    uint64_t message = submit(world, asked);
+
+    replay.of.message_replay.message = message;
+    assert_int_equal(apply(world, &replay).outcome, OUTCOME_CONFLICT);
+    accept(world, message, "x");
+    assert_int_equal(apply(world, &replay).outcome, OUTCOME_OK);
+    assert_string_equal(told(world), "sent sent");
+    asked.callback_url = NO_TEXT;
+    replay.of.message_replay.message = submit(world, asked);
+    assert_int_equal(apply(world, &replay).outcome, OUTCOME_NO_CALLBACK);
+    attempt(world, replay.of.message_replay.message, MESSAGE_REFUSED);
+    assert_string_equal(told(world), "sent sent");
+}
+
+/* --- the sweep -----------------------------------------------------------------------------------
+ */
+
+static bool sweep(struct world *world, uint64_t message, bool is_standing)
+{
+    struct command command = {.type = COMMAND_MESSAGE_SWEEP};
+    struct result result;
+
+    command.of.message_sweep = (struct message_sweep_command){message, is_standing};
+    result = apply(world, &command);
+    assert_int_equal(result.outcome, OUTCOME_OK);
+    return result.of.message_change.is_changed;
+}
+
+/* SMS-10 */
+static void what_waits_for_a_product_that_stands_still_goes_another_way(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    assert_false(sweep(world, message, false));
+    assert_true(sweep(world, message, true));
+    assert_true(is_by(world, message, "b"));
+    assert_int_equal(effect.outbox_product, number_of(world, CATALOG_PRODUCT, "b"));
+    assert_int_equal(quota(world, "a"), 1000);
+    assert_int_equal(quota(world, "b"), 999);
+    assert_false(sweep(world, message, true)); /* its last try */
+    accept(world, message, "x");
+    assert_false(sweep(world, message, true));
+}
+
+static void lose(struct world *world, enum table table)
+{
+    struct txn *txn = store_begin(world->store);
+    struct txn_walk *walk = txn_walk(txn, table, WALK_UP, NULL, 0);
+    char key[KEY_BYTES_MAX];
+    size_t size;
+
+    assert_true(txn_walk_next(walk));
+    size = walk->key_size;
+    memcpy(key, walk->key, size);
+    txn_walk_end(walk);
+    assert_true(txn_delete(txn, table, key, size));
+    store_commit(txn);
+}
+
+static void lost_rows_are_put_back(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+    struct txn *txn;
+
+    lose(world, TABLE_DUE);
+    lose(world, TABLE_OUTBOX);
+    txn = store_begin(world->store);
+    assert_true(message_is_forgotten(txn, message));
+    store_abort(txn);
+    assert_true(sweep(world, message, false));
+    expect_audit(world);
+    assert_false(sweep(world, message, false));
+}
+
+/* --- money ---------------------------------------------------------------------------------------
+ */
+
+/* An account that can take no more: nothing is lost, and an operator sees it. */
+static void a_refund_that_cannot_be_applied_is_an_exception(void **state)
+{
+    struct world *world = *state;
+    struct command topup = {.type = COMMAND_TOPUP}, payout = {.type = COMMAND_PAYOUT};
+    struct command retry = {.type = COMMAND_EXCEPTION_RETRY};
+    uint64_t message = submit(world, notice());
+    struct txn_walk *walk;
+    struct txn *txn;
+
+    topup.of.topup =
+        (struct money_command){.account = TEXT("purse"), .amount = AMOUNT_MAX - (PURSE - PRICE)};
+    assert_int_equal(apply(world, &topup).outcome, OUTCOME_OK);
+    attempt(world, message, MESSAGE_REFUSED);
+    expect_status(world, message, MESSAGE_REJECTED, MESSAGE_ERROR_REFUSED);
+    assert_int_equal(row_of(world, message).charged, PRICE);
+    expect_audit(world);
+    txn = store_begin(world->store);
+    walk = txn_walk(txn, TABLE_EXCEPTION, WALK_UP, NULL, 0);
+    assert_true(txn_walk_next(walk));
+    retry.of.exception_retry.exception = bytes_get_u64_be(walk->key);
+    txn_walk_end(walk);
+    store_abort(txn);
+    assert_int_equal(apply(world, &retry).of.exception.row.status, EXCEPTION_OPEN);
+    payout.of.payout = (struct money_command){.account = TEXT("purse"), .amount = 10};
+    apply(world, &payout);
+    assert_int_equal(apply(world, &retry).of.exception.row.status, EXCEPTION_RESOLVED);
+    assert_int_equal(purse(world), AMOUNT_MAX - 10 + PRICE);
+    assert_int_equal(row_of(world, message).charged, 0);
+}
+
+/* --- the outbox ----------------------------------------------------------------------------------
+ */
+
+/* SMS-16: lanes are apart, each in the order of due time and number. */
+static void the_outbox_is_in_order_by_product_and_lane(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    uint64_t first = submit(world, asked), second, verification, product;
+    uint64_t a = number_of(world, CATALOG_PRODUCT, "a"), b = number_of(world, CATALOG_PRODUCT, "b");
+    struct outbox_item item, from = {0};
+    struct txn *txn;
+
+    second = submit(world, asked);
+    verification = submit(world, code());
+    attempt(world, first, MESSAGE_THROTTLED);
+    txn = store_begin(world->store);
+    assert_true(outbox_first(txn, a, MESSAGE_KIND_NOTICE, &from, &item));
+    assert_int_equal(item.message, second);
+    from = (struct outbox_item){item.due_ms, item.message + 1};
+    assert_true(outbox_first(txn, a, MESSAGE_KIND_NOTICE, &from, &item));
+    assert_int_equal(item.message, first);
+    assert_int_equal(item.due_ms, world->now_ms + 1000);
+    from = (struct outbox_item){0};
+    assert_true(outbox_first(txn, a, MESSAGE_KIND_VERIFICATION, &from, &item));
+    assert_int_equal(item.message, verification);
+    assert_false(outbox_first(txn, a, MESSAGE_KIND_MARKETING, &from, &item));
+    assert_false(outbox_first(txn, b, MESSAGE_KIND_NOTICE, &from, &item));
+    assert_true(outbox_next_product(txn, 0, &product));
+    assert_int_equal(product, a);
+    assert_false(outbox_next_product(txn, a, &product));
+    store_abort(txn);
+}
+
+/* --- anything ------------------------------------------------------------------------------------
+ */
+
+static uint64_t draw(uint64_t *state, uint64_t below)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state % below;
+}
+
+static uint64_t submit_any(struct world *world, uint64_t *random)
+{
+    struct message_submit_command asked = draw(random, 3) == 0 ? code() : notice();
+
+    if (draw(random, 4) == 0)
+        asked.send_at_ms = world->now_ms + (int64_t)draw(random, 100000);
+    if (draw(random, 4) == 0)
+        asked.expire_at_ms = world->now_ms + 200000;
+    return submit(world, asked);
+}
+
+static void step(struct world *world, uint64_t message, uint64_t *random)
+{
+    struct message_row row = row_of(world, message);
+    struct command command = {.type = COMMAND_MESSAGE_CANCEL};
+    char id[32];
+    const char *ids = id;
+
+    snprintf(id, sizeof id, "%llu-%u", (unsigned long long)(message % 100000), row.attempts);
+    switch (draw(random, 12)) {
+    case 0:
+        command.of.message_cancel.message = message;
+        apply(world, &command);
+        break;
+    case 1:
+        sweep(world, message, draw(random, 2));
+        break;
+    case 2:
+        recover(world, message, draw(random, 2));
+        break;
+    case 3:
+        world->now_ms += (int64_t)draw(random, 20000);
+        run_due(world);
+        break;
+    case 4:
+    case 5:
+        receipt_by(world, draw(random, 2) ? "a" : "b", id,
+                   (enum receipt_status)(1 + draw(random, 5)));
+        break;
+    case 6:
+    case 7:
+    case 8:
+        try_send(world, message);
+        break;
+    default:
+        if (row.attempts > 0)
+            answer(world, message, (uint32_t)(row.attempts - draw(random, 2) % row.attempts),
+                   (enum message_answer)(1 + draw(random, 5)), &ids, 1);
+    }
+}
+
+/* Money, quota and the rows that wait hold after whatever comes in whatever order; what has ended
+ * never changes again. */
+static void whatever_comes_nothing_is_lost(void **state)
+{
+    enum { MESSAGES = 40, STEPS = 6000 };
+    struct world *world = *state;
+    uint64_t random = 88172645463325252, messages[MESSAGES];
+    int64_t charged = 0;
+
+    put_route(world, "a1", (struct route){.product = "a", .has_failover = true});
+    for (int i = 0; i < MESSAGES; i++)
+        messages[i] = submit_any(world, &random);
+    for (int i = 0; i < STEPS; i++) {
+        uint64_t message = messages[draw(&random, MESSAGES)];
+        bool was_over = message_status_is_back((enum message_status)row_of(world, message).status);
+        step(world, message, &random);
+        if (was_over)
+            assert_true(message_status_is_back((enum message_status)row_of(world, message).status));
+        if (i % 100 == 0)
+            expect_audit(world);
+    }
+    for (int i = 0; i < MESSAGES; i++) {
+        struct message_row row = row_of(world, messages[i]);
+        assert_true(row.charged == (message_status_is_back((enum message_status)row.status)
+                                        ? 0
+                                        : (int64_t)PRICE * row.parts));
+        charged += row.charged;
+    }
+    assert_int_equal(purse(world), PURSE - charged);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_messages, teardown_messages)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_submit_is_charged_and_queued_in_one_command),
+        TEST(a_long_text_is_paid_by_the_part),
+        TEST(what_cannot_be_paid_leaves_nothing),
+        TEST(a_submit_is_refused_for_what_is_wrong),
+        TEST(everything_wrong_is_said_at_once),
+        TEST(a_signature_is_part_of_the_text),
+        TEST(a_blocked_number_gets_nothing),
+        TEST(a_quota_that_does_not_reach_is_passed_over),
+        TEST(sent_and_delivered_leaves_no_event_row),
+        TEST(undelivered_is_not_refunded),
+        TEST(waiting_for_a_receipt_ends),
+        TEST(what_is_refused_for_now_goes_again_and_then_another_way),
+        TEST(the_third_attempt_may_be_accepted),
+        TEST(without_another_route_the_same_is_tried_after_five_minutes),
+        TEST(throttling_is_no_failure),
+        TEST(refused_for_good_is_rejected_at_once),
+        TEST(a_retry_behind_the_expiry_is_a_failure_now),
+        TEST(a_scheduled_message_waits_for_its_time),
+        TEST(a_scheduled_message_finds_another_route_if_its_own_is_gone),
+        TEST(what_is_not_sent_in_time_expires),
+        TEST(what_has_expired_is_not_given_to_a_gateway),
+        TEST(an_unknown_code_is_dropped),
+        TEST(an_unknown_notice_is_treated_as_its_product_says),
+        TEST(what_was_sending_is_found_at_start),
+        TEST(a_late_result_changes_nothing),
+        TEST(what_waits_can_be_canceled),
+        TEST(a_status_is_told_again_on_request),
+        TEST(what_waits_for_a_product_that_stands_still_goes_another_way),
+        TEST(lost_rows_are_put_back),
+        TEST(a_refund_that_cannot_be_applied_is_an_exception),
+        TEST(the_outbox_is_in_order_by_product_and_lane),
+        TEST(whatever_comes_nothing_is_lost),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
