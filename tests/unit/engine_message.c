@@ -567,6 +567,22 @@ static void what_waits_can_be_canceled(void **state)
     assert_string_equal(told(world), "canceled canceled");
 }
 
+/* SMS-3: a product that was not counted when it took a message, and is now. */
+static void quota_that_was_not_taken_does_not_come_back(void **state)
+{
+    struct world *world = *state;
+    uint64_t message;
+
+    put_product_that(world, "c", ON_UNKNOWN_QUERY);
+    put_route(world, "c1", (struct route){.product = "c"});
+    set_status(world, CATALOG_PRODUCT, "a", CATALOG_DISABLED);
+    message = submit(world, notice());
+    assert_true(is_by(world, message, "c"));
+    change_quota(world, "c", 10);
+    cancel(world, message, OUTCOME_OK);
+    assert_int_equal(quota(world, "c"), 10);
+}
+
 static void a_status_is_told_again_on_request(void **state)
 {
     struct world *world = *state;
@@ -615,6 +631,17 @@ static void what_waits_for_a_product_that_stands_still_goes_another_way(void **s
     assert_false(sweep(world, message, true)); /* its last try */
     accept(world, message, "x");
     assert_false(sweep(world, message, true));
+}
+
+/* Its end is due: another product would be asked for nothing. */
+static void what_has_expired_goes_no_other_way(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    world->now_ms += 24 * 60 * MINUTE_MS;
+    assert_false(sweep(world, message, true));
+    assert_true(is_by(world, message, "a"));
 }
 
 static void lose(struct world *world, enum table table)
@@ -840,8 +867,10 @@ int main(void)
         TEST(what_was_sending_is_found_at_start),
         TEST(a_late_result_changes_nothing),
         TEST(what_waits_can_be_canceled),
+        TEST(quota_that_was_not_taken_does_not_come_back),
         TEST(a_status_is_told_again_on_request),
         TEST(what_waits_for_a_product_that_stands_still_goes_another_way),
+        TEST(what_has_expired_goes_no_other_way),
         TEST(lost_rows_are_put_back),
         TEST(a_refund_that_cannot_be_applied_is_an_exception),
         TEST(the_outbox_is_in_order_by_product_and_lane),
