@@ -35,6 +35,9 @@ void compare_packet(struct txn *txn, struct model *model, int index);
 void compare_packet_read(struct txn *txn, struct model *model, int index, int64_t now_ms);
 void compare_packet_answered(struct model *model, const struct command *command,
                              const struct expected *expected, const struct result *result);
+/* What a gateway reads: the head of the product's lane. */
+void compare_outbox(struct txn *txn, const struct model *model, uint64_t product,
+                    enum message_kind lane);
 void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_MAX + 1]);
 /* Everything, from the rows and lists alone. */
 void compare_all(struct model *model, const struct tally *tally, struct world *world);

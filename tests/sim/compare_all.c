@@ -9,6 +9,8 @@
 #include "engine/audit.h"
 #include "engine/entry.h"
 #include "engine/ledger.h"
+#include "engine/message.h"
+#include "engine/outbox.h"
 #include "engine/route.h"
 #include "wrong.h"
 
@@ -106,6 +108,26 @@ static void compare_quota(struct txn *txn, const struct model_product *product)
     if (row.quota != product->quota)
         wrong("product %.*s has a quota of %lld, and must have %lld", (int)product->id.size,
               product->id.data, (long long)row.quota, (long long)product->quota);
+}
+
+/* SMS-16: by due time, then by number. */
+void compare_outbox(struct txn *txn, const struct model *model, uint64_t product,
+                    enum message_kind lane)
+{
+    struct outbox_item head = {INT64_MAX, 0}, found;
+
+    for (uint32_t i = 0; i < model->messages; i++) {
+        const struct model_message *message = &model->message[i];
+        struct message_row row;
+        if (message->status != MESSAGE_QUEUED || message->product != product ||
+            message->kind != lane)
+            continue;
+        must(message_find(txn, message->number, &row));
+        if (row.outbox_ms < head.due_ms)
+            head = (struct outbox_item){row.outbox_ms, row.number};
+    }
+    must(outbox_first(txn, product, lane, &(struct outbox_item){0}, &found) == (head.message != 0));
+    must(head.message == 0 || (found.due_ms == head.due_ms && found.message == head.message));
 }
 
 void compare_all(struct model *model, const struct tally *tally, struct world *world)

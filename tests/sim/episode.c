@@ -262,6 +262,10 @@ static void look(struct episode *episode, const struct op *op)
     if (model->packets > 0)
         compare_packet_read(episode->world.txn, model, (int)(op->pick % model->packets),
                             episode->world.now_ms);
+    if (model->products > 0)
+        compare_outbox(episode->world.txn, model,
+                       model->product[op->number % model->products].number,
+                       (enum message_kind)(1 + op->pick % 3));
     if (model->messages > 0)
         invariant_message_read(episode->world.txn,
                                model->message[op->pick % model->messages].number);

@@ -291,6 +291,7 @@ void invariant_message_step(struct invariant_message_sums *sums, struct world *w
 struct whole {
     struct world *world;
     struct invariant_message_sums sums;
+    uint32_t things, numbers, routes, members;
 };
 
 /* A product's row says what its thing in the catalogue does. */
@@ -327,6 +328,15 @@ static void check_group(struct txn *txn, const struct route_member *members, siz
     }
 }
 
+static void count_thing(struct whole *whole, const void *value)
+{
+    struct catalog_row row;
+
+    memcpy(&row, value, sizeof row);
+    whole->things++;
+    whole->routes += row.kind == CATALOG_ROUTE && row.status != CATALOG_VOID;
+}
+
 static void on_row(void *context, enum table table, const void *key, size_t key_size,
                    const void *value, size_t value_size)
 {
@@ -345,7 +355,11 @@ static void on_row(void *context, enum table table, const void *key, size_t key_
     if (table == TABLE_ROUTE) {
         memcpy(members, value, value_size);
         check_group(whole->world->txn, members, value_size / sizeof *members);
+        whole->members += (uint32_t)(value_size / sizeof *members);
     }
+    if (table == TABLE_CATALOG)
+        count_thing(whole, value);
+    whole->numbers += table == TABLE_CATALOG_NUMBER;
 }
 
 void invariant_message_all(const struct invariant_message_sums *sums, struct world *world)
@@ -354,5 +368,6 @@ void invariant_message_all(const struct invariant_message_sums *sums, struct wor
 
     world_rows(world, on_row, &whole);
     check_sums(&whole.sums);
+    must(whole.numbers == whole.things && whole.members == whole.routes);
     must(memcmp(&whole.sums, sums, sizeof *sums) == 0);
 }

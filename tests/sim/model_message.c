@@ -228,6 +228,40 @@ static void check_unknown(const struct command *command, const struct message_ro
         must(after->status == MESSAGE_FAILED);
 }
 
+static bool is_of_attempt(uint32_t attempt, const struct message_row *before)
+{
+    return before->status == MESSAGE_SENDING && attempt == before->attempts;
+}
+
+/* What an answer may do: one of an attempt that is over does nothing at all. */
+static void check_answer(const struct command *command, const struct message_row *before,
+                         const struct message_row *after)
+{
+    const struct message_result_command *result = &command->of.message_result;
+    const struct message_recover_command *recover = &command->of.message_recover;
+
+    if (command->type == COMMAND_MESSAGE_RECOVER)
+        must(is_of_attempt(recover->attempt == 0 ? before->attempts : recover->attempt, before));
+    if (command->type != COMMAND_MESSAGE_RESULT)
+        return;
+    must(is_of_attempt(result->attempt, before));
+    switch (result->answer) {
+    case MESSAGE_ACCEPTED:
+        must(after->sent_ms == command->now_ms);
+        break;
+    case MESSAGE_REFUSED:
+        must(after->status == MESSAGE_REJECTED);
+        break;
+    case MESSAGE_THROTTLED: /* no failure of the message: it has as many tries left as before */
+        must(after->tries == before->tries && after->failures == before->failures);
+        must(after->status == MESSAGE_QUEUED || after->status == MESSAGE_FAILED);
+        break;
+    default:
+        must(after->status == MESSAGE_QUEUED || after->status == MESSAGE_FAILED);
+        break;
+    }
+}
+
 static void learn_change(struct model *model, const struct command *command,
                          const struct result *result, const struct message_row *before,
                          const struct message_row *after, struct expected *expected)
@@ -242,6 +276,7 @@ static void learn_change(struct model *model, const struct command *command,
     if (before->status != after->status || before->attempts != after->attempts)
         learn_attempt(message, command, result, before, after);
     check_unknown(command, before, after);
+    check_answer(command, before, after);
     learn_product(model, message, before, after, was_accepted);
     message->status = (enum message_status)after->status;
     if (is_back && before->status != after->status)
