@@ -138,6 +138,14 @@ static struct text provider_id(const struct model *model, const struct model_mes
     return text_of(ids[part]);
 }
 
+/* Some messages are refused again and again, and some never delivered: else few would come to their
+ * last try. */
+static bool is_ill_fated(const struct model *model, const struct model_message *message,
+                         uint32_t kind)
+{
+    return (message - model->message) % 4 == kind;
+}
+
 static bool result_command(const struct episode *episode, const struct op *op,
                            struct message_result_command *result)
 {
@@ -155,6 +163,8 @@ static bool result_command(const struct episode *episode, const struct op *op,
                                               .can_query = op->number / 16 % 2 == 0,
                                               .detail = op->number % 8 == 0 ? text_of("detail")
                                                                             : text_of(NULL)};
+    if (is_ill_fated(episode->model, message, 1) && op->number / 256 % 8 != 0)
+        result->answer = MESSAGE_RETRY;
     if (op->number / 64 % 8 == 0 && result->attempt > 1) /* late */
         result->attempt--;
     if (result->attempt == 0)
@@ -182,6 +192,8 @@ static bool receipt_command(const struct episode *episode, const struct op *op,
         .status = (enum receipt_status)(op->number / 512 % 2 == 0 ? 2 : 1 + op->number / 1024 % 5),
         .detail = op->number % 16 == 1 ? text_of("unreached") : text_of(NULL),
         .at_ms = op->number % 3 == 0 ? 0 : now_ms + 500 - op->number % 1000};
+    if (is_ill_fated(episode->model, message, 2) && receipt->status == RECEIPT_DELIVERED)
+        receipt->status = RECEIPT_UNDELIVERED;
     if (op->number / 4096 % 16 == 0)
         receipt->provider_id = text_of("of nothing known");
     return true;
