@@ -334,6 +334,23 @@ static void throttling_is_no_failure(void **state)
     accept(world, message, "x");
 }
 
+/* Attempts are told apart by 16 bits; a product that throttles for three weeks uses them up. */
+static void no_attempt_has_the_number_of_another(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    uint64_t message;
+
+    asked.expire_at_ms = world->now_ms + 300 * 1440 * MINUTE_MS;
+    message = submit(world, asked);
+    for (uint32_t i = 1; i <= UINT16_MAX; i++) {
+        assert_int_equal(give(world, message), i);
+        answer(world, message, i, MESSAGE_THROTTLED, NULL, 0);
+    }
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_THROTTLED);
+    assert_int_equal(purse(world), PURSE);
+}
+
 static void refused_for_good_is_rejected_at_once(void **state)
 {
     struct world *world = *state;
@@ -857,6 +874,7 @@ int main(void)
         TEST(the_third_attempt_may_be_accepted),
         TEST(without_another_route_the_same_is_tried_after_five_minutes),
         TEST(throttling_is_no_failure),
+        TEST(no_attempt_has_the_number_of_another),
         TEST(refused_for_good_is_rejected_at_once),
         TEST(a_retry_behind_the_expiry_is_a_failure_now),
         TEST(a_scheduled_message_waits_for_its_time),
