@@ -360,6 +360,7 @@ enum message_flag {
     MESSAGE_IS_TEST = 1,      /* an operator's own: left out of reports */
     MESSAGE_HAS_FAILOVER = 2, /* undelivered, it goes on by another route */
     MESSAGE_HAS_CALLBACK = 4, /* its changes of status are told */
+    MESSAGE_HAS_QUOTA = 8,    /* its parts were taken from the quota of `product` */
 };
 
 enum { MESSAGE_TRIED_MAX = 4 };

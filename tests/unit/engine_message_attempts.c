@@ -83,6 +83,23 @@ static void throttling_is_no_failure(void **state)
     accept(world, message, "x");
 }
 
+/* Attempts are told apart by 16 bits; a product that throttles for three weeks uses them up. */
+static void no_attempt_has_the_number_of_another(void **state)
+{
+    struct world *world = *state;
+    struct message_submit_command asked = notice();
+    uint64_t message;
+
+    asked.expire_at_ms = world->now_ms + 300 * 1440 * MINUTE_MS;
+    message = submit(world, asked);
+    for (uint32_t i = 1; i <= UINT16_MAX; i++) {
+        assert_int_equal(give(world, message), i);
+        answer(world, message, i, MESSAGE_THROTTLED, NULL, 0);
+    }
+    expect_status(world, message, MESSAGE_FAILED, MESSAGE_ERROR_THROTTLED);
+    assert_int_equal(purse(world), PURSE);
+}
+
 static void refused_for_good_is_rejected_at_once(void **state)
 {
     struct world *world = *state;
@@ -242,6 +259,22 @@ static void what_waits_can_be_canceled(void **state)
     assert_string_equal(told(world), "canceled canceled");
 }
 
+/* SMS-3: a product that was not counted when it took a message, and is now. */
+static void quota_that_was_not_taken_does_not_come_back(void **state)
+{
+    struct world *world = *state;
+    uint64_t message;
+
+    put_product_that(world, "c", ON_UNKNOWN_QUERY);
+    put_route(world, "c1", (struct route){.product = "c"});
+    set_status(world, CATALOG_PRODUCT, "a", CATALOG_DISABLED);
+    message = submit(world, notice());
+    assert_true(is_by(world, message, "c"));
+    change_quota(world, "c", 10);
+    cancel(world, message, OUTCOME_OK);
+    assert_int_equal(quota(world, "c"), 10);
+}
+
 static void a_status_is_told_again_on_request(void **state)
 {
     struct world *world = *state;
@@ -305,6 +338,17 @@ static void lose(struct world *world, enum table table)
     txn_walk_end(walk);
     assert_true(txn_delete(txn, table, key, size));
     store_commit(txn);
+}
+
+/* Its end is due: another product would be asked for nothing. */
+static void what_has_expired_goes_no_other_way(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    world->now_ms += 24 * 60 * MINUTE_MS;
+    assert_false(sweep(world, message, true));
+    assert_true(is_by(world, message, "a"));
 }
 
 static void lost_rows_are_put_back(void **state)
@@ -425,6 +469,7 @@ int main(void)
         TEST(the_third_attempt_may_be_accepted),
         TEST(without_another_route_the_same_is_tried_after_five_minutes),
         TEST(throttling_is_no_failure),
+        TEST(no_attempt_has_the_number_of_another),
         TEST(refused_for_good_is_rejected_at_once),
         TEST(a_retry_behind_the_expiry_is_a_failure_now),
         TEST(an_unknown_code_is_dropped),
@@ -432,8 +477,10 @@ int main(void)
         TEST(what_was_sending_is_found_at_start),
         TEST(a_late_result_changes_nothing),
         TEST(what_waits_can_be_canceled),
+        TEST(quota_that_was_not_taken_does_not_come_back),
         TEST(a_status_is_told_again_on_request),
         TEST(what_waits_for_a_product_that_stands_still_goes_another_way),
+        TEST(what_has_expired_goes_no_other_way),
         TEST(lost_rows_are_put_back),
         TEST(whatever_comes_nothing_is_lost),
     };
