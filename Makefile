@@ -151,22 +151,28 @@ $(BUILD)/$(VARIANT)/bench/commands: $(BUILD)/$(VARIANT)/bench/commands.o $(ARCHI
 
 # Instructions hold still where times do not: what JSON costs a charge, as valgrind counts it.
 
-JSON_CHARGES = 1000
+COUNTED = 1000
 
 .PHONY: instructions
-instructions: $(BUILD)/bench/json_charge ## count the instructions that the JSON of one charge takes (valgrind)
+instructions: $(BUILD)/bench/json_charge $(BUILD)/bench/catalog ## count what a charge's JSON and the catalogue cost (valgrind)
 	bench/install
 	for step in read_charge write_charge; do \
 		valgrind --tool=callgrind --toggle-collect=$$step --callgrind-out-file=$(BUILD)/bench/$$step.callgrind \
-			$< $(JSON_CHARGES) 2>&1 | awk -v step=$$step '/Collected/ { count = $$NF } END { \
-			printf "%s: %d instructions\n", step, count / $(JSON_CHARGES); exit count == 0 }' || exit 1; \
+			$< $(COUNTED) 2>&1 | awk -v step=$$step '/Collected/ { count = $$NF } END { \
+			printf "%s: %d instructions\n", step, count / $(COUNTED); exit count == 0 }' || exit 1; \
+	done
+	for step in find_thing find_by_number choose_route "choose_route SG" take_quota; do \
+		set -- $$step; \
+		valgrind --tool=callgrind --toggle-collect=$$1 --callgrind-out-file=/dev/null \
+			$(BUILD)/bench/catalog $(COUNTED) $$2 2>&1 | awk -v step="$$step" '/Collected/ { count = $$NF } END { \
+			printf "%s: %d instructions\n", step, count / $(COUNTED); exit count == 0 }' || exit 1; \
 	done
 
-$(BUILD)/bench/json_charge: $(BUILD)/$(VARIANT)/bench/json_charge.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+$(BUILD)/bench/json_charge $(BUILD)/bench/catalog: $(BUILD)/bench/%: $(BUILD)/$(VARIANT)/bench/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
--include $(BUILD)/$(VARIANT)/bench/json_charge.d
+-include $(BUILD)/$(VARIANT)/bench/json_charge.d $(BUILD)/$(VARIANT)/bench/catalog.d
 
 $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/bench_*.c)): \
 	$(filter-out %/main.o,$(BENCH_OBJECTS))

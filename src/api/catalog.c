@@ -216,6 +216,23 @@ static const char *parameter_of(enum catalog_field field)
     return refers == 0 ? NULL : catalog_kind_infos[refers].singular;
 }
 
+/* False: replied. */
+static bool has_known_choices(struct call *call, enum catalog_kind kind,
+                              const struct catalog_query *query)
+{
+    for (int i = 0; i < CATALOG_FIELD_COUNT; i++) {
+        const struct catalog_field_info *info = &catalog_field_infos[i];
+        const struct json_text *wanted = &query->filters[info->number];
+        if (info->kind != kind || info->type != CATALOG_CHOICE || wanted->data == NULL ||
+            catalog_choice_parse(info->rule, text_of(*wanted)) != 0)
+            continue;
+        call_refuse_field(call, json_pointer_name(call->arena, "", info->json),
+                          catalog_rule_text(info->rule));
+        return false;
+    }
+    return true;
+}
+
 static bool bind_list(struct call *call, enum catalog_kind kind, struct catalog_query *query)
 {
     struct json_field fields[CATALOG_FIELDS_MAX + 3] = {PAGE_FIELDS(struct catalog_query, page),
@@ -234,7 +251,7 @@ static bool bind_list(struct call *call, enum catalog_kind kind, struct catalog_
                                     .min = 1,
                                     .max = CATALOG_ID_MAX};
     }
-    return call_bind_query(call, fields, count, query);
+    return call_bind_query(call, fields, count, query) && has_known_choices(call, kind, query);
 }
 
 /* A list that was not given has everything. */

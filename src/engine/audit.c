@@ -41,9 +41,11 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
 }
 
 const enum table audit_tables[AUDIT_TABLES] = {
-    TABLE_META,    TABLE_ACCOUNT, TABLE_PACKET,        TABLE_ENTRY,
-    TABLE_HOLD,    TABLE_DRAIN,   TABLE_PACKET_SHARES, TABLE_GRAB,
-    TABLE_MESSAGE, TABLE_DUE,     TABLE_OUTBOX,        TABLE_MESSAGE_SENDING};
+    TABLE_META,    TABLE_ACCOUNT,        TABLE_PACKET,        TABLE_ENTRY,
+    TABLE_HOLD,    TABLE_DRAIN,          TABLE_PACKET_SHARES, TABLE_GRAB,
+    TABLE_CATALOG, TABLE_CATALOG_NUMBER, TABLE_ROUTE,         TABLE_PRODUCT,
+    TABLE_QUOTA,   TABLE_CALLING_CODE,   TABLE_MESSAGE,       TABLE_DUE,
+    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -353,13 +355,18 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_MESSAGE_SENDING:
         audit->sending_there += token(bytes_get_u64_be(key), 0, 0);
         break;
-    default: /* no rule is about it */
+    default:
+        catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);
         break;
     }
 }
 
 static void check_whole(struct audit *audit)
 {
+    const char *catalog = catalog_audit_finish(&audit->catalog);
+
+    if (catalog != NULL)
+        fault(audit, "%s", catalog);
     if (audit->entries_there != audit->entries_named)
         fault(audit, "entries are missing, changed or inserted");
     if (memcmp(audit->chain_head, &audit->chain, sizeof audit->chain_head) != 0)

@@ -13,46 +13,50 @@
 
 enum { CATALOG_ROW_VERSION = 1, FIELD_HEAD = 3 };
 
-/* Notes where the fields lie that begin at `at`. */
-static void view_fields(struct catalog_thing *thing, size_t at)
+/* Notes where the fields lie that begin at `at`. False: they do not fill the value. */
+static bool view_fields(struct catalog_thing *thing, size_t at)
 {
     const char *value = thing->value.data;
 
     memset(thing->fields, 0, sizeof thing->fields);
-    while (at < thing->value.size) {
+    while (at + FIELD_HEAD <= thing->value.size) {
         uint8_t number = (uint8_t)value[at];
         uint16_t size;
         memcpy(&size, value + at + 1, sizeof size);
         at += FIELD_HEAD;
-        assert(number < CATALOG_FIELDS_MAX);
+        if (number >= CATALOG_FIELDS_MAX)
+            return false;
         thing->fields[number].offset = (uint16_t)at;
         thing->fields[number].size = size;
         at += size;
     }
-    assert(at == thing->value.size);
+    return at == thing->value.size;
 }
 
-static void view(struct catalog_thing *thing, const char *value, size_t size)
+bool catalog_view(struct catalog_thing *thing, const void *value, size_t size)
 {
     struct catalog_row row;
 
-    assert(size >= sizeof row);
+    if (size < sizeof row)
+        return false;
     memcpy(&row, value, sizeof row);
-    assert(row.version == CATALOG_ROW_VERSION);
+    if (row.version != CATALOG_ROW_VERSION || row.id_size > size - sizeof row)
+        return false;
     thing->number = row.number;
     thing->changed_by = row.changed_by;
     thing->updated_ms = row.updated_ms;
     thing->kind = (enum catalog_kind)row.kind;
     thing->status = (enum catalog_status)row.status;
-    thing->id = (struct text){value + sizeof row, row.id_size};
+    thing->id = (struct text){(const char *)value + sizeof row, row.id_size};
     thing->value = (struct text){value, size};
-    view_fields(thing, sizeof row + row.id_size);
+    return view_fields(thing, sizeof row + row.id_size);
 }
 
 void catalog_draft_view(const struct catalog_draft *draft, struct catalog_thing *thing)
 {
     *thing = (struct catalog_thing){.kind = draft->kind, .value = {draft->fields, draft->size}};
-    view_fields(thing, 0);
+    if (!view_fields(thing, 0))
+        assert(!"a draft is made of whole fields");
 }
 
 bool catalog_find(struct txn *txn, enum catalog_kind kind, struct text id,
@@ -69,7 +73,8 @@ bool catalog_find(struct txn *txn, enum catalog_kind kind, struct text id,
     value = txn_get(txn, TABLE_CATALOG, key, 1 + id.size, &size);
     if (value == NULL)
         return false;
-    view(thing, value, size);
+    if (!catalog_view(thing, value, size))
+        assert(!"a thing that cannot be read");
     return true;
 }
 

@@ -55,7 +55,7 @@ static void calling_store(struct txn *txn, char digit, const struct calling_row 
                 row->count * sizeof *row->countries);
 }
 
-static struct catalog_calling calling_of(const struct catalog_thing *country)
+struct catalog_calling catalog_calling_of(const struct catalog_thing *country)
 {
     struct catalog_calling calling = {.code = (uint32_t)catalog_int(country, COUNTRY_CALLING_CODE)};
 
@@ -66,7 +66,7 @@ static struct catalog_calling calling_of(const struct catalog_thing *country)
 
 static void calling_leave(struct txn *txn, const struct catalog_thing *country)
 {
-    struct catalog_calling calling = calling_of(country);
+    struct catalog_calling calling = catalog_calling_of(country);
     char digit = first_digit(calling.code);
     struct calling_row row;
     size_t kept = 0;
@@ -83,7 +83,7 @@ static void calling_leave(struct txn *txn, const struct catalog_thing *country)
 /* False: the row is full, which no world's countries make it. */
 static bool calling_join(struct txn *txn, const struct catalog_thing *country)
 {
-    struct catalog_calling calling = calling_of(country);
+    struct catalog_calling calling = catalog_calling_of(country);
     char digit = first_digit(calling.code);
     struct calling_row row;
 

@@ -14,10 +14,17 @@ struct engine;
 enum outcome catalog_index_change(struct engine *engine, const struct catalog_thing *before,
                                   const struct catalog_thing *after);
 
+/* A row of TABLE_CATALOG as a thing. False: it is damaged. */
+bool catalog_view(struct catalog_thing *thing, const void *value, size_t size);
+struct catalog_calling catalog_calling_of(const struct catalog_thing *country);
+
 /* engine/product.c */
+/* What the thing says that its row repeats; the rest of the row is as of a new product. */
+struct product_row product_row_of(const struct catalog_thing *product);
 void product_change(struct engine *engine, const struct catalog_thing *product);
 void product_store(struct engine *engine, const struct product_row *row);
 /* engine/route_group.c */
+struct route_member route_member_of(const struct catalog_thing *route, uint64_t product);
 enum outcome route_group_change(struct engine *engine, const struct catalog_thing *before,
                                 const struct catalog_thing *after);
 

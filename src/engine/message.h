@@ -130,6 +130,10 @@ void message_refund_again(struct engine *engine, uint64_t message, uint64_t exce
  * scheduled. Stores it. */
 void message_queue(struct engine *engine, struct message_row *row, int64_t at_ms,
                    enum message_error error, struct text detail);
+/* Its product is one that is counted: what was taken of the quota for it may go back; and back it
+ * goes, if it was taken. A product may have become one that is counted in between. */
+void message_note_quota(struct engine *engine, struct message_row *row);
+void message_return_quota(struct engine *engine, const struct message_row *row);
 /* Another route than those it has been tried by: changes product and quota. False: there is none,
  * and nothing is changed. */
 bool message_take_next_route(struct engine *engine, struct message_row *row);

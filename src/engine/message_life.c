@@ -273,6 +273,22 @@ void message_refund_again(struct engine *engine, uint64_t message, uint64_t exce
     message_store(engine, &row);
 }
 
+void message_note_quota(struct engine *engine, struct message_row *row)
+{
+    struct product_row product;
+    bool is_counted =
+        product_find(engine->txn, row->product, &product) && (product.flags & PRODUCT_IS_COUNTED);
+
+    row->flags = (uint8_t)(is_counted ? row->flags | MESSAGE_HAS_QUOTA
+                                      : row->flags & ~(unsigned)MESSAGE_HAS_QUOTA);
+}
+
+void message_return_quota(struct engine *engine, const struct message_row *row)
+{
+    if (row->flags & MESSAGE_HAS_QUOTA)
+        quota_return(engine, row->product, row->parts);
+}
+
 void message_end(struct engine *engine, struct message_row *row, enum message_status to,
                  enum message_error error, struct text detail)
 {
@@ -282,7 +298,7 @@ void message_end(struct engine *engine, struct message_row *row, enum message_st
     if (row->status == MESSAGE_SENDING)
         sending_delete(engine, row->number);
     message_set_due(engine, row, 0);
-    quota_return(engine, row->product, row->parts);
+    message_return_quota(engine, row);
     message_move(engine, row, to, error, detail);
     refund(engine, row, 0);
     message_tell(engine, row);
@@ -298,6 +314,9 @@ void message_queue(struct engine *engine, struct message_row *row, int64_t at_ms
     struct message_text_row text;
 
     message_text_row_find(engine->txn, row->number, &text);
+    /* A further attempt would have the number of an earlier one. */
+    if (row->attempts == UINT16_MAX)
+        at_ms = text.expire_at_ms;
     if (at_ms >= text.expire_at_ms && row->status != MESSAGE_UNDELIVERED) {
         message_end(engine, row, MESSAGE_FAILED,
                     error == MESSAGE_ERROR_NONE ? MESSAGE_ERROR_EXPIRED : error, detail);
@@ -322,7 +341,7 @@ bool message_take_next_route(struct engine *engine, struct message_row *row)
     enum route_kind kind =
         row->kind == MESSAGE_KIND_VERIFICATION ? ROUTE_KIND_VERIFICATION : ROUTE_KIND_GENERAL;
 
-    if (count == MESSAGE_TRIED_MAX)
+    if (count == MESSAGE_TRIED_MAX || row->attempts == UINT16_MAX)
         return false;
     memcpy(tried, row->tried, sizeof row->tried);
     tried[count++] = row->product;
@@ -340,6 +359,7 @@ bool message_take_next_route(struct engine *engine, struct message_row *row)
     row->flags =
         (uint8_t)(choice.failover_on_undelivered ? row->flags | MESSAGE_HAS_FAILOVER
                                                  : row->flags & ~(unsigned)MESSAGE_HAS_FAILOVER);
+    message_note_quota(engine, row);
     row->failures = row->throttles = 0;
     return true;
 }

@@ -87,7 +87,7 @@ static void end_try(struct engine *engine, struct message_row *row, enum message
                     struct text detail)
 {
     int64_t at_ms = engine->command->now_ms;
-    uint64_t product = row->product;
+    struct message_row before = *row;
     struct message_text_row text;
 
     message_text_row_find(engine->txn, row->number, &text);
@@ -98,7 +98,7 @@ static void end_try(struct engine *engine, struct message_row *row, enum message
         return;
     }
     if (message_take_next_route(engine, row))
-        quota_return(engine, product, row->parts);
+        message_return_quota(engine, &before);
     else
         at_ms += MESSAGE_TRY_AGAIN_MS;
     message_queue(engine, row, at_ms, error, detail);

@@ -103,6 +103,7 @@ static void begin(struct engine *engine, const struct message_plan *plan, struct
     row->flags = (uint8_t)((command->is_test ? MESSAGE_IS_TEST : 0) |
                            (plan->route.failover_on_undelivered ? MESSAGE_HAS_FAILOVER : 0) |
                            (command->callback_url.size > 0 ? MESSAGE_HAS_CALLBACK : 0));
+    message_note_quota(engine, row);
     if (plan->send_at_ms != 0) {
         row->status = MESSAGE_SCHEDULED;
         message_set_due(engine, row, plan->send_at_ms);

@@ -20,14 +20,14 @@ static bool is_enabled(struct engine *engine, uint64_t product)
 /* The product that was chosen at its acceptance may be gone by now. */
 static void begin_scheduled(struct engine *engine, struct message_row *row)
 {
-    uint64_t product = row->product;
+    struct message_row before = *row;
 
-    if (!is_enabled(engine, product)) {
+    if (!is_enabled(engine, row->product)) {
         if (!message_take_next_route(engine, row)) {
             message_end(engine, row, MESSAGE_FAILED, MESSAGE_ERROR_NO_ROUTE, NO_DETAIL);
             return;
         }
-        quota_return(engine, product, row->parts);
+        message_return_quota(engine, &before);
     }
     message_queue(engine, row, engine->command->now_ms, MESSAGE_ERROR_NONE, NO_DETAIL);
 }
@@ -118,9 +118,10 @@ static bool go_another_way(struct engine *engine, struct message_row *row)
     struct message_text_row text;
 
     message_text_row_find(engine->txn, row->number, &text);
-    if (row->tries + 1 >= text.tries_max || !message_take_next_route(engine, &next))
+    if (row->tries + 1 >= text.tries_max || engine->command->now_ms >= text.expire_at_ms ||
+        !message_take_next_route(engine, &next))
         return false;
-    quota_return(engine, row->product, row->parts);
+    message_return_quota(engine, row);
     outbox_delete(engine, row);
     *row = next;
     row->outbox_ms = 0;

@@ -52,48 +52,52 @@ static void set_flag(struct product_row *row, enum product_flag flag, bool is_se
     row->flags = (uint8_t)(is_set ? row->flags | flag : row->flags & ~(unsigned)flag);
 }
 
-static void take_countries(struct product_row *row, const struct catalog_thing *product)
+struct product_row product_row_of(const struct catalog_thing *product)
 {
+    struct product_row row = {.version = PRODUCT_ROW_VERSION,
+                              .number = product->number,
+                              .part_length = (uint16_t)catalog_int(product, PRODUCT_PART_LENGTH),
+                              .price = catalog_int(product, PRODUCT_PRICE),
+                              .low_warn = catalog_int(product, PRODUCT_LOW_WARN),
+                              .low_switch = catalog_int(product, PRODUCT_LOW_SWITCH)};
     size_t at = 0;
     struct text country;
 
-    memset(row->countries, 0, sizeof row->countries);
-    set_flag(row, PRODUCT_SERVES_ALL, !catalog_has(product, PRODUCT_COUNTRIES));
+    set_flag(&row, PRODUCT_SERVES_ALL, !catalog_has(product, PRODUCT_COUNTRIES));
     while (catalog_texts_next(product, PRODUCT_COUNTRIES, &at, &country)) {
         unsigned bit = country_bit(country);
-        row->countries[bit / 8] |= (uint8_t)(1U << bit % 8);
+        row.countries[bit / 8] |= (uint8_t)(1U << bit % 8);
     }
+    return row;
 }
 
 /* Setting a threshold is no crossing of it. */
-static void take_thresholds(struct product_row *row, int64_t low_warn, int64_t low_switch)
+static void keep_quota(struct product_row *row, const struct product_row *before)
 {
-    bool is_counted = row->flags & PRODUCT_IS_COUNTED;
+    bool is_counted = before->flags & PRODUCT_IS_COUNTED;
 
-    if (row->low_warn != low_warn)
-        set_flag(row, PRODUCT_IS_LOW, is_counted && row->quota < low_warn);
-    if (row->low_switch != low_switch)
-        set_flag(row, PRODUCT_IS_SPARED, is_counted && row->quota < low_switch);
-    row->low_warn = low_warn;
-    row->low_switch = low_switch;
+    row->quota = before->quota;
+    row->quota_last = before->quota_last;
+    row->flags |= before->flags & (PRODUCT_IS_COUNTED | PRODUCT_IS_LOW | PRODUCT_IS_SPARED);
+    if (row->low_warn != before->low_warn)
+        set_flag(row, PRODUCT_IS_LOW, is_counted && row->quota < row->low_warn);
+    if (row->low_switch != before->low_switch)
+        set_flag(row, PRODUCT_IS_SPARED, is_counted && row->quota < row->low_switch);
 }
 
 void product_change(struct engine *engine, const struct catalog_thing *product)
 {
-    struct product_row row;
+    struct product_row row = product_row_of(product), before;
     struct catalog_thing channel;
 
-    if (!product_find(engine->txn, product->number, &row))
-        row = (struct product_row){.version = PRODUCT_ROW_VERSION, .number = product->number};
     if (!catalog_find(engine->txn, CATALOG_CHANNEL, catalog_text(product, PRODUCT_CHANNEL),
                       &channel))
         assert(!"a product without its channel");
+    if (product_find(engine->txn, product->number, &before))
+        keep_quota(&row, &before);
     set_flag(&row, PRODUCT_IS_ENABLED,
              product->status == CATALOG_ENABLED && channel.status == CATALOG_ENABLED);
-    row.price = catalog_int(product, PRODUCT_PRICE);
-    take_countries(&row, product);
-    take_thresholds(&row, catalog_int(product, PRODUCT_LOW_WARN),
-                    catalog_int(product, PRODUCT_LOW_SWITCH));
+    set_flag(&row, PRODUCT_HAS_SIGNATURE, catalog_int(&channel, CHANNEL_SIGNATURE_SUPPORTED));
     product_store(engine, &row);
 }
 

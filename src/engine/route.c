@@ -24,7 +24,11 @@
 struct field {
     size_t count;
     const struct route_member *members[ROUTES_PER_GROUP_MAX];
-    int64_t prices[ROUTES_PER_GROUP_MAX];
+    struct {
+        int64_t price;
+        uint16_t part_length;
+        bool is_signature_supported;
+    } terms[ROUTES_PER_GROUP_MAX];
 };
 
 struct state {
@@ -73,7 +77,10 @@ static void enter(struct field *field, const struct route_member *member,
                   const struct product_row *product)
 {
     field->members[field->count] = member;
-    field->prices[field->count++] = product->price;
+    field->terms[field->count].price = product->price;
+    field->terms[field->count].part_length = product->part_length;
+    field->terms[field->count].is_signature_supported = product->flags & PRODUCT_HAS_SIGNATURE;
+    field->count++;
 }
 
 /* The lowest sort with a product that need not be spared; if there is none, the lowest that can
@@ -209,7 +216,9 @@ static enum outcome choose(const struct wish *wish, const char *key, size_t key_
     choice->route = field.members[chosen]->route;
     choice->product = field.members[chosen]->product;
     choice->failover_on_undelivered = field.members[chosen]->flags & ROUTE_HAS_FAILOVER;
-    choice->price = field.prices[chosen];
+    choice->price = field.terms[chosen].price;
+    choice->part_length = field.terms[chosen].part_length;
+    choice->is_signature_supported = field.terms[chosen].is_signature_supported;
     return OUTCOME_OK;
 }
 

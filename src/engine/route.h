@@ -23,6 +23,9 @@ struct route_choice {
     uint64_t route, product;
     bool failover_on_undelivered;
     int64_t price; /* of a part */
+    /* Of the product, so that who only wants these need not find it: */
+    uint32_t part_length;        /* 0: as the encoding has it */
+    bool is_signature_supported; /* by its channel */
 };
 
 /* Among the enabled routes of (company, country, kind) whose product and its channel are enabled,

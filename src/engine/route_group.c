@@ -89,18 +89,15 @@ static void leave(struct txn *txn, const struct catalog_thing *route)
     txn_delete(txn, TABLE_ROUTE_STATE, key, key_size);
 }
 
-static struct route_member member_of(struct txn *txn, const struct catalog_thing *route)
+struct route_member route_member_of(const struct catalog_thing *route, uint64_t product)
 {
-    struct catalog_thing product;
     unsigned flags = (route->status == CATALOG_ENABLED ? ROUTE_IS_ENABLED : 0) |
                      (catalog_int(route, ROUTE_FAILOVER_ON_UNDELIVERED) ? ROUTE_HAS_FAILOVER : 0);
 
-    if (!catalog_find(txn, CATALOG_PRODUCT, catalog_text(route, ROUTE_PRODUCT), &product))
-        assert(!"a route without its product");
     return (struct route_member){.version = ROUTE_MEMBER_VERSION,
                                  .flags = (uint8_t)flags,
                                  .route = route->number,
-                                 .product = product.number,
+                                 .product = product,
                                  .sort = (uint32_t)catalog_int(route, ROUTE_SORT),
                                  .weight = (uint32_t)catalog_int(route, ROUTE_WEIGHT)};
 }
@@ -109,9 +106,13 @@ static enum outcome join(struct txn *txn, const struct catalog_thing *route)
 {
     char key[ROUTE_KEY_MAX];
     size_t key_size = key_of(key, route);
-    struct route_member member = member_of(txn, route);
+    struct catalog_thing product;
+    struct route_member member;
     struct route_group group;
 
+    if (!catalog_find(txn, CATALOG_PRODUCT, catalog_text(route, ROUTE_PRODUCT), &product))
+        assert(!"a route without its product");
+    member = route_member_of(route, product.number);
     route_group_read(txn, key, key_size, &group);
     take_out(&group, route->number);
     if (group.count == ROUTES_PER_GROUP_MAX)

@@ -360,6 +360,7 @@ enum message_flag {
     MESSAGE_IS_TEST = 1,      /* an operator's own: left out of reports */
     MESSAGE_HAS_FAILOVER = 2, /* undelivered, it goes on by another route */
     MESSAGE_HAS_CALLBACK = 4, /* its changes of status are told */
+    MESSAGE_HAS_QUOTA = 8,    /* its parts were taken from the quota of `product` */
 };
 
 enum { MESSAGE_TRIED_MAX = 4 };
@@ -520,11 +521,12 @@ struct catalog_change_row {
 static_assert(sizeof(struct catalog_change_row) == 16, "stored layout");
 
 enum product_flag {
-    PRODUCT_IS_ENABLED = 1, /* it, and its channel */
-    PRODUCT_IS_COUNTED = 2, /* `quota` was set once */
-    PRODUCT_SERVES_ALL = 4, /* otherwise the countries whose bits are set */
-    PRODUCT_IS_LOW = 8,     /* the quota fell below low_warn, and that was told */
-    PRODUCT_IS_SPARED = 16, /* it fell below low_switch, and that was recorded */
+    PRODUCT_IS_ENABLED = 1,     /* it, and its channel */
+    PRODUCT_IS_COUNTED = 2,     /* `quota` was set once */
+    PRODUCT_SERVES_ALL = 4,     /* otherwise the countries whose bits are set */
+    PRODUCT_IS_LOW = 8,         /* the quota fell below low_warn, and that was told */
+    PRODUCT_IS_SPARED = 16,     /* it fell below low_switch, and that was recorded */
+    PRODUCT_HAS_SIGNATURE = 32, /* its channel's signature_supported */
 };
 
 /* Bit 26 * (first letter - 'A') + (second - 'A') of product_row.countries. */
@@ -534,8 +536,9 @@ enum { COUNTRY_BITS_BYTES = 88 };
  * catalogue says. */
 struct product_row {
     uint8_t version;
-    uint8_t flags; /* enum product_flag */
-    uint8_t zero[6];
+    uint8_t flags;        /* enum product_flag */
+    uint16_t part_length; /* 0: not given */
+    uint8_t zero[4];
     uint64_t number;
     int64_t quota; /* parts left */
     int64_t price, low_warn, low_switch;

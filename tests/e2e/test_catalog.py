@@ -1,9 +1,12 @@
 """The catalogue (SMS-1): companies, countries, channels, products, templates, routes, scenes, settings; and the
 quotas of products (SMS-3)."""
 
+import json
+
 import pytest
 
 from contract import LIST, is_time, new_key, pages, topup
+from smsd import ROOT
 
 STAMPS = {"status", "changed_by", "created_at", "updated_at"}
 
@@ -128,6 +131,16 @@ def test_what_is_not_there_has_no_quota(filled):
     assert filled.get("/v1/products/nobody/quota").code == "product_not_found"
     answer = filled.post("/v1/products/nobody/quota", {"delta": 1, "reason": "x"})
     assert answer.status == 404 and answer.code == "product_not_found"
+
+
+def test_the_rows_of_countries_that_come_along_are_taken(smsd):
+    lines = (ROOT / "man/examples/countries.ndjson").read_text().splitlines()
+    assert len(lines) > 50
+    for line in lines:
+        fields = json.loads(line)
+        name = fields.pop("alpha2")
+        shown = put(smsd, f"countries/{name}", fields, 201)
+        assert {field: shown[field] for field in fields} == fields
 
 
 # --- what is wrong ---------------------------------------------------------------------------------------------------
@@ -360,6 +373,8 @@ def test_lists_are_filtered(smsd):
     assert ids("products?country=SG") == ["rain"], "which serves every country"
     assert ids("products?country=CN") == ["rain", "wind.cn"]
     assert ids("templates?company=small") == ["news"] and ids("templates?company=acme") == ["news", "code"]
+    assert smsd.get("/v1/routes?kind=notice").pointers == ["/kind"]
+    assert ids("products?on_unknown=query") == ["rain"]
     assert ids("templates?scene=login") == ["code"] and ids("templates?kind=marketing") == ["news"]
 
 

@@ -109,6 +109,7 @@ __attribute__((unused)) static void put_plain(struct world *world, enum catalog_
 struct product {
     const char *country; /* NULL: it serves all */
     int64_t low_warn, low_switch, price;
+    int64_t part_length; /* 0: not given */
 };
 
 __attribute__((unused)) static void put_product(struct world *world, const char *id,
@@ -122,6 +123,8 @@ __attribute__((unused)) static void put_product(struct world *world, const char 
     catalog_draft_int(&draft, PRODUCT_PRICE, product.price);
     catalog_draft_int(&draft, PRODUCT_LOW_WARN, product.low_warn);
     catalog_draft_int(&draft, PRODUCT_LOW_SWITCH, product.low_switch);
+    if (product.part_length != 0)
+        catalog_draft_int(&draft, PRODUCT_PART_LENGTH, product.part_length);
     if (product.country != NULL)
         catalog_draft_texts(&draft, PRODUCT_COUNTRIES, &(struct text){product.country, 2}, 1);
     assert_int_equal(put(world, id, &draft), OUTCOME_OK);

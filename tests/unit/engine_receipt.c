@@ -110,7 +110,7 @@ static void a_receipt_before_the_response_is_taken_up(void **state)
         expect_status(world, message, MESSAGE_DELIVERED, MESSAGE_ERROR_NONE);
         assert_int_equal(count_rows(world, TABLE_RECEIPT), 0);
         assert_int_equal(count_rows(world, TABLE_RECEIPT_NUMBER), 0);
-        assert_int_equal(count_rows(world, TABLE_DUE), 0);
+        assert_int_equal(count_due(world), 0);
         assert_string_equal(history(world, message), "queued sending sent delivered");
     }
     assert_string_equal(told(world), "sent delivered sent delivered sent delivered");

@@ -78,6 +78,28 @@ static void a_choice_says_route_product_price_and_failover(void **state)
     assert_false(choice.failover_on_undelivered);
 }
 
+static void a_choice_says_how_the_product_counts_and_whether_it_takes_signatures(void **state)
+{
+    struct world *world = *state;
+    struct catalog_draft draft;
+    struct route_choice choice;
+
+    put_product(world, "a", (struct product){.part_length = 67});
+    put_product(world, "b", (struct product){0});
+    put_route(world, "ra", (struct route){.product = "a"});
+    put_route(world, "rb", (struct route){.product = "b", .country = "SG"});
+    choose_among(world, "acme", "CN", ROUTE_KIND_GENERAL, NULL, 0, &choice);
+    assert_true(choice.part_length == 67 && choice.is_signature_supported);
+    catalog_draft_init(&draft, CATALOG_CHANNEL);
+    catalog_draft_text(&draft, CHANNEL_NAME, TEXT("channel"));
+    catalog_draft_int(&draft, CHANNEL_SIGNATURE_SUPPORTED, false);
+    assert_int_equal(put(world, "channel", &draft), OUTCOME_OK);
+    choose_among(world, "acme", "CN", ROUTE_KIND_GENERAL, NULL, 0, &choice);
+    assert_true(choice.part_length == 67 && !choice.is_signature_supported);
+    choose_among(world, "acme", "SG", ROUTE_KIND_GENERAL, NULL, 0, &choice);
+    assert_true(choice.part_length == 0 && !choice.is_signature_supported);
+}
+
 static void the_lowest_sort_goes_first(void **state)
 {
     struct world *world = *state;
@@ -449,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_a_route_there_is_none),
         TEST(a_choice_says_route_product_price_and_failover),
+        TEST(a_choice_says_how_the_product_counts_and_whether_it_takes_signatures),
         TEST(the_lowest_sort_goes_first),
         TEST(what_is_not_enabled_is_left_out),
         TEST(a_product_is_used_for_the_countries_it_serves),

@@ -347,6 +347,21 @@ __attribute__((unused)) static size_t count_rows(struct world *world, enum table
     return count;
 }
 
+/* The same of the due index, as far as messages and receipts wait in it. */
+__attribute__((unused)) static size_t count_due(struct world *world)
+{
+    struct txn *txn = store_begin(world->store);
+    struct txn_walk *walk = txn_walk(txn, TABLE_DUE, WALK_UP, NULL, 0);
+    struct due due;
+    size_t count = 0;
+
+    while (txn_walk_next(walk))
+        count += due_read_key(walk->key, walk->key_size, &due) && due.kind != DUE_WEBHOOK;
+    txn_walk_end(walk);
+    store_abort(txn);
+    return count;
+}
+
 /* The statuses that were told about messages, in order: "sent delivered". */
 __attribute__((unused)) static const char *told(struct world *world)
 {
