@@ -402,7 +402,7 @@ static int start(struct smsd *smsd, struct buffer *why)
         return error;
     start_gateways(smsd);
     start_webhook_sender(smsd);
-    smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
+    smsd->jobs = jobs_new(smsd->pipeline, smsd->gateways, &smsd->loop);
     start_api(smsd);
     return start_server(smsd, why);
 }

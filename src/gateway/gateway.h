@@ -49,9 +49,10 @@ void gateways_free(struct gateways *gateways);
 /* Metrics of each product, in Prometheus' text format. */
 void gateways_render(struct gateways *gateways, struct buffer *to);
 
-/* Asks providers that can be asked about messages whose receipt is late: one slice. False: all have
- * been looked at; `*asked` counts. For the job. */
-bool gateways_poll(struct gateways *gateways, uint64_t *asked);
+/* Asks the providers that can be asked about messages whose receipt is late (SMS-12). `on_done` is
+ * told how many were asked; not called if smsd stops meanwhile. */
+void gateways_poll(struct gateways *gateways,
+                   void (*on_done)(void *context, uint64_t asked, bool is_failed), void *context);
 
 /* A callback of a provider (SMS-12). */
 struct callback_request {

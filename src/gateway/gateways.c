@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/log.h"
 #include "gateway/outlet.h"
 #include "http/client.h"
@@ -129,17 +130,21 @@ static void on_outbox(void *context, uint64_t product, enum message_kind lane, i
     gateways_want_pump(gateways);
 }
 
-/* What lies in the outbox since the last run. */
+/* Every product has an outlet, also one that only has receipts to come. What lies in the outbox
+ * since the last run is found by looking there. */
 static void find_products(struct gateways *gateways)
 {
     struct txn *txn = pipeline_read_begin(gateways->pipeline);
-    uint64_t product = 0;
+    char from[9] = {CATALOG_PRODUCT};
+    struct txn_walk *walk = txn_walk(txn, TABLE_CATALOG_NUMBER, WALK_UP, from, sizeof from);
 
-    while (outbox_next_product(txn, product, &product)) {
+    while (txn_walk_next(walk) && *(const char *)walk->key == CATALOG_PRODUCT) {
+        uint64_t product = bytes_get_u64_be((const char *)walk->key + 1);
         struct outlet *outlet = outlet_new(gateways, product);
         for (unsigned lane = 0; lane < LANES; lane++)
             outlet_put(outlet, lane, 0);
     }
+    txn_walk_end(walk);
     pipeline_read_end(gateways->pipeline, txn);
     gateways->is_changed = true;
 }
@@ -270,6 +275,7 @@ void gateways_free(struct gateways *gateways)
         free(outlet);
     }
     submits_release(gateways);
+    poll_release(gateways);
     free(gateways);
 }
 

@@ -145,8 +145,9 @@ struct gateways {
     void (*on_stopped)(void *context);
     void *on_stopped_context;
     uv_timer_t grace;
-    struct settled *settled;             /* who waits for what is due to be done */
-    uint64_t poll_product, poll_message; /* where the poll goes on */
+    struct settled *settled; /* who waits for what is due to be done */
+    struct poll *poll;       /* under way; NULL: none is */
+    int64_t polled_ms;       /* when the last one began */
 };
 
 /* By gateways. */
@@ -189,6 +190,10 @@ void submits_release(struct gateways *gateways);
 int64_t gateways_recover(struct gateways *gateways, int64_t now_ms);
 /* Asks again what is due to be asked; stores what could not be stored. */
 int64_t gateways_settle_doubts(struct gateways *gateways, int64_t now_ms);
+
+/* poll.c: an inquiry of it has its answer; the end. */
+void poll_go_on(struct gateways *gateways);
+void poll_release(struct gateways *gateways);
 
 /* gateways.c: has everything looked at in the next turn of the loop. */
 void gateways_want_pump(struct gateways *gateways);

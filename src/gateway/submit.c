@@ -312,12 +312,17 @@ void outlet_status(struct inquiry *inquiry, const struct said_status *said)
 {
     struct gateway *gateway = inquiry->gateway;
 
-    if (inquiry->submit == NULL)
+    struct gateways *gateways = inquiry->outlet->gateways;
+    bool is_polled = inquiry->submit == NULL;
+
+    if (is_polled)
         take_polled(inquiry, said);
     else
         take_asked(inquiry, said);
     free(inquiry);
     gateway_let_go(gateway);
+    if (is_polled)
+        poll_go_on(gateways);
 }
 
 static void ask_due(struct gateways *gateways, int64_t now_ms)

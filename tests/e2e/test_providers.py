@@ -98,6 +98,14 @@ def test_twilio(sending):
 
         refused = wait_for(sending, send(sending, "+4915112340003"), "rejected")
         assert refused["events"][-1]["detail"] == "Invalid 'To' Phone Number"
+        # SMS-12: no receipt comes, so after a while the provider is asked, also by the next smsd.
+        silent = wait_for(sending, send(sending, "+4915112340007"), "sent")["id"]
+        sending.advance(200)
+        assert get(sending, silent)["status"] == "sent"
+        sending.kill9()
+        sending.start()
+        sending.advance(200)
+        assert get(sending, silent)["status"] == "delivered"
         throttled = send(sending, "+4915112340005")
         wait_for(sending, throttled, "queued", until=lambda body: body["error"] == "throttled")
 
