@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "engine/catalog.h"
 #include "engine/outcome.h"
 #include "engine/row.h"
 #include "engine/split.h"
@@ -21,6 +22,7 @@ enum {
     COMPANY_ID_MAX = 64,
     PACKET_GROUP_MAX = 64,
     PACKET_GREETING_MAX = 512,
+    QUOTA_REASON_MAX = 128,
 };
 
 /* Most minor units an amount or a balance may have: 2^53 - 1, what every JSON reader holds exactly.
@@ -192,10 +194,6 @@ struct webhook_secret_command {
     bool is_first; /* does nothing if there is one */
 };
 
-struct webhook_url_command {
-    struct text url; /* at most 256 bytes; none: nowhere */
-};
-
 struct webhook_endpoint_status_command {
     uint64_t endpoint;
     enum webhook_endpoint_status status;
@@ -203,6 +201,27 @@ struct webhook_endpoint_status_command {
 
 struct clock_advance_command {
     int64_t offset_ms; /* the test clock's whole offset from now on */
+};
+
+/* A company, country, channel, product, template, route, scene or setting, whole. */
+struct catalog_put_command {
+    struct text id;                    /* as catalog_id_is_valid wants it */
+    const struct catalog_draft *draft; /* which says of which kind */
+    uint64_t by;                       /* number of the API key; 0: smsd itself */
+};
+
+struct catalog_status_command {
+    enum catalog_kind kind;
+    struct text id;
+    enum catalog_status status;
+    uint64_t by;
+};
+
+struct quota_change_command {
+    struct text product; /* id */
+    int64_t delta;       /* within AMOUNT_MAX of zero */
+    struct text reason;
+    uint64_t by;
 };
 
 struct command {
@@ -281,6 +300,15 @@ struct webhook_secret_result {
     int64_t previous_until_ms; /* 0: there was none before */
 };
 
+struct catalog_result {
+    uint8_t is_new;
+    uint8_t zero[7];
+};
+
+struct quota_result {
+    struct quota_row row;
+};
+
 struct result {
     enum outcome outcome;
     bool is_replayed;
@@ -297,6 +325,8 @@ struct result {
         struct exception_result exception;
         struct webhook_result webhook;
         struct webhook_secret_result webhook_secret;
+        struct catalog_result catalog;
+        struct quota_result quota;
     } of;
 };
 

@@ -356,4 +356,95 @@ struct api_key_row {
 };
 static_assert(sizeof(struct api_key_row) == 16, "stored layout");
 
+/* TABLE_CATALOG: a thing of the catalogue -> this, `id_size` bytes of id, and its fields: number
+ * (u8), size (u16), bytes. Behind them is nothing. */
+struct catalog_row {
+    uint8_t version;
+    uint8_t kind;   /* enum catalog_kind */
+    uint8_t status; /* enum catalog_status */
+    uint8_t id_size;
+    uint8_t zero[4];
+    uint64_t number;     /* its creation */
+    uint64_t changed_by; /* number of the API key that changed it last */
+    int64_t updated_ms;
+};
+static_assert(sizeof(struct catalog_row) == 32, "stored layout");
+
+enum catalog_action { CATALOG_CREATED = 1, CATALOG_CHANGED = 2, CATALOG_STATUS_SET = 3 };
+
+/* TABLE_CATALOG_CHANGE: who changed a thing, and when (that lies in the number). */
+struct catalog_change_row {
+    uint8_t version;
+    uint8_t action; /* enum catalog_action */
+    uint8_t status; /* enum catalog_status: after it */
+    uint8_t zero;
+    uint32_t fields; /* bit n: field n is not what it was */
+    uint64_t by;     /* number of the API key */
+};
+static_assert(sizeof(struct catalog_change_row) == 16, "stored layout");
+
+enum product_flag {
+    PRODUCT_IS_ENABLED = 1, /* it, and its channel */
+    PRODUCT_IS_COUNTED = 2, /* `quota` was set once */
+    PRODUCT_SERVES_ALL = 4, /* otherwise the countries whose bits are set */
+    PRODUCT_IS_LOW = 8,     /* the quota fell below low_warn, and that was told */
+    PRODUCT_IS_SPARED = 16, /* it fell below low_switch, and that was recorded */
+};
+
+/* Bit 26 * (first letter - 'A') + (second - 'A') of product_row.countries. */
+enum { COUNTRY_BITS_BYTES = 88 };
+
+/* TABLE_PRODUCT: of a product, what routing looks at: its quota, and what its thing in the
+ * catalogue says. */
+struct product_row {
+    uint8_t version;
+    uint8_t flags; /* enum product_flag */
+    uint8_t zero[6];
+    uint64_t number;
+    int64_t quota; /* parts left */
+    int64_t price, low_warn, low_switch;
+    uint64_t quota_last; /* the last row in TABLE_QUOTA; 0: none */
+    uint8_t countries[COUNTRY_BITS_BYTES];
+};
+static_assert(sizeof(struct product_row) == 144, "stored layout");
+
+enum quota_cause {
+#define QUOTA_CAUSE(name, number, text) QUOTA_##name = (number),
+#include "engine/quota_cause.def"
+#undef QUOTA_CAUSE
+};
+
+/* TABLE_QUOTA: a change of a product's quota by an operator, or the message with which it fell
+ * below a threshold -> this and `reason_size` bytes of reason. */
+struct quota_row {
+    uint8_t version;
+    uint8_t cause; /* enum quota_cause */
+    uint8_t reason_size;
+    uint8_t zero[5];
+    uint64_t by; /* number of the API key; 0: a message */
+    int64_t before, delta, after;
+};
+static_assert(sizeof(struct quota_row) == 40, "stored layout");
+
+enum { ROUTE_IS_ENABLED = 1, ROUTE_HAS_FAILOVER = 2 };
+
+/* TABLE_ROUTE: the routes of one company, country and kind that are not void, by sort, then number:
+ * one of these each. */
+struct route_member {
+    uint8_t version;
+    uint8_t flags;
+    uint8_t zero[6];
+    uint64_t route, product; /* numbers */
+    uint32_t sort, weight;
+};
+static_assert(sizeof(struct route_member) == 32, "stored layout");
+
+/* TABLE_ROUTE_STATE: how far a route of a group is behind its share (positive) or ahead of it, in
+ * 2^-40 of a message. */
+struct route_turn {
+    uint64_t route;
+    int64_t credit;
+};
+static_assert(sizeof(struct route_turn) == 16, "stored layout");
+
 #endif
