@@ -32,7 +32,8 @@ static void read_version_1(struct txn *txn, uint64_t number, const void *value, 
                                         .status = WEBHOOK_NO_URL,
                                         .subject = old.subject,
                                         .values = {old.values[0], old.values[1]},
-                                        .at_ms = id_time_ms(number)};
+                                        .at_ms = id_time_ms(number),
+                                        .finished_ms = id_time_ms(number)};
     if (account_find_number(txn, old.subject, &account)) {
         memcpy(webhook->bytes, account.id, account.id_size);
         webhook->texts[0] = (struct text){webhook->bytes, account.id_size};

@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 import socket
+import struct
 import threading
 import time
 
@@ -14,6 +15,7 @@ import pytest
 
 from contract import is_time, new_key, topup
 from receiver import Receiver, verified
+from rows import Rows, build
 from smsd import ROOT, Smsd
 
 DELAYS = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]  # seconds: src/engine/webhook_delay.def
@@ -130,6 +132,21 @@ def test_it_is_signed_so_that_the_reference_library_takes_it(start, receiver):
     assert abs(int(hook.headers["webhook-timestamp"]) - time.time()) < 60
     assert told["attempts"] == 1 and told["last_status"] == 200 and told["error"] is None
     assert told["url"] == receiver.url() and told["next_attempt_at"] is None and is_time(told["finished_at"])
+
+
+def test_a_product_that_runs_low_is_told_of(start, receiver):
+    """SMS-3: delivered as the others are."""
+    smsd = start(receiver.url())
+    for path, thing in (("channels/wind", {"name": "Wind"}),
+                        ("products/wind.cn", {"channel": "wind", "gateway": {"type": "sandbox"}, "price": 5,
+                                              "low_warn": 100})):
+        answer = smsd.request("PUT", f"/v1/{path}", thing)
+        assert answer.status == 201, answer
+    for delta in (150, -60):
+        assert smsd.post("/v1/products/wind.cn/quota", {"delta": delta, "reason": "test"}).status == 201
+    payload = json.loads(receiver.wait()[0].body)
+    assert payload["type"] == "product.low_quota"
+    assert payload["data"] == {"product": "wind.cn", "quota": 90, "low_warn": 100}
 
 
 def test_a_changed_body_time_or_id_does_not_pass(start, receiver):
@@ -283,7 +300,7 @@ def test_an_answer_that_does_not_come_is_a_timeout(start, receiver):
     found = attempted(smsd, webhooks(smsd)[0], 1)
     ended.set()
     assert found["status"] == "pending" and found["error"] == "timeout"
-    assert found["history"][0]["took_ms"] >= 200
+    assert found["history"][0]["took_ms"] >= 100
 
 
 # Endpoints.
@@ -489,6 +506,27 @@ def test_what_nobody_wanted_can_be_replayed_once_there_is_a_url(start, receiver)
     send_to(smsd, receiver.url())
     assert smsd.post(f"/v1/webhooks/{webhook['id']}/replay").status == 201
     assert json.loads(receiver.wait()[0].body)["data"]["account"] == "A"
+
+
+def test_what_an_older_smsd_kept_is_still_there(start, receiver, tmp_path):
+    """Rows of version 1 had no URL, and nobody sent them."""
+    smsd = start("")
+    cross(smsd)
+    webhook, = webhooks(smsd)
+    smsd.stop()
+    table = Rows(build(tmp_path), smsd.data_dir)
+    (key, value), = table.all("WEBHOOK").items()
+    subject, balance, threshold = struct.unpack_from("<8xQqq", value)
+    table.put("WEBHOOK", key, struct.pack("<BB6xQqq", 1, 1, subject, balance - 7, threshold))
+    for due in table.all("DUE"):
+        table.delete("DUE", due)
+    smsd.start()
+    old, = webhooks(smsd)
+    assert old == {**webhook, "data": {"account": "A", "balance": -7, "low_balance": 50}}
+    send_to(smsd, receiver.url())
+    assert smsd.post(f"/v1/webhooks/{old['id']}/replay").status == 201
+    payload = json.loads(receiver.wait()[0].body)
+    assert payload["data"] == old["data"] and payload["timestamp"] == old["created_at"]
 
 
 def test_what_is_done_with_is_kept_for_a_while(start, receiver):
