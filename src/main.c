@@ -348,6 +348,7 @@ static void start_webhook_sender(struct smsd *smsd)
     struct webhook_sender_options options = {
         .in_flight_max = (uint32_t)config->webhooks_in_flight_max,
         .endpoint_in_flight_max = (uint32_t)config->webhooks_endpoint_in_flight_max,
+        .endpoints_max = (uint32_t)config->webhooks_endpoints_max,
         .timeout_ms = (uint32_t)config->webhooks_timeout_ms,
         .allow_private = config->webhooks_allow_private,
     };

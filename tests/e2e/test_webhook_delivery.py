@@ -2,9 +2,12 @@
 days, held up by nobody, and none lost."""
 
 import base64
+import collections
 import datetime
 import hmac
 import json
+import os
+import random
 import re
 import socket
 import struct
@@ -395,6 +398,17 @@ def test_one_that_waits_in_line_until_its_days_are_over_fails(start, receiver):
     assert len(webhooks(smsd, "&status=failed")) == 2
 
 
+def test_more_endpoints_than_are_remembered_get_theirs_all_the_same(start, receiver):
+    smsd = start("", "--webhooks-endpoints-max", "2", "--webhooks-in-flight-max", "3")
+    receiver.answers["/3"] = 500
+    for number in range(9):
+        send_to(smsd, receiver.url(f"/{number}"))
+        cross(smsd, count=5)
+    settled(smsd, "delivered", 40)
+    until(lambda: all(found["attempts"] for found in webhooks(smsd)), "an attempt of each")
+    assert [len(receiver.at(f"/{number}")) for number in range(9)] == [5] * 9
+
+
 # Where webhooks may not go.
 
 FORBIDDEN_HOSTS = ["127.0.0.1", "127.9.9.9", "[::1]", "169.254.169.254", "10.1.2.3", "172.16.0.1", "192.168.1.1",
@@ -466,19 +480,81 @@ def test_killed_again_and_again_every_webhook_is_delivered_at_least_once(start, 
     assert len(webhooks(smsd)) == 180
 
 
-def test_a_kill_while_a_request_is_under_way_sends_it_again_with_its_id(start, receiver):
+@pytest.mark.parametrize("end", [Smsd.kill9, Smsd.stop])
+def test_what_was_under_way_at_the_end_is_sent_again_with_its_id(start, receiver, end):
     """SMS-20: at least once."""
     ended = threading.Event()
     receiver.answers["/hook"] = lambda _hook: ended.wait(20) and 200
     smsd = start(receiver.url())
     cross(smsd)
     receiver.wait()
-    smsd.kill9()
+    end(smsd)
     ended.set()
     smsd.start()
     first, again = receiver.wait(2)[:2]
     assert first.headers["webhook-id"] == again.headers["webhook-id"] and first.body == again.body
     settled(smsd, "delivered")
+
+
+WEBHOOK = struct.Struct("<BBBBBxHQ4qqQQqqqQ4BB3x")
+ENDPOINT = struct.Struct("<BBBBHHQQQqqq")
+
+
+def check_rows(table):
+    """What must hold between the tables: exactly one row of the due index each, in the outbox what is ready,
+    and an endpoint's counts."""
+    number_of = struct.Struct(">Q").unpack
+    due, outbox, kept, pending = {}, {}, collections.Counter(), collections.Counter()
+    for key, value in table.all("WEBHOOK").items():
+        number, row = number_of(key)[0], WEBHOOK.unpack_from(value)
+        status, (at, endpoint, place, due_ms) = row[2], row[11:15]
+        assert at > 0 and due_ms > 0 and (place == 0 or status == 1)
+        due[struct.pack(">QBQ", due_ms, 8, number)] = b""
+        if place:
+            outbox[struct.pack(">QQ", endpoint, place)] = key
+        if endpoint:
+            kept[endpoint] += 1
+            pending[endpoint] += status == 1
+    assert {key: value for key, value in table.all("DUE").items() if key[8] == 8} == due
+    assert table.all("WEBHOOK_OUTBOX") == outbox
+    endpoints = {number_of(key)[0]: ENDPOINT.unpack_from(value) for key, value in table.all("WEBHOOK_ENDPOINT").items()}
+    assert {number: row[6:8] for number, row in endpoints.items() if row[6] or row[1] == 1} == {
+        number: (count, pending[number]) for number, count in kept.items()}
+    assert len(table.all("WEBHOOK_ENDPOINT_URL")) == len(endpoints)
+
+
+def test_whatever_happens_the_rows_fit_together(start, receiver, tmp_path):
+    """Receivers that answer this and that, replays, endpoints disabled and enabled, days that pass, kills."""
+    seed = int(os.environ.get("SMSD_SEED", time.time_ns() % 10 ** 6))
+    print(f"SMSD_SEED={seed}")
+    chance = random.Random(seed)
+    answers = [200, 200, 204, 500, 410, (503, {"Retry-After": "4000"}), 302]
+    receiver.answers = {f"/{number}": lambda _hook: chance.choice(answers) for number in range(4)}
+    smsd = start("")
+    program = build(tmp_path)
+
+    def replay():
+        for found in chance.sample(webhooks(smsd), min(3, len(webhooks(smsd)))):
+            assert smsd.post(f"/v1/webhooks/{found['id']}/replay").status in (201, 409)
+
+    def change_endpoint():
+        for found in smsd.get("/v1/webhooks/endpoints").body["data"][:2]:
+            smsd.patch(f"/v1/webhooks/endpoints/{found['id']}", {"status": chance.choice(["enabled", "disabled"])})
+
+    def kill():
+        smsd.kill9()
+        smsd.start()
+
+    steps = [lambda: cross(smsd, count=chance.randrange(1, 8)), replay, change_endpoint, kill,
+             lambda: send_to(smsd, receiver.url(f"/{chance.randrange(4)}?{chance.random()}")),
+             lambda: smsd.advance(chance.choice([1, 400, 10000, DAY, 3 * DAY, 20 * DAY]))]
+    for _ in range(4):
+        for _ in range(15):
+            chance.choices(steps, [6, 2, 1, 1, 3, 4])[0]()
+        smsd.stop()
+        check_rows(Rows(program, smsd.data_dir))
+        smsd.start()
+    until(lambda: not webhooks(smsd, "&status=pending") or smsd.advance(DAY) is None, "an end of each")
 
 
 # What is kept, shown and said again.
