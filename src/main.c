@@ -379,15 +379,11 @@ static void start_webhook_sender(struct smsd *smsd)
     struct webhook_sender_options options = {
         .in_flight_max = (uint32_t)config->webhooks_in_flight_max,
         .endpoint_in_flight_max = (uint32_t)config->webhooks_endpoint_in_flight_max,
+        .endpoints_max = (uint32_t)config->webhooks_endpoints_max,
         .timeout_ms = (uint32_t)config->webhooks_timeout_ms,
         .allow_private = config->webhooks_allow_private,
     };
-    struct command command = {.type = COMMAND_WEBHOOK_URL};
-    struct result result;
 
-    command.of.webhook_url.url =
-        (struct text){config->webhook_url, strnlen(config->webhook_url, 256)};
-    pipeline_run(smsd->pipeline, &command, &result);
     smsd->webhook_sender = webhook_sender_new(smsd->pipeline, &smsd->loop, &options);
 }
 

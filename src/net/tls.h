@@ -9,7 +9,7 @@
  * affair. If it fails the holder is told STREAM_FAILED and tls_stream_why says why.
  *
  * The end is told (close_notify): a stream whose peer vanished without it is STREAM_BROKEN, not
- * ended, so that nobody can cut an answer short. A stream takes about 50 KiB while it is there.
+ * ended, so that nobody can cut an answer short. A stream takes about 35 KiB while it is there.
  *
  * Loop thread only. */
 #ifndef SMSD_NET_TLS_H
