@@ -4,7 +4,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 CC = gcc
 
-ROOMS = base json store engine pipeline net http api jobs config
+ROOMS = base json store engine pipeline net http gateway api jobs config
 SOURCES = src/main.c $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))
 HEADERS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.h src/$(room)/*.def))
 
@@ -21,7 +21,7 @@ CFLAGS_sanitize = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all 
 	-fno-omit-frame-pointer -DSMSD_CRASH_POINTS
 LDFLAGS_release = -pie -Wl,-z,relro,-z,now -flto=2 -O2
 LDFLAGS_sanitize = -fsanitize=address,undefined
-LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedcrypto -Wl,-Bdynamic -lpthread -ldl -lm
+LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedtls -lmbedx509 -lmbedcrypto -Wl,-Bdynamic -lpthread -ldl -lm
 
 # One build of one variant: `build/smsd` is the release, `build/debug/smsd` and
 # `build/sanitize/smsd` are the others. Each keeps its own objects.
@@ -200,13 +200,12 @@ $(BUILD)/fuzz/target/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/smsd.a $(BUIL
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_fuzz) -o $@ $^ $(LIBRARIES)
 
-# The server that the tests of src/http/ talk to.
+# The server that the tests of src/http/ talk to, and the client that talks to theirs.
 
 HTTP_TEST_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard src/base/*.c src/net/*.c src/http/*.c))
 
-$(BUILD)/$(VARIANT)/http/echo_server: $(BUILD)/$(VARIANT)/tests/http/echo_server.o $(HTTP_TEST_OBJECTS) \
-		$(BUILD)/$(VARIANT)/llhttp.a
+$(BUILD)/$(VARIANT)/http/%: $(BUILD)/$(VARIANT)/tests/http/%.o $(HTTP_TEST_OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
--include $(BUILD)/$(VARIANT)/tests/http/echo_server.d
+-include $(wildcard $(BUILD)/$(VARIANT)/tests/http/*.d)

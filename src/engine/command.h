@@ -176,6 +176,29 @@ struct idempotency_expire_command {
     size_t count;
 };
 
+struct webhook_result_command {
+    uint64_t webhook;
+    uint64_t place;  /* of the outbox, that it was taken from: who comes too late changes nothing */
+    uint16_t status; /* of the answer; 0: there was none */
+    enum webhook_error error; /* NONE: delivered. ENDPOINT_DISABLED: no attempt was made */
+    uint32_t took_ms;
+    int64_t retry_after_ms; /* as the receiver asked; 0: it did not */
+};
+
+struct webhook_replay_command {
+    uint64_t webhook;
+};
+
+struct webhook_secret_command {
+    uint8_t secret[WEBHOOK_SECRET_SIZE];
+    bool is_first; /* does nothing if there is one */
+};
+
+struct webhook_endpoint_status_command {
+    uint64_t endpoint;
+    enum webhook_endpoint_status status;
+};
+
 struct clock_advance_command {
     int64_t offset_ms; /* the test clock's whole offset from now on */
 };
@@ -268,6 +291,15 @@ struct exception_result {
     struct exception_row row;
 };
 
+struct webhook_result {
+    uint64_t number; /* of the webhook: a replay's own */
+    uint8_t status;  /* enum webhook_status it is in now */
+};
+
+struct webhook_secret_result {
+    int64_t previous_until_ms; /* 0: there was none before */
+};
+
 struct catalog_result {
     uint8_t is_new;
     uint8_t zero[7];
@@ -291,6 +323,8 @@ struct result {
         struct packet_result packet;
         struct grab_result grab;
         struct exception_result exception;
+        struct webhook_result webhook;
+        struct webhook_secret_result webhook_secret;
         struct catalog_result catalog;
         struct quota_result quota;
     } of;

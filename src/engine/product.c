@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "engine/catalog.h"
 #include "engine/catalog_index.h"
 #include "engine/handler.h"
 #include "engine/route.h"
@@ -147,8 +148,15 @@ static bool falls_below(const struct product_row *product, enum product_flag fla
 
 static void warn(struct engine *engine, struct product_row *product)
 {
+    struct catalog_thing thing;
+
     set_flag(product, PRODUCT_IS_LOW, true);
-    webhook_put(engine, WEBHOOK_PRODUCT_LOW, product->number, product->quota, product->low_warn);
+    if (!catalog_find_number(engine->txn, CATALOG_PRODUCT, product->number, &thing))
+        assert(!"a product's row without its thing");
+    webhook_put(engine, &(struct webhook_event){.type = WEBHOOK_PRODUCT_LOW,
+                                                .subject = product->number,
+                                                .values = {product->quota, product->low_warn},
+                                                .texts = {thing.id}});
 }
 
 /* After parts were taken by a message. */

@@ -232,15 +232,98 @@ enum webhook_type {
 #undef WEBHOOK_TYPE
 };
 
-/* TABLE_WEBHOOK: something a client is to be told of. */
+enum webhook_status {
+#define WEBHOOK_STATUS(name, number, text) WEBHOOK_##name = (number),
+#include "engine/webhook_status.def"
+#undef WEBHOOK_STATUS
+};
+
+enum webhook_error {
+    WEBHOOK_ERROR_NONE = 0,
+#define WEBHOOK_ERROR(name, number, text, prose) WEBHOOK_ERROR_##name = (number),
+#include "engine/webhook_error.def"
+#undef WEBHOOK_ERROR
+};
+
+enum { WEBHOOK_VALUES = 4, WEBHOOK_TEXTS = 4, WEBHOOK_ATTEMPTS_MAX = 10 };
+
+/* TABLE_WEBHOOK: something a client is to be told of -> this, `attempt_count` struct
+ * webhook_attempt, the URL and the texts. */
 struct webhook_row {
     uint8_t version;
-    uint8_t type; /* enum webhook_type */
-    uint8_t zero[6];
-    uint64_t subject;  /* LOW_BALANCE: the account's number; PRODUCT_LOW: the product's */
-    int64_t values[2]; /* the balance, or the quota, and the threshold */
+    uint8_t type;   /* enum webhook_type */
+    uint8_t status; /* enum webhook_status */
+    uint8_t error;  /* enum webhook_error: of the last attempt, or why it failed without one */
+    uint8_t attempt_count;
+    uint8_t zero;
+    uint16_t url_size; /* 0: none */
+    uint64_t subject;  /* what it is about: see webhook_field.def */
+    int64_t values[WEBHOOK_VALUES];
+    int64_t at_ms;       /* when it happened */
+    uint64_t endpoint;   /* the endpoint's number; 0: none */
+    uint64_t place;      /* in the endpoint's outbox; 0: it is not in it */
+    int64_t due_ms;      /* its row in TABLE_DUE; 0: none */
+    int64_t expires_ms;  /* it is given up if it is still pending then */
+    int64_t finished_ms; /* delivered or failed; 0: not yet */
+    uint64_t replay_of;  /* the webhook that this says again; 0: none */
+    uint8_t text_sizes[WEBHOOK_TEXTS];
+    uint8_t text_given; /* bit i: texts[i] was given, if only with no bytes */
+    uint8_t zero2[3];
 };
-static_assert(sizeof(struct webhook_row) == 32, "stored layout");
+static_assert(sizeof(struct webhook_row) == 112, "stored layout");
+
+/* TABLE_WEBHOOK, version 1: without a URL, never sent. */
+struct webhook_row_1 {
+    uint8_t version;
+    uint8_t type;
+    uint8_t zero[6];
+    uint64_t subject;
+    int64_t values[2];
+};
+static_assert(sizeof(struct webhook_row_1) == 32, "stored layout");
+
+struct webhook_attempt {
+    int64_t at_ms;   /* when it ended */
+    uint16_t status; /* of the answer; 0: there was none */
+    uint8_t error;   /* enum webhook_error; WEBHOOK_ERROR_NONE: delivered */
+    uint8_t zero;
+    uint32_t took_ms;
+};
+static_assert(sizeof(struct webhook_attempt) == 16, "stored layout");
+
+enum webhook_endpoint_status { WEBHOOK_ENDPOINT_ENABLED = 1, WEBHOOK_ENDPOINT_DISABLED = 2 };
+
+enum webhook_endpoint_reason { WEBHOOK_ENDPOINT_GONE = 1, WEBHOOK_ENDPOINT_BY_OPERATOR = 2 };
+
+/* TABLE_WEBHOOK_ENDPOINT: endpoint number -> this and its URL without the query. */
+struct webhook_endpoint_row {
+    uint8_t version;
+    uint8_t status;       /* enum webhook_endpoint_status */
+    uint8_t reason;       /* enum webhook_endpoint_reason: why it is disabled; else 0 */
+    uint8_t last_error;   /* of the last attempt, as in struct webhook_attempt */
+    uint16_t last_status; /* likewise */
+    uint16_t url_size;
+    uint64_t kept;            /* webhooks that name it */
+    uint64_t pending;         /* of these, neither delivered nor failed */
+    uint64_t failures;        /* attempts that failed since the last one that did not */
+    int64_t changed_ms;       /* of `status`; 0: never */
+    int64_t last_attempt_ms;  /* 0: none yet */
+    int64_t last_delivery_ms; /* 0: none yet */
+};
+static_assert(sizeof(struct webhook_endpoint_row) == 56, "stored layout");
+
+enum { WEBHOOK_SECRET_SIZE = 32 };
+
+/* TABLE_META, "webhook_secret" */
+struct webhook_secret_row {
+    uint8_t version;
+    uint8_t zero[7];
+    int64_t made_ms;
+    int64_t previous_until_ms; /* how long `previous` signs too; 0: there is none */
+    uint8_t current[WEBHOOK_SECRET_SIZE];
+    uint8_t previous[WEBHOOK_SECRET_SIZE];
+};
+static_assert(sizeof(struct webhook_secret_row) == 88, "stored layout");
 
 /* TABLE_IDEMPOTENCY: hash128 of API key and Idempotency-Key -> this and `result_size` bytes of the
  * result. */
