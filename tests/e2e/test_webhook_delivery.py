@@ -271,6 +271,22 @@ def test_no_more_requests_at_once_than_an_endpoint_may_have(start_telling, recei
     assert receiver.most_under_way["/hook"] == 3
 
 
+def test_an_endpoint_that_fails_gets_one_request_at_a_time(start_telling, receiver):
+    later = []
+
+    def answer(_hook):
+        if len(receiver.at()) > 4:
+            later.append(receiver.under_way["/hook"])
+            time.sleep(0.02)
+        return 500
+
+    receiver.answers["/hook"] = answer
+    smsd = start_telling(receiver.url(), "--webhooks-endpoint-in-flight-max", "4")
+    cross(smsd, count=12)
+    until(lambda: endpoint(smsd)["failures"] == 12, "12 failures")
+    assert len(later) >= 8 and set(later) == {1}
+
+
 def test_a_slow_endpoint_does_not_hold_up_another(start_telling, receiver):
     """SMS-20."""
     ended = threading.Event()
