@@ -36,6 +36,8 @@ struct tls_stream {
     size_t sent;       /* of `out` */
     int watched;
     bool is_broken, is_ended;
+    bool is_input_over; /* reading has come to `input_end`, for good */
+    ssize_t input_end;
     const char *why;
     size_t address_size; /* the host is an address: 4 or 16; 0: a name */
     unsigned char address[16];
@@ -148,7 +150,7 @@ static void on_again(uv_timer_t *timer);
 
 static bool has_input(const struct tls_stream *tls)
 {
-    return mbedtls_ssl_check_pending(&tls->ssl) != 0;
+    return tls->is_input_over || mbedtls_ssl_check_pending(&tls->ssl) != 0;
 }
 
 /* What to be told by whom. */
@@ -200,32 +202,38 @@ static void on_ready(void *owner, int events)
 
 /* Above. */
 
+/* What reading came to when it did not come to bytes. */
+static void note_end(struct tls_stream *tls, int result)
+{
+    if (result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE)
+        return;
+    tls->is_input_over = true;
+    tls->input_end = result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? 0 : STREAM_BROKEN;
+}
+
 static ssize_t tls_read(struct stream *stream, void *to, size_t size)
 {
     struct tls_stream *tls = of(stream);
     size_t count = 0;
-    int result = 0;
     assert(size != 0);
     if (tls->is_broken)
         return STREAM_BROKEN;
     if (stream->is_opening)
         return STREAM_AGAIN;
-    while (count < size) {
-        result = mbedtls_ssl_read(&tls->ssl, (unsigned char *)to + count, size - count);
-        if (result <= 0)
+    while (count < size && !tls->is_input_over) {
+        int result = mbedtls_ssl_read(&tls->ssl, (unsigned char *)to + count, size - count);
+        if (result <= 0) {
+            note_end(tls, result);
             break;
+        }
         count += (size_t)result;
     }
     flush(tls); /* an alert, perhaps */
+    tls->is_broken |= count == 0 && tls->is_input_over && tls->input_end == STREAM_BROKEN;
     settle(tls);
-    if (count != 0) /* what else there is shows at the next read */
+    if (count != 0) /* the end shows at the next read */
         return (ssize_t)count;
-    if (result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE)
-        return STREAM_AGAIN;
-    if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
-        return 0;
-    tls->is_broken = true;
-    return STREAM_BROKEN;
+    return tls->is_input_over ? tls->input_end : STREAM_AGAIN;
 }
 
 /* Encrypts up to WRITE_BYTES; how many bytes were taken. */
