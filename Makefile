@@ -4,7 +4,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 CC = gcc
 
-ROOMS = base json store engine pipeline net http api jobs config
+ROOMS = base json store engine pipeline net http gateway api jobs config
 SOURCES = src/main.c $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))
 HEADERS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.h src/$(room)/*.def))
 

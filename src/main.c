@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "engine/audit.h"
+#include "gateway/webhook_sender.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
 #include "net/tls.h"
@@ -36,6 +37,7 @@ struct smsd {
     struct jobs *jobs;
     struct api *api;
     struct http_server *server;
+    struct webhook_sender *webhook_sender;
     uv_signal_t signals[3];
     struct buffer address; /* the first one listened on */
     bool is_tls;
@@ -53,6 +55,8 @@ static void on_server_stopped(void *context)
         uv_close((uv_handle_t *)&smsd->signals[i], NULL);
     if (smsd->jobs != NULL)
         jobs_stop(smsd->jobs);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_stop(smsd->webhook_sender);
     if (smsd->pipeline != NULL)
         pipeline_close(smsd->pipeline);
     log_event(LOG_INFO, "stopped", LOG_NUMBER("pid", getpid()));
@@ -69,6 +73,8 @@ static void take_down(struct smsd *smsd)
     if (smsd->api != NULL)
         api_free(smsd->api);
     jobs_free(smsd->jobs);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_free(smsd->webhook_sender);
     if (smsd->pipeline != NULL)
         pipeline_free(smsd->pipeline);
     buffer_release(&smsd->address);
@@ -205,6 +211,8 @@ static void on_durable(void *context, uint64_t durable)
 
     if (smsd->server != NULL)
         http_server_release(smsd->server, durable);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_release(smsd->webhook_sender, durable);
 }
 
 static int open_pipeline(struct smsd *smsd, struct buffer *why)
@@ -334,6 +342,20 @@ static void start_api(struct smsd *smsd)
     smsd->api = api_new(smsd->pipeline, smsd->jobs, &options);
 }
 
+static void start_webhook_sender(struct smsd *smsd)
+{
+    const struct config *config = &smsd->config;
+    struct webhook_sender_options options = {
+        .in_flight_max = (uint32_t)config->webhooks_in_flight_max,
+        .endpoint_in_flight_max = (uint32_t)config->webhooks_endpoint_in_flight_max,
+        .endpoints_max = (uint32_t)config->webhooks_endpoints_max,
+        .timeout_ms = (uint32_t)config->webhooks_timeout_ms,
+        .allow_private = config->webhooks_allow_private,
+    };
+
+    smsd->webhook_sender = webhook_sender_new(smsd->pipeline, &smsd->loop, &options);
+}
+
 static int start(struct smsd *smsd, struct buffer *why)
 {
     int error = open_pipeline(smsd, why);
@@ -343,6 +365,7 @@ static int start(struct smsd *smsd, struct buffer *why)
     error = bootstrap(smsd, why);
     if (error != 0)
         return error;
+    start_webhook_sender(smsd);
     smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
     start_api(smsd);
     return start_server(smsd, why);

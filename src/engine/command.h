@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "engine/catalog.h"
 #include "engine/outcome.h"
 #include "engine/row.h"
 #include "engine/split.h"
@@ -21,6 +22,7 @@ enum {
     COMPANY_ID_MAX = 64,
     PACKET_GROUP_MAX = 64,
     PACKET_GREETING_MAX = 512,
+    QUOTA_REASON_MAX = 128,
 };
 
 /* Most minor units an amount or a balance may have: 2^53 - 1, what every JSON reader holds exactly.
@@ -174,8 +176,52 @@ struct idempotency_expire_command {
     size_t count;
 };
 
+struct webhook_result_command {
+    uint64_t webhook;
+    uint64_t place;  /* of the outbox, that it was taken from: who comes too late changes nothing */
+    uint16_t status; /* of the answer; 0: there was none */
+    enum webhook_error error; /* NONE: delivered. ENDPOINT_DISABLED: no attempt was made */
+    uint32_t took_ms;
+    int64_t retry_after_ms; /* as the receiver asked; 0: it did not */
+};
+
+struct webhook_replay_command {
+    uint64_t webhook;
+};
+
+struct webhook_secret_command {
+    uint8_t secret[WEBHOOK_SECRET_SIZE];
+    bool is_first; /* does nothing if there is one */
+};
+
+struct webhook_endpoint_status_command {
+    uint64_t endpoint;
+    enum webhook_endpoint_status status;
+};
+
 struct clock_advance_command {
     int64_t offset_ms; /* the test clock's whole offset from now on */
+};
+
+/* A company, country, channel, product, template, route, scene or setting, whole. */
+struct catalog_put_command {
+    struct text id;                    /* as catalog_id_is_valid wants it */
+    const struct catalog_draft *draft; /* which says of which kind */
+    uint64_t by;                       /* number of the API key; 0: smsd itself */
+};
+
+struct catalog_status_command {
+    enum catalog_kind kind;
+    struct text id;
+    enum catalog_status status;
+    uint64_t by;
+};
+
+struct quota_change_command {
+    struct text product; /* id */
+    int64_t delta;       /* within AMOUNT_MAX of zero */
+    struct text reason;
+    uint64_t by;
 };
 
 struct command {
@@ -245,6 +291,24 @@ struct exception_result {
     struct exception_row row;
 };
 
+struct webhook_result {
+    uint64_t number; /* of the webhook: a replay's own */
+    uint8_t status;  /* enum webhook_status it is in now */
+};
+
+struct webhook_secret_result {
+    int64_t previous_until_ms; /* 0: there was none before */
+};
+
+struct catalog_result {
+    uint8_t is_new;
+    uint8_t zero[7];
+};
+
+struct quota_result {
+    struct quota_row row;
+};
+
 struct result {
     enum outcome outcome;
     bool is_replayed;
@@ -259,6 +323,10 @@ struct result {
         struct packet_result packet;
         struct grab_result grab;
         struct exception_result exception;
+        struct webhook_result webhook;
+        struct webhook_secret_result webhook_secret;
+        struct catalog_result catalog;
+        struct quota_result quota;
     } of;
 };
 

@@ -47,6 +47,7 @@ static void apply(struct engine *engine, struct result *result)
     if (result->outcome != OUTCOME_OK) {
         txn_rollback(engine->txn, savepoint);
         engine->due_first_ms = INT64_MAX;
+        engine->webhook_endpoint = 0;
     }
     if (command->has_key && outcome_is_kept(result->outcome))
         idempotency_keep(engine, result, info->result_size);
@@ -55,13 +56,16 @@ static void apply(struct engine *engine, struct result *result)
 void engine_apply(struct txn *txn, const struct command *command, struct result *result,
                   struct engine_effect *effect)
 {
-    struct engine engine = {txn, command, command->number, INT64_MAX};
+    struct engine engine = {
+        .txn = txn, .command = command, .number_last = command->number, .due_first_ms = INT64_MAX};
 
     assert(command->type < COMMAND_COUNT);
     result->is_replayed = false;
     result->number = command->number;
     apply(&engine, result);
-    *effect = (struct engine_effect){engine.number_last, engine.due_first_ms};
+    *effect = (struct engine_effect){.number_last = engine.number_last,
+                                     .due_first_ms = engine.due_first_ms,
+                                     .webhook_endpoint = engine.webhook_endpoint};
 }
 
 /* Those that come by the thousand. */

@@ -12,10 +12,14 @@
 /* How long a first answer is replayed. */
 #define IDEMPOTENCY_AGE_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
 
+#define WEBHOOK_ENDPOINTS_MANY UINT64_MAX
+
 /* What a command did besides its answer. */
 struct engine_effect {
     uint64_t number_last; /* the last number it gave out: at least command->number */
     int64_t due_first_ms; /* the earliest thing it made due; INT64_MAX: none */
+    /* The endpoint that it made webhooks ready for; 0: none; WEBHOOK_ENDPOINTS_MANY: several. */
+    uint64_t webhook_endpoint;
 };
 
 /* Runs the command inside the open transaction, which the caller commits whatever the outcome. */

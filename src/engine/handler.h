@@ -9,7 +9,8 @@ struct engine {
     struct txn *txn;
     const struct command *command;
     uint64_t number_last;
-    int64_t due_first_ms; /* the earliest row put into TABLE_DUE; INT64_MAX: none */
+    int64_t due_first_ms;      /* the earliest row put into TABLE_DUE; INT64_MAX: none */
+    uint64_t webhook_endpoint; /* as in struct engine_effect */
 };
 
 /* The number for the first thing the command makes is command->number; each further one comes from

@@ -232,15 +232,98 @@ enum webhook_type {
 #undef WEBHOOK_TYPE
 };
 
-/* TABLE_WEBHOOK: something a client is to be told of. */
+enum webhook_status {
+#define WEBHOOK_STATUS(name, number, text) WEBHOOK_##name = (number),
+#include "engine/webhook_status.def"
+#undef WEBHOOK_STATUS
+};
+
+enum webhook_error {
+    WEBHOOK_ERROR_NONE = 0,
+#define WEBHOOK_ERROR(name, number, text, prose) WEBHOOK_ERROR_##name = (number),
+#include "engine/webhook_error.def"
+#undef WEBHOOK_ERROR
+};
+
+enum { WEBHOOK_VALUES = 4, WEBHOOK_TEXTS = 4, WEBHOOK_ATTEMPTS_MAX = 10 };
+
+/* TABLE_WEBHOOK: something a client is to be told of -> this, `attempt_count` struct
+ * webhook_attempt, the URL and the texts. */
 struct webhook_row {
     uint8_t version;
-    uint8_t type; /* enum webhook_type */
-    uint8_t zero[6];
-    uint64_t subject;  /* LOW_BALANCE: the account's number */
-    int64_t values[2]; /* LOW_BALANCE: the balance and the threshold */
+    uint8_t type;   /* enum webhook_type */
+    uint8_t status; /* enum webhook_status */
+    uint8_t error;  /* enum webhook_error: of the last attempt, or why it failed without one */
+    uint8_t attempt_count;
+    uint8_t zero;
+    uint16_t url_size; /* 0: none */
+    uint64_t subject;  /* what it is about: see webhook_field.def */
+    int64_t values[WEBHOOK_VALUES];
+    int64_t at_ms;       /* when it happened */
+    uint64_t endpoint;   /* the endpoint's number; 0: none */
+    uint64_t place;      /* in the endpoint's outbox; 0: it is not in it */
+    int64_t due_ms;      /* its row in TABLE_DUE; 0: none */
+    int64_t expires_ms;  /* it is given up if it is still pending then */
+    int64_t finished_ms; /* delivered or failed; 0: not yet */
+    uint64_t replay_of;  /* the webhook that this says again; 0: none */
+    uint8_t text_sizes[WEBHOOK_TEXTS];
+    uint8_t text_given; /* bit i: texts[i] was given, if only with no bytes */
+    uint8_t zero2[3];
 };
-static_assert(sizeof(struct webhook_row) == 32, "stored layout");
+static_assert(sizeof(struct webhook_row) == 112, "stored layout");
+
+/* TABLE_WEBHOOK, version 1: without a URL, never sent. */
+struct webhook_row_1 {
+    uint8_t version;
+    uint8_t type;
+    uint8_t zero[6];
+    uint64_t subject;
+    int64_t values[2];
+};
+static_assert(sizeof(struct webhook_row_1) == 32, "stored layout");
+
+struct webhook_attempt {
+    int64_t at_ms;   /* when it ended */
+    uint16_t status; /* of the answer; 0: there was none */
+    uint8_t error;   /* enum webhook_error; WEBHOOK_ERROR_NONE: delivered */
+    uint8_t zero;
+    uint32_t took_ms;
+};
+static_assert(sizeof(struct webhook_attempt) == 16, "stored layout");
+
+enum webhook_endpoint_status { WEBHOOK_ENDPOINT_ENABLED = 1, WEBHOOK_ENDPOINT_DISABLED = 2 };
+
+enum webhook_endpoint_reason { WEBHOOK_ENDPOINT_GONE = 1, WEBHOOK_ENDPOINT_BY_OPERATOR = 2 };
+
+/* TABLE_WEBHOOK_ENDPOINT: endpoint number -> this and its URL without the query. */
+struct webhook_endpoint_row {
+    uint8_t version;
+    uint8_t status;       /* enum webhook_endpoint_status */
+    uint8_t reason;       /* enum webhook_endpoint_reason: why it is disabled; else 0 */
+    uint8_t last_error;   /* of the last attempt, as in struct webhook_attempt */
+    uint16_t last_status; /* likewise */
+    uint16_t url_size;
+    uint64_t kept;            /* webhooks that name it */
+    uint64_t pending;         /* of these, neither delivered nor failed */
+    uint64_t failures;        /* attempts that failed since the last one that did not */
+    int64_t changed_ms;       /* of `status`; 0: never */
+    int64_t last_attempt_ms;  /* 0: none yet */
+    int64_t last_delivery_ms; /* 0: none yet */
+};
+static_assert(sizeof(struct webhook_endpoint_row) == 56, "stored layout");
+
+enum { WEBHOOK_SECRET_SIZE = 32 };
+
+/* TABLE_META, "webhook_secret" */
+struct webhook_secret_row {
+    uint8_t version;
+    uint8_t zero[7];
+    int64_t made_ms;
+    int64_t previous_until_ms; /* how long `previous` signs too; 0: there is none */
+    uint8_t current[WEBHOOK_SECRET_SIZE];
+    uint8_t previous[WEBHOOK_SECRET_SIZE];
+};
+static_assert(sizeof(struct webhook_secret_row) == 88, "stored layout");
 
 /* TABLE_IDEMPOTENCY: hash128 of API key and Idempotency-Key -> this and `result_size` bytes of the
  * result. */
@@ -272,5 +355,96 @@ struct api_key_row {
     uint64_t number;
 };
 static_assert(sizeof(struct api_key_row) == 16, "stored layout");
+
+/* TABLE_CATALOG: a thing of the catalogue -> this, `id_size` bytes of id, and its fields: number
+ * (u8), size (u16), bytes. Behind them is nothing. */
+struct catalog_row {
+    uint8_t version;
+    uint8_t kind;   /* enum catalog_kind */
+    uint8_t status; /* enum catalog_status */
+    uint8_t id_size;
+    uint8_t zero[4];
+    uint64_t number;     /* its creation */
+    uint64_t changed_by; /* number of the API key that changed it last */
+    int64_t updated_ms;
+};
+static_assert(sizeof(struct catalog_row) == 32, "stored layout");
+
+enum catalog_action { CATALOG_CREATED = 1, CATALOG_CHANGED = 2, CATALOG_STATUS_SET = 3 };
+
+/* TABLE_CATALOG_CHANGE: who changed a thing, and when (that lies in the number). */
+struct catalog_change_row {
+    uint8_t version;
+    uint8_t action; /* enum catalog_action */
+    uint8_t status; /* enum catalog_status: after it */
+    uint8_t zero;
+    uint32_t fields; /* bit n: field n is not what it was */
+    uint64_t by;     /* number of the API key */
+};
+static_assert(sizeof(struct catalog_change_row) == 16, "stored layout");
+
+enum product_flag {
+    PRODUCT_IS_ENABLED = 1, /* it, and its channel */
+    PRODUCT_IS_COUNTED = 2, /* `quota` was set once */
+    PRODUCT_SERVES_ALL = 4, /* otherwise the countries whose bits are set */
+    PRODUCT_IS_LOW = 8,     /* the quota fell below low_warn, and that was told */
+    PRODUCT_IS_SPARED = 16, /* it fell below low_switch, and that was recorded */
+};
+
+/* Bit 26 * (first letter - 'A') + (second - 'A') of product_row.countries. */
+enum { COUNTRY_BITS_BYTES = 88 };
+
+/* TABLE_PRODUCT: of a product, what routing looks at: its quota, and what its thing in the
+ * catalogue says. */
+struct product_row {
+    uint8_t version;
+    uint8_t flags; /* enum product_flag */
+    uint8_t zero[6];
+    uint64_t number;
+    int64_t quota; /* parts left */
+    int64_t price, low_warn, low_switch;
+    uint64_t quota_last; /* the last row in TABLE_QUOTA; 0: none */
+    uint8_t countries[COUNTRY_BITS_BYTES];
+};
+static_assert(sizeof(struct product_row) == 144, "stored layout");
+
+enum quota_cause {
+#define QUOTA_CAUSE(name, number, text) QUOTA_##name = (number),
+#include "engine/quota_cause.def"
+#undef QUOTA_CAUSE
+};
+
+/* TABLE_QUOTA: a change of a product's quota by an operator, or the message with which it fell
+ * below a threshold -> this and `reason_size` bytes of reason. */
+struct quota_row {
+    uint8_t version;
+    uint8_t cause; /* enum quota_cause */
+    uint8_t reason_size;
+    uint8_t zero[5];
+    uint64_t by; /* number of the API key; 0: a message */
+    int64_t before, delta, after;
+};
+static_assert(sizeof(struct quota_row) == 40, "stored layout");
+
+enum { ROUTE_IS_ENABLED = 1, ROUTE_HAS_FAILOVER = 2 };
+
+/* TABLE_ROUTE: the routes of one company, country and kind that are not void, by sort, then number:
+ * one of these each. */
+struct route_member {
+    uint8_t version;
+    uint8_t flags;
+    uint8_t zero[6];
+    uint64_t route, product; /* numbers */
+    uint32_t sort, weight;
+};
+static_assert(sizeof(struct route_member) == 32, "stored layout");
+
+/* TABLE_ROUTE_STATE: how far a route of a group is behind its share (positive) or ahead of it, in
+ * 2^-40 of a message. */
+struct route_turn {
+    uint64_t route;
+    int64_t credit;
+};
+static_assert(sizeof(struct route_turn) == 16, "stored layout");
 
 #endif

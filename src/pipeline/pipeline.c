@@ -46,6 +46,8 @@ struct pipeline {
     int64_t due_set_ms;  /* what the timer is set to; INT64_MAX: it is not */
     void (*on_due)(void *context);
     void *on_due_context;
+    void (*on_webhook)(void *context, uint64_t endpoint);
+    void *on_webhook_context;
     uv_idle_t later; /* while `continuations` has any. Not a timer: one set to "at once" by its own
                       * callback runs again before the loop looks at anything else (libuv 1.44) */
     struct continuation *continuations, **continuations_end;
@@ -151,6 +153,13 @@ void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context)
 {
     pipeline->on_due = on_due;
     pipeline->on_due_context = context;
+}
+
+void pipeline_watch_webhooks(struct pipeline *pipeline,
+                             void (*on_webhook)(void *context, uint64_t endpoint), void *context)
+{
+    pipeline->on_webhook = on_webhook;
+    pipeline->on_webhook_context = context;
 }
 
 void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms)
@@ -375,6 +384,8 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         pipeline->due_ms = effect.due_first_ms;
     if (effect.due_first_ms <= pipeline->due_from.due_ms)
         pipeline->due_from = (struct due){.due_ms = effect.due_first_ms};
+    if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
+        pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
     metric_add(METRIC_COMMANDS, 1);
     if (result->is_replayed)
         metric_add(METRIC_COMMANDS_REPLAYED, 1);

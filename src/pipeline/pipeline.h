@@ -66,6 +66,12 @@ void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms);
 /* The first row of TABLE_DUE; false: there is none. */
 bool pipeline_first_due(struct pipeline *pipeline, struct due *due);
 
+/* Has `on_webhook` called when a command has made a webhook ready for that endpoint
+ * (WEBHOOK_ENDPOINTS_MANY: for several). It is called inside of pipeline_run: it may neither read
+ * nor run anything, and what it is told of may yet come to nothing. */
+void pipeline_watch_webhooks(struct pipeline *pipeline,
+                             void (*on_webhook)(void *context, uint64_t endpoint), void *context);
+
 /* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns
  * the hold for what was seen. Nothing may be run in between. */
 struct txn *pipeline_read_begin(struct pipeline *pipeline);

@@ -225,6 +225,16 @@ static void compare_mark(const struct model *model, const char *key)
     must(bytes_get_u64_be(key) == model->accounts[entry->account].number);
 }
 
+static const struct model_webhook *find_webhook(const struct model *model, uint64_t number)
+{
+    uint32_t i = 0;
+
+    while (i < model->webhooks && model->webhook[i].number != number)
+        i++;
+    must(i < model->webhooks);
+    return &model->webhook[i];
+}
+
 static void compare_due(struct model *model, const char *key)
 {
     int64_t due_ms = (int64_t)bytes_get_u64_be(key);
@@ -233,6 +243,8 @@ static void compare_due(struct model *model, const char *key)
     if (key[8] == 2) {
         const struct model_hold *hold = model_find_hold(model, number);
         must(hold != NULL && hold->status == HOLD_OPEN && hold->expires_ms == due_ms);
+    } else if (key[8] == 8) {
+        must(find_webhook(model, number)->due_ms == due_ms);
     } else {
         int index = model_find_account(model, number);
         must(key[8] == 1 && index >= 0 && model->accounts[index].queued > 0);
@@ -244,17 +256,16 @@ static void compare_due(struct model *model, const char *key)
 static void compare_webhook(const struct model *model, uint64_t number, const void *value,
                             size_t size)
 {
+    const struct model_webhook *told = find_webhook(model, number);
     struct webhook_row row;
-    uint32_t i = 0;
 
-    while (i < model->webhooks && model->webhook[i].number != number)
-        i++;
-    must(i < model->webhooks && size == sizeof row);
-    memcpy(&row, value, size);
+    must(told->due_ms != 0 && size > sizeof row);
+    memcpy(&row, value, sizeof row);
+    must(row.status == WEBHOOK_NO_URL && row.due_ms == told->due_ms);
     must(row.type == WEBHOOK_LOW_BALANCE);
-    must(row.subject == model->accounts[model->webhook[i].account].number);
-    must(row.values[0] == model->webhook[i].balance);
-    must(row.values[1] == model->webhook[i].low_balance);
+    must(row.subject == model->accounts[told->account].number);
+    must(row.values[0] == told->balance);
+    must(row.values[1] == told->low_balance);
 }
 
 static void compare_kept_answer(const struct model *model, const void *key, const char *value,
@@ -348,7 +359,7 @@ void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_
         [TABLE_HOLD] = model->holds,
         [TABLE_ENTRY_MARK] = model->marks,
         [TABLE_DUE] = model->dues,
-        [TABLE_WEBHOOK] = model->webhooks,
+        [TABLE_WEBHOOK] = model->webhooks_kept,
     };
 
     for (int table = TABLE_ACCOUNT; table <= TABLE_WEBHOOK; table++) {

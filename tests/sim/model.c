@@ -8,7 +8,9 @@
 
 const char model_currencies[MODEL_CURRENCIES][4] = {"CNY", "USD", "EUR"};
 
-enum { DRAIN = 1, EXPIRY = 2 };
+enum { DRAIN = 1, EXPIRY = 2, WEBHOOK = 8 };
+
+#define WEBHOOK_KEPT_MS (INT64_C(30) * 24 * 60 * 60 * 1000)
 
 void model_init(struct model *model, uint32_t drain_max)
 {
@@ -89,16 +91,20 @@ static bool is_in_range(int64_t balance)
 }
 
 /* BILL-14: told when the balance goes below the threshold, and not again before it was back. */
-static void tell_if_low(struct model *model, int index)
+static void tell_if_low(struct model *model, int index, int64_t now_ms)
 {
     struct model_account *account = &model->accounts[index];
     bool is_low = account->has_low_balance && account->balance < account->low_balance;
 
-    if (is_low && !account->is_low)
+    if (is_low && !account->is_low) {
         model->webhook[model->webhooks++] =
             (struct model_webhook){.account = (int8_t)index,
                                    .balance = account->balance,
-                                   .low_balance = account->low_balance};
+                                   .low_balance = account->low_balance,
+                                   .due_ms = now_ms + WEBHOOK_KEPT_MS};
+        model->webhooks_kept++;
+        model->dues++;
+    }
     account->is_low = is_low;
 }
 
@@ -116,7 +122,7 @@ static uint32_t append(struct model *model, int index, struct model_entry entry,
     model->entry[model->entries++] = entry;
     account->entry_last = model->entries;
     model->marks += entry.place % MODEL_MARK_EVERY == 0;
-    tell_if_low(model, index);
+    tell_if_low(model, index, now_ms);
     return model->entries;
 }
 
@@ -522,7 +528,25 @@ bool model_due_first(const struct model *model, struct model_due *due)
         if (open->status == HOLD_OPEN && open->expires_ms < due->due_ms)
             *due = (struct model_due){open->expires_ms, EXPIRY, open->number};
     }
+    for (uint32_t i = 0; i < model->webhooks; i++) {
+        const struct model_webhook *kept = &model->webhook[i];
+        if (kept->due_ms != 0 && kept->due_ms < due->due_ms)
+            *due = (struct model_due){kept->due_ms, WEBHOOK, kept->number};
+    }
     return due->due_ms != INT64_MAX;
+}
+
+/* Nobody has said where it should go, and its days are over. */
+static enum outcome delete_webhook(struct model *model, const struct command *command)
+{
+    uint32_t i = 0;
+
+    while (model->webhook[i].number != command->of.webhook_due.number)
+        i++;
+    model->webhook[i].due_ms = 0;
+    model->webhooks_kept--;
+    model->dues--;
+    return OUTCOME_OK;
 }
 
 /* --- keys ----------------------------------------------------------------------------------------
@@ -608,6 +632,8 @@ static enum outcome run(struct model *model, const struct command *command,
         return let_go(model, command, HOLD_RELEASED, expected);
     case COMMAND_HOLD_EXPIRE:
         return let_go(model, command, HOLD_EXPIRED, expected);
+    case COMMAND_WEBHOOK_DUE:
+        return delete_webhook(model, command);
     case COMMAND_IDEMPOTENCY_EXPIRE:
         return sweep(model, command);
     case COMMAND_CLOCK_ADVANCE:

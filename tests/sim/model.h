@@ -76,6 +76,7 @@ struct model_webhook {
     uint64_t number;
     int8_t account;
     int64_t balance, low_balance;
+    int64_t due_ms; /* when it is deleted; 0: it was */
 };
 
 struct model_key {
@@ -95,7 +96,7 @@ struct model {
     } systems[MODEL_SYSTEMS][MODEL_CURRENCIES];
     uint32_t entries, charges, groups, holds, webhooks, keys; /* how many */
     uint32_t accounts_there, systems_there, keys_kept, charges_queued, charges_refunded, queues;
-    uint32_t dues, marks;
+    uint32_t dues, marks, webhooks_kept;
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
     struct model_group group[OPS_MAX];
