@@ -351,6 +351,7 @@ static void start_webhook_sender(struct smsd *smsd)
         .endpoints_max = (uint32_t)config->webhooks_endpoints_max,
         .timeout_ms = (uint32_t)config->webhooks_timeout_ms,
         .allow_private = config->webhooks_allow_private,
+        .ca_file = config->tls_ca_file,
     };
 
     smsd->webhook_sender = webhook_sender_new(smsd->pipeline, &smsd->loop, &options);
