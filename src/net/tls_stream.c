@@ -13,12 +13,14 @@
 #include <uv.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "net/tls_struct.h"
 
 enum {
+    BURST_NS = 20 * 1000 * 1000,    /* of the time of others that handshakes may take beforehand */
     WRITE_BYTES = 64 * 1024,        /* encrypted in one go */
     OUT_BYTES_MAX = 2 * WRITE_BYTES /* what a peer may provoke that does not read */
 };
@@ -35,6 +37,7 @@ struct tls_stream {
     struct buffer out; /* encrypted */
     size_t sent;       /* of `out` */
     int watched;
+    uint64_t reserved_ns; /* of the handshakes' time: it waits for its turn; 0: it does not */
     bool is_broken, is_ended;
     bool is_input_over; /* reading has come to `input_end`, for good */
     ssize_t input_end;
@@ -144,9 +147,47 @@ static void shake_hands(struct tls_stream *tls)
     }
 }
 
-/* Ready. */
+/* A handshake is some milliseconds of computing that a client has for a few bytes. So for each one
+ * as much time goes by without any, but for a burst: who comes too early is given a turn, each a
+ * later one, and is not read until then. */
 
 static void on_again(uv_timer_t *timer);
+
+static bool is_turn(struct tls_stream *stream)
+{
+    struct tls *tls = stream->tls;
+    uint64_t now = clock_monotonic_ns();
+    if (!tls->is_server)
+        return true;
+    if (tls->free_at_ns < now)
+        tls->free_at_ns = now;
+    uint64_t wait = tls->free_at_ns - now;
+    if (wait <= BURST_NS)
+        return true;
+    stream->reserved_ns = 2 * tls->step_ns;
+    tls->free_at_ns += stream->reserved_ns;
+    uv_timer_start(&stream->again, on_again, (wait - BURST_NS) / 1000000 + 1, 0);
+    return false;
+}
+
+static void give_turn_back(struct tls_stream *stream)
+{
+    stream->tls->free_at_ns -= stream->reserved_ns;
+    stream->reserved_ns = 0;
+}
+
+static void take_turn(struct tls_stream *stream)
+{
+    struct tls *tls = stream->tls;
+    uint64_t began = clock_monotonic_ns();
+    give_turn_back(stream);
+    shake_hands(stream);
+    uint64_t took = clock_monotonic_ns() - began;
+    tls->free_at_ns += 2 * took;
+    tls->step_ns = (7 * tls->step_ns + took) / 8;
+}
+
+/* Ready. */
 
 static bool has_input(const struct tls_stream *tls)
 {
@@ -157,6 +198,10 @@ static bool has_input(const struct tls_stream *tls)
 static void settle(struct tls_stream *tls)
 {
     int events = tls->watched & STREAM_READABLE;
+    if (tls->reserved_ns != 0) {
+        stream_watch(tls->under, 0);
+        return;
+    }
     bool is_ready_already = tls->is_broken;
     if (tls->stream.is_opening) {
         events = STREAM_READABLE;
@@ -176,6 +221,11 @@ static void settle(struct tls_stream *tls)
 static void on_again(uv_timer_t *timer)
 {
     struct tls_stream *tls = timer->data;
+    if (tls->reserved_ns != 0) {
+        take_turn(tls);
+        settle(tls);
+        return;
+    }
     settle(tls); /* again and again, until the holder reads or looks away */
     tls->stream.on_ready(tls->stream.owner, tls->is_broken ? STREAM_FAILED : STREAM_READABLE);
 }
@@ -186,9 +236,9 @@ static void on_ready(void *owner, int events)
     bool was_opening = tls->stream.is_opening;
     if (events & STREAM_FAILED)
         tls->is_broken = true;
-    else if (was_opening)
-        shake_hands(tls);
-    else if (events & STREAM_WRITABLE)
+    else if (was_opening && is_turn(tls))
+        take_turn(tls);
+    else if (!was_opening && events & STREAM_WRITABLE)
         flush(tls);
     settle(tls);
     if (was_opening || tls->is_broken)
@@ -301,6 +351,7 @@ static void tls_close(struct stream *stream)
 {
     struct tls_stream *tls = of(stream);
     say_end(tls);
+    give_turn_back(tls);
     stream_close(tls->under);
     mbedtls_ssl_free(&tls->ssl);
     buffer_release(&tls->out);

@@ -21,7 +21,7 @@
 #include "base/entropy.h"
 #include "net/tls.h"
 
-enum { PEM_BYTES = 4096, BIG = 200 * 1024 };
+enum { PEM_BYTES = 4096, BIG = 200 * 1024, FLOOD = 64 };
 
 struct end {
     struct memory_stream *under;
@@ -358,6 +358,43 @@ static void it_may_be_closed_when_it_is_told_something(void **state)
     pair_free(pair);
 }
 
+/* Else a client that sends little could have all of the loop's time. */
+static void a_flood_of_handshakes_waits_in_line(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new(BIG);
+    struct memory_stream unders[FLOOD], hello;
+    struct stream *streams[FLOOD], *client;
+    int at_once = 0, answered = 0;
+    memory_stream_init(&hello);
+    client = tls_stream_new(pair->client_tls, &pair->loop, &hello.stream, "localhost");
+    for (int i = 0; i < FLOOD; i++) {
+        memory_stream_init(&unders[i]);
+        streams[i] = tls_stream_new(pair->server_tls, &pair->loop, &unders[i].stream, NULL);
+    }
+    for (int i = 0; i < FLOOD; i++) {
+        memory_stream_give(&unders[i], hello.output.data, hello.output.size);
+        at_once += unders[i].output.size != 0;
+    }
+    assert_in_range(at_once, 1, FLOOD - 1);
+    stream_close(streams[FLOOD - 1]); /* it waits, and gives its turn back */
+    while (answered < FLOOD - 1) {
+        uv_run(&pair->loop, UV_RUN_ONCE);
+        answered = 0;
+        for (int i = 0; i < FLOOD - 1; i++)
+            answered += unders[i].output.size != 0;
+    }
+    assert_int_equal(unders[FLOOD - 1].output.size, 0);
+    for (int i = 0; i < FLOOD; i++) {
+        if (i != FLOOD - 1)
+            stream_close(streams[i]);
+        memory_stream_release(&unders[i]);
+    }
+    stream_close(client);
+    memory_stream_release(&hello);
+    pair_free(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +409,7 @@ int main(void)
         cmocka_unit_test(an_end_that_is_not_told_is_none),
         cmocka_unit_test(a_byte_changed_on_the_way_breaks_it),
         cmocka_unit_test(it_may_be_closed_when_it_is_told_something),
+        cmocka_unit_test(a_flood_of_handshakes_waits_in_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
