@@ -42,7 +42,7 @@ struct smsd {
     struct webhook_sender *webhook_sender;
     uv_signal_t signals[3];
     struct buffer address; /* the first one listened on */
-    int running; /* of server and gateways: what stopping waits for */
+    int running;           /* of server and gateways: what stopping waits for */
     bool is_tls;
     bool is_stopping;
 };
