@@ -77,7 +77,7 @@ def receivers():
 def test_a_receiver_over_tls_proves_who_it_is(start_telling, authority, receivers):
     """SMS-20, OPS-3"""
     good, other = receivers(authority, "IP:127.0.0.1"), receivers(authority, "DNS:example.com")
-    smsd = start_telling(good.url(), "--ca-file", str(authority.file))
+    smsd = start_telling(good.url(), "--tls-ca-file", str(authority.file))
     cross(smsd)
     assert settled(smsd, "delivered")[0]["last_status"] == 200 and len(good.at()) == 1
     send_to(smsd, other.url())
