@@ -71,7 +71,7 @@ static bool take_company(struct message_plan *plan, struct txn *txn, struct cata
     }
     plan->company = company->number;
     account = catalog_text(company, COMPANY_ACCOUNT);
-    assert(account.size <= sizeof plan->account_bytes);
+    assert(account.data != NULL && account.size <= sizeof plan->account_bytes);
     memcpy(plan->account_bytes, account.data, account.size);
     plan->account = (struct text){plan->account_bytes, account.size};
     signature = catalog_text(company, COMPANY_SIGNATURE);
