@@ -78,7 +78,7 @@ static bool take_company(struct message_plan *plan, struct txn *txn, struct cata
     assert(signature.size <= sizeof plan->company_signature);
     plan->has_company_signature = signature.data != NULL;
     plan->company_signature_size = signature.size;
-    if (signature.size > 0)
+    if (signature.data != NULL)
         memcpy(plan->company_signature, signature.data, signature.size);
     return true;
 }
