@@ -249,6 +249,13 @@ struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, const struct a
     return api;
 }
 
+void api_set_options(struct api *api, const struct api_options *options)
+{
+    assert(options->body_bytes_max == api->options.body_bytes_max &&
+           options->packets_grabs_per_minute == api->options.packets_grabs_per_minute);
+    api->options = *options;
+}
+
 void api_free(struct api *api)
 {
     grab_limit_free(api->grab_limit);

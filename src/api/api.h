@@ -28,6 +28,9 @@ struct api_options {
 
 struct api *api_new(struct pipeline *pipeline, struct jobs *jobs,
                     const struct api_options *options);
+/* From now on these hold. body_bytes_max and packets_grabs_per_minute must be as they were: memory
+ * was laid out for them. */
+void api_set_options(struct api *api, const struct api_options *options);
 void api_free(struct api *api);
 /* The handler to give to http_server_new. */
 void api_handler(struct api *api, struct http_handler *handler);

@@ -8,6 +8,7 @@
 #include "engine/row.h"
 #include "engine/signature.h"
 #include "engine/template.h"
+#include "engine/webhook.h"
 
 #define YES  true
 #define NO   false
@@ -168,28 +169,13 @@ enum setting setting_find(struct text id)
     return (enum setting)setting;
 }
 
-static bool is_url(struct text text)
-{
-    static const struct text schemes[] = {{"https://", 8}, {"http://", 7}};
-
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] <= ' ' || text.data[i] > '~')
-            return false;
-    }
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-        if (text.size > schemes[i].size && memcmp(text.data, schemes[i].data, schemes[i].size) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool setting_value_is_valid(enum setting setting, struct text value)
 {
     const struct setting_info *info = &setting_infos[setting];
     int64_t number = 0;
 
     if (info->type == SETTING_TYPE_URL)
-        return is_url(value);
+        return webhook_url_is_valid(value.data, value.size);
     if (!is_digits(value))
         return false;
     for (size_t i = 0; i < value.size; i++)

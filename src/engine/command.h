@@ -202,10 +202,6 @@ struct webhook_secret_command {
     bool is_first; /* does nothing if there is one */
 };
 
-struct webhook_url_command {
-    struct text url; /* at most 256 bytes; none: nowhere */
-};
-
 struct webhook_endpoint_status_command {
     uint64_t endpoint;
     enum webhook_endpoint_status status;

@@ -291,20 +291,6 @@ static bool choose_route(struct message_plan *plan, struct txn *txn, struct engi
     return outcome == OUTCOME_OK;
 }
 
-/* What the product says about texts. */
-static void read_product(struct message_plan *plan, struct txn *txn, uint32_t *part_length,
-                         bool *is_signature_supported)
-{
-    struct catalog_thing product, channel;
-
-    if (!catalog_find_number(txn, CATALOG_PRODUCT, plan->route.product, &product) ||
-        !catalog_find(txn, CATALOG_CHANNEL, catalog_text(&product, PRODUCT_CHANNEL), &channel))
-        assert(!"a route to a product without its channel");
-    if (catalog_has(&product, PRODUCT_PART_LENGTH))
-        *part_length = (uint32_t)catalog_int(&product, PRODUCT_PART_LENGTH);
-    *is_signature_supported = catalog_int(&channel, CHANNEL_SIGNATURE_SUPPORTED) != 0;
-}
-
 static void take_text(struct message_plan *plan, uint32_t part_length, bool is_signature_supported)
 {
     const char *field = plan->command->template.data != NULL ? "params" : "content";
@@ -314,8 +300,9 @@ static void take_text(struct message_plan *plan, uint32_t part_length, bool is_s
 
     if (!plan->has_company_signature)
         own = (struct text){NULL, 0};
-    if (signature_choose(plan->command->signature, own, plan->is_signature_required,
-                         is_signature_supported, &plan->signature) == SIGNATURE_REQUIRED) {
+    /* Kept also where the text does not carry it: the provider may want it beside the text. */
+    if (signature_choose(plan->command->signature, own, plan->is_signature_required, true,
+                         &plan->signature) == SIGNATURE_REQUIRED) {
         field_fault(plan, OUTCOME_SIGNATURE_REQUIRED, "signature", "is required by the country");
         return;
     }
@@ -340,7 +327,8 @@ void message_plan_finish(struct message_plan *plan, struct txn *txn, struct engi
 
     if (message_plan_outcome(plan) == OUTCOME_OK &&
         choose_route(plan, txn, engine, tried, tried_count)) {
-        read_product(plan, txn, &part_length, &is_signature_supported);
+        part_length = plan->route.part_length;
+        is_signature_supported = plan->route.is_signature_supported;
         plan->price = plan->route.price;
     }
     if (plan->body_size == 0 && plan->fault_count > 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "engine/catalog.h"
 #include "engine/catalog_index.h"
 #include "engine/handler.h"
 #include "engine/route.h"

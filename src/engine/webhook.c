@@ -8,11 +8,10 @@
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/utf8.h"
+#include "engine/catalog.h"
 #include "engine/handler.h"
 #include "engine/ledger.h"
 #include "engine/webhook_row.h"
-
-#define META_WEBHOOK_URL "webhook_url"
 
 enum { WEBHOOK_ROW_VERSION_1 = 1, WEBHOOK_ROW_VERSION = 2 };
 
@@ -33,7 +32,8 @@ static void read_version_1(struct txn *txn, uint64_t number, const void *value, 
                                         .status = WEBHOOK_NO_URL,
                                         .subject = old.subject,
                                         .values = {old.values[0], old.values[1]},
-                                        .at_ms = id_time_ms(number)};
+                                        .at_ms = id_time_ms(number),
+                                        .finished_ms = id_time_ms(number)};
     if (account_find_number(txn, old.subject, &account)) {
         memcpy(webhook->bytes, account.id, account.id_size);
         webhook->texts[0] = (struct text){webhook->bytes, account.id_size};
@@ -140,29 +140,12 @@ static struct text copy(char **to, struct text text)
     return copied;
 }
 
-struct text webhook_setting_url(struct txn *txn)
-{
-    size_t size;
-    const char *url =
-        txn_get(txn, TABLE_META, META_WEBHOOK_URL, sizeof META_WEBHOOK_URL - 1, &size);
-
-    return url == NULL ? (struct text){NULL, 0} : (struct text){url, size};
-}
-
-enum outcome engine_webhook_url(struct engine *engine, const struct webhook_url_command *command,
-                                struct result *answer)
-{
-    (void)answer;
-    txn_put(engine->txn, TABLE_META, META_WEBHOOK_URL, sizeof META_WEBHOOK_URL - 1,
-            command->url.data, command->url.size);
-    return OUTCOME_OK;
-}
-
 /* What an event tells, with nothing yet of what becomes of it. Its texts may lie in rows, which are
  * good only until one is changed, so they are copied first of all. */
 static void fill(struct engine *engine, const struct webhook_event *event, struct webhook *webhook)
 {
-    struct text url = event->url.size > 0 ? event->url : webhook_setting_url(engine->txn);
+    struct text url =
+        event->url.size > 0 ? event->url : setting_text(engine->txn, SETTING_WEBHOOK_URL);
     char *to = webhook->bytes;
 
     webhook->row =

@@ -14,9 +14,6 @@ void webhook_finish(struct engine *engine, struct webhook *webhook, uint64_t num
 void webhook_make_ready(struct engine *engine, struct webhook *webhook, uint64_t number);
 void webhook_outbox_delete(struct engine *engine, struct webhook *webhook);
 
-/* Where events go that name no URL; data NULL: nowhere. Valid until the next change of a row. */
-struct text webhook_setting_url(struct txn *txn);
-
 /* engine/webhook_endpoint.c. An endpoint is its URL without the query; the row is made when it is
  * first needed, and goes with the last webhook that names it unless it is disabled. */
 uint64_t webhook_endpoint_open(struct engine *engine, struct text url);

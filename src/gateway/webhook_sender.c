@@ -17,7 +17,6 @@
 #include "pipeline/pipeline.h"
 
 enum {
-    ENDPOINTS_MAX = 16384, /* remembered */
     BUCKETS = 16384,
     EVICTION_STEPS = 256, /* places looked at for an endpoint that can be forgotten */
     TURN_STEPS = 64,      /* webhooks taken, or endpoints found, in one turn of the loop */
@@ -95,10 +94,11 @@ static void endpoint_forget(struct webhook_sender *sender, struct endpoint *endp
  */
 static struct endpoint *endpoint_place(struct webhook_sender *sender)
 {
-    if (sender->endpoints_used < ENDPOINTS_MAX)
+    if (sender->endpoints_used < sender->options.endpoints_max)
         return &sender->endpoints[sender->endpoints_used++];
     for (int i = 0; i < EVICTION_STEPS; i++) {
-        struct endpoint *endpoint = &sender->endpoints[sender->hand++ % ENDPOINTS_MAX];
+        struct endpoint *endpoint =
+            &sender->endpoints[sender->hand++ % sender->options.endpoints_max];
         if (endpoint->in_flight > 0 || endpoint->is_waiting)
             continue;
         if (endpoint->number != 0)
@@ -435,7 +435,7 @@ struct webhook_sender *webhook_sender_new(struct pipeline *pipeline, struct uv_l
     sender->pipeline = pipeline;
     sender->options = *options;
     sender->client = http_client_new(loop, &client);
-    sender->endpoints = calloc(ENDPOINTS_MAX, sizeof *sender->endpoints);
+    sender->endpoints = calloc(options->endpoints_max, sizeof *sender->endpoints);
     sender->deliveries = calloc(options->in_flight_max, sizeof *sender->deliveries);
     assert(sender->endpoints != NULL && sender->deliveries != NULL);
     sender->waiting_end = &sender->waiting;

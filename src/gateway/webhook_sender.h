@@ -20,6 +20,7 @@ struct webhook_sender;
 struct webhook_sender_options {
     uint32_t in_flight_max;          /* requests at once in all */
     uint32_t endpoint_in_flight_max; /* to one endpoint */
+    uint32_t endpoints_max;          /* remembered; the others are searched for */
     uint32_t timeout_ms;             /* of an attempt */
     bool allow_private;  /* also to addresses that are not public, and over plain http */
     const char *ca_file; /* NULL: the system's */

@@ -11,6 +11,7 @@
 #include "base/entropy.h"
 #include "base/log.h"
 #include "http/client_struct.h"
+#include "net/tls.h"
 
 /* Is there room for one more connection, or can it be made? */
 static bool make_room(struct http_client *client)
@@ -171,6 +172,10 @@ struct http_client_call *http_client_send(struct http_client *client,
     enum http_client_error error = HTTP_CLIENT_INVALID;
     if (http_url_parse(&url, request->url))
         error = http_client_call_write(call, request, &url, &detail);
+    if (error == HTTP_CLIENT_OK && url.is_https && client->tls == NULL) {
+        error = HTTP_CLIENT_TLS;
+        detail = "there is no CA file to verify with";
+    }
     if (error != HTTP_CLIENT_OK) {
         fail_later(call, error, detail);
         return call;
@@ -218,6 +223,20 @@ static void set_defaults(struct http_client_options *options)
     set_default(&options->idle_timeout_ms, 15000);
     set_default(&options->response_head_bytes_max, 65536);
     set_default(&options->response_bytes_max, 1024 * 1024);
+    if (options->ca_file == NULL)
+        options->ca_file = "/etc/ssl/certs/ca-certificates.crt";
+}
+
+static void open_tls(struct http_client *client)
+{
+    struct buffer why;
+    buffer_init(&why);
+    if (tls_client_new(&client->tls, client->options.ca_file, "http/1.1", &why) != 0) {
+        buffer_append(&why, "", 1);
+        log_event(LOG_WARNING, "ca_file_unusable", LOG_TEXT("reason", why.data));
+    }
+    client->options.ca_file = NULL; /* the caller's */
+    buffer_release(&why);
 }
 
 struct http_client *http_client_new(struct uv_loop_s *loop,
@@ -229,6 +248,7 @@ struct http_client *http_client_new(struct uv_loop_s *loop,
     client->loop = loop;
     client->options = *options;
     set_defaults(&client->options);
+    open_tls(client);
     client->read_buffer = malloc(HTTP_CLIENT_READ_BYTES);
     if (client->read_buffer == NULL)
         log_fatal("client allocation", NULL, ENOMEM);
@@ -253,6 +273,8 @@ static void on_handle_closed(uv_handle_t *handle)
     struct http_client *client = handle->data;
     if (--client->open_handles != 0)
         return;
+    if (client->tls != NULL)
+        tls_release(client->tls);
     free(client->read_buffer);
     free(client);
 }

@@ -99,7 +99,7 @@ struct http_client_response {
     const char *detail; /* of an error: a few words for an operator, without secrets; never NULL */
 };
 
-/* `why` of a missing or unreadable CA bundle goes to the log (`ca_file_unreadable`): then all calls
+/* `why` of a missing or unreadable CA bundle goes to the log (`ca_file_unusable`): then all calls
  * to https end with HTTP_CLIENT_TLS. */
 struct http_client *http_client_new(struct uv_loop_s *loop,
                                     const struct http_client_options *options);

@@ -12,6 +12,7 @@
 #include "http/client_struct.h"
 #include "net/connector.h"
 #include "net/stream.h"
+#include "net/tls.h"
 
 static void set_timer(struct http_client_connection *connection, uint64_t ms)
 {
@@ -139,6 +140,15 @@ static bool is_alive(struct http_client_connection *connection)
     return stream_read(connection->stream, &byte, 1) == STREAM_AGAIN;
 }
 
+static void on_failed(struct http_client_connection *connection)
+{
+    const char *why = connection->host->is_https ? tls_stream_why(connection->stream) : NULL;
+    if (why != NULL)
+        lose(connection, HTTP_CLIENT_TLS, why);
+    else
+        lose(connection, HTTP_CLIENT_CLOSED, "the connection broke");
+}
+
 static void on_ready(void *owner, int events)
 {
     struct http_client_connection *connection = owner;
@@ -148,7 +158,7 @@ static void on_ready(void *owner, int events)
         return;
     }
     if (events & STREAM_FAILED) {
-        lose(connection, HTTP_CLIENT_CLOSED, "the connection broke");
+        on_failed(connection);
         return;
     }
     if (!connection->is_open) {
@@ -165,7 +175,10 @@ static void on_ready(void *owner, int events)
 static void on_connected(void *owner, struct stream *stream)
 {
     struct http_client_connection *connection = owner;
+    struct http_client *client = connection->client;
     connection->connector = NULL;
+    if (connection->host->is_https)
+        stream = tls_stream_new(client->tls, client->loop, stream, connection->host->name);
     connection->stream = stream;
     stream->on_ready = on_ready;
     stream->owner = connection;

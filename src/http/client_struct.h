@@ -25,6 +25,7 @@
 
 struct connector;
 struct stream;
+struct tls;
 
 enum {
     HTTP_CLIENT_BUCKETS = 256,
@@ -40,6 +41,7 @@ struct http_client_timer {
 struct http_client {
     uv_loop_t *loop;
     struct http_client_options options;
+    struct tls *tls; /* NULL: there is no CA bundle */
     struct http_wheel wheel;
     uv_timer_t later;         /* for calls that failed before they began */
     struct http_ring failing; /* those */

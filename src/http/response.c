@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    CHUNK_OVERHEAD_MAX = 8, /* bytes of framing a byte of body: what one-byte chunks need */
+    CHUNK_OVERHEAD_MAX = 8, /* bytes of framing a byte of body: one-byte chunks need 5 */
     STATUS_LINE_MIN = 14,   /* "HTTP/1.1 200", CR, LF */
 };
 
@@ -231,15 +231,18 @@ static enum http_response_result read_head(struct http_response *response, const
     return line_size == 2 ? on_head(response) : HTTP_RESPONSE_MORE;
 }
 
+/* What frames the body is bounded with it, at the same byte however the bytes came. */
 static enum http_response_result read_body(struct http_response *response, const char *bytes,
                                            size_t size, size_t *used)
 {
-    enum http_response_result result = parse(response, bytes, size, used);
+    size_t bytes_max =
+        response->head_bytes_max + (1 + CHUNK_OVERHEAD_MAX) * response->body_bytes_max;
+    size_t left = bytes_max - response->body_seen;
+    enum http_response_result result = parse(response, bytes, size < left ? size : left, used);
     response->body_seen += *used;
-    if (response->body_seen - response->body.size >
-        response->head_bytes_max + CHUNK_OVERHEAD_MAX * response->body.size)
-        return HTTP_RESPONSE_TOO_LARGE;
-    return result;
+    return result == HTTP_RESPONSE_MORE && response->body_seen == bytes_max
+               ? HTTP_RESPONSE_TOO_LARGE
+               : result;
 }
 
 enum http_response_result http_response_read(struct http_response *response, const char *bytes,

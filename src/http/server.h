@@ -34,6 +34,7 @@
 
 struct uv_loop_s;
 struct http_server;
+struct tls;
 struct http_deferred;
 
 struct http_span {
@@ -124,6 +125,13 @@ struct http_server_options {
 /* Of the handler's functions only those that say so may be NULL. ERR_INVALID if an option is 0. */
 int http_server_new(struct http_server **server, struct uv_loop_s *loop,
                     const struct http_server_options *options, const struct http_handler *handler);
+/* Before http_server_listen: TCP addresses are served over TLS (tls_server_new; protocol
+ * "http/1.1"), Unix sockets are not. Later: the connections to come are served with this one, those
+ * that are there go on with theirs. Takes `tls` over. A handshake has header_timeout_ms; what is
+ * not TLS is closed. */
+void http_server_set_tls(struct http_server *server, struct tls *tls);
+/* From now on these hold, for the connections that are there as well. None may be 0. */
+void http_server_set_options(struct http_server *server, const struct http_server_options *options);
 /* `address`: "127.0.0.1:8080", "[::1]:8080", ":8080" style is refused (say 0.0.0.0), "unix:/path"
  * (mode 0660; a stale socket nobody listens on is replaced). Port 0 picks one; `bound` gets the
  * address as text (with the port). 0 or an enum error with a sentence in `why`. */

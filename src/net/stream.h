@@ -1,5 +1,6 @@
 /* A stream: bytes to and from one peer, without saying what carries them. A socket is one
- * (socket.h); what encrypts on top of a socket is another and offers the same five operations.
+ * (socket.h); what encrypts on top of a socket (tls.h) is another and offers the same five
+ * operations.
  * Whoever holds a stream never blocks: it says what it waits for and is told when there is
  * something to do.
  *
@@ -11,6 +12,7 @@
 #ifndef SMSD_NET_STREAM_H
 #define SMSD_NET_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -41,6 +43,8 @@ struct stream {
     /* Set by who holds the stream, before it watches. Closing the stream inside is allowed. */
     void (*on_ready)(void *owner, int events);
     void *owner;
+    /* Set by the stream: a handshake is under way, and nothing can be read or written yet. */
+    bool is_opening;
 };
 
 /* Up to `size` bytes; 0: the peer will send no more. Less than `size` means that there is no more

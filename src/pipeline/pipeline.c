@@ -466,7 +466,10 @@ bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, si
     }
     txn = store_begin(pipeline->store);
     for (size_t i = 0; i < count; i++) {
-        run(pipeline, txn, &commands[i], &results[i]);
+        if (store_txn_has_room(txn))
+            run(pipeline, txn, &commands[i], &results[i]);
+        else
+            results[i] = (struct result){.outcome = OUTCOME_BODY_TOO_LARGE};
         is_done = is_done && results[i].outcome == OUTCOME_OK;
     }
     is_done = is_done && !is_trial;

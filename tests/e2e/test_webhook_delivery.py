@@ -2,11 +2,15 @@
 days, held up by nobody, and none lost."""
 
 import base64
+import collections
 import datetime
 import hmac
 import json
+import os
+import random
 import re
 import socket
+import struct
 import threading
 import time
 
@@ -14,6 +18,7 @@ import pytest
 
 from contract import is_time, new_key, topup
 from receiver import Receiver, verified
+from rows import Rows, build
 from smsd import ROOT, Smsd
 
 DELAYS = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]  # seconds: src/engine/webhook_delay.def
@@ -30,12 +35,14 @@ def receiver():
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts a smsd whose webhooks go to `url`; further options behind it."""
+    """Starts a smsd whose webhooks go to `url`, if there is one; further options behind it."""
     started = []
 
     def start_one(url, *options, private=True):
         allowed = ["--webhooks-allow-private"] if private else []
-        started.append(Smsd(tmp_path, options=["--webhook-url", url, *allowed, *options]).start())
+        started.append(Smsd(tmp_path, options=[*allowed, *options]).start())
+        if url:
+            send_to(started[0], url)
         return started[0]
 
     yield start_one
@@ -45,8 +52,8 @@ def start(tmp_path):
 
 def send_to(smsd, url):
     """Has webhooks from now on go there."""
-    smsd.options[smsd.options.index("--webhook-url") + 1] = url
-    smsd.restart()
+    answer = smsd.request("PUT", "/v1/settings/webhook_url", {"value": url})
+    assert answer.status in (200, 201), answer
 
 
 def cross(smsd, account="A", count=1):
@@ -128,6 +135,21 @@ def test_it_is_signed_so_that_the_reference_library_takes_it(start, receiver):
     assert abs(int(hook.headers["webhook-timestamp"]) - time.time()) < 60
     assert told["attempts"] == 1 and told["last_status"] == 200 and told["error"] is None
     assert told["url"] == receiver.url() and told["next_attempt_at"] is None and is_time(told["finished_at"])
+
+
+def test_a_product_that_runs_low_is_told_of(start, receiver):
+    """SMS-3: delivered as the others are."""
+    smsd = start(receiver.url())
+    for path, thing in (("channels/wind", {"name": "Wind"}),
+                        ("products/wind.cn", {"channel": "wind", "gateway": {"type": "sandbox"}, "price": 5,
+                                              "low_warn": 100})):
+        answer = smsd.request("PUT", f"/v1/{path}", thing)
+        assert answer.status == 201, answer
+    for delta in (150, -60):
+        assert smsd.post("/v1/products/wind.cn/quota", {"delta": delta, "reason": "test"}).status == 201
+    payload = json.loads(receiver.wait()[0].body)
+    assert payload["type"] == "product.low_quota"
+    assert payload["data"] == {"product": "wind.cn", "quota": 90, "low_warn": 100}
 
 
 def test_a_changed_body_time_or_id_does_not_pass(start, receiver):
@@ -281,7 +303,7 @@ def test_an_answer_that_does_not_come_is_a_timeout(start, receiver):
     found = attempted(smsd, webhooks(smsd)[0], 1)
     ended.set()
     assert found["status"] == "pending" and found["error"] == "timeout"
-    assert found["history"][0]["took_ms"] >= 200
+    assert found["history"][0]["took_ms"] >= 100
 
 
 # Endpoints.
@@ -376,6 +398,17 @@ def test_one_that_waits_in_line_until_its_days_are_over_fails(start, receiver):
     assert len(webhooks(smsd, "&status=failed")) == 2
 
 
+def test_more_endpoints_than_are_remembered_get_theirs_all_the_same(start, receiver):
+    smsd = start("", "--webhooks-endpoints-max", "2", "--webhooks-in-flight-max", "3")
+    receiver.answers["/3"] = 500
+    for number in range(9):
+        send_to(smsd, receiver.url(f"/{number}"))
+        cross(smsd, count=5)
+    settled(smsd, "delivered", 40)
+    until(lambda: all(found["attempts"] for found in webhooks(smsd)), "an attempt of each")
+    assert [len(receiver.at(f"/{number}")) for number in range(9)] == [5] * 9
+
+
 # Where webhooks may not go.
 
 FORBIDDEN_HOSTS = ["127.0.0.1", "127.9.9.9", "[::1]", "169.254.169.254", "10.1.2.3", "172.16.0.1", "192.168.1.1",
@@ -404,10 +437,15 @@ def test_it_is_the_address_that_forbids(start, host):
     assert attempted(smsd, webhooks(smsd)[0], 1)["error"] == "forbidden_address"
 
 
-@pytest.mark.parametrize("url", ["http://example.com/hook", "https://example.com:25/hook", "https://user@example.com/",
-                                 "https://example.com/#part", "ftp://example.com/", "https:///hook", "https://:443/"])
-def test_a_scheme_or_port_that_is_not_allowed_is_not_called(start, url):
-    smsd = start(url, private=False)
+@pytest.mark.parametrize("url", ["https://example.com:25/hook", "https://user@example.com/", "https:///hook",
+                                 "https://example.com/#part", "ftp://example.com/", "https://:443/"])
+def test_a_url_that_is_not_allowed_is_refused(shared, url):
+    answer = shared.request("PUT", "/v1/settings/webhook_url", {"value": url})
+    assert answer.status == 422 and answer.pointers == ["/value"]
+
+
+def test_plain_http_is_not_called(start):
+    smsd = start("http://example.com/hook", private=False)
     cross(smsd)
     found = attempted(smsd, webhooks(smsd)[0], 1)
     assert found["error"] == "forbidden_url" and found["status"] == "pending"
@@ -442,19 +480,81 @@ def test_killed_again_and_again_every_webhook_is_delivered_at_least_once(start, 
     assert len(webhooks(smsd)) == 180
 
 
-def test_a_kill_while_a_request_is_under_way_sends_it_again_with_its_id(start, receiver):
+@pytest.mark.parametrize("end", [Smsd.kill9, Smsd.stop])
+def test_what_was_under_way_at_the_end_is_sent_again_with_its_id(start, receiver, end):
     """SMS-20: at least once."""
     ended = threading.Event()
     receiver.answers["/hook"] = lambda _hook: ended.wait(20) and 200
     smsd = start(receiver.url())
     cross(smsd)
     receiver.wait()
-    smsd.kill9()
+    end(smsd)
     ended.set()
     smsd.start()
     first, again = receiver.wait(2)[:2]
     assert first.headers["webhook-id"] == again.headers["webhook-id"] and first.body == again.body
     settled(smsd, "delivered")
+
+
+WEBHOOK = struct.Struct("<BBBBBxHQ4qqQQqqqQ4BB3x")
+ENDPOINT = struct.Struct("<BBBBHHQQQqqq")
+
+
+def check_rows(table):
+    """What must hold between the tables: exactly one row of the due index each, in the outbox what is ready,
+    and an endpoint's counts."""
+    number_of = struct.Struct(">Q").unpack
+    due, outbox, kept, pending = {}, {}, collections.Counter(), collections.Counter()
+    for key, value in table.all("WEBHOOK").items():
+        number, row = number_of(key)[0], WEBHOOK.unpack_from(value)
+        status, (at, endpoint, place, due_ms) = row[2], row[11:15]
+        assert at > 0 and due_ms > 0 and (place == 0 or status == 1)
+        due[struct.pack(">QBQ", due_ms, 8, number)] = b""
+        if place:
+            outbox[struct.pack(">QQ", endpoint, place)] = key
+        if endpoint:
+            kept[endpoint] += 1
+            pending[endpoint] += status == 1
+    assert {key: value for key, value in table.all("DUE").items() if key[8] == 8} == due
+    assert table.all("WEBHOOK_OUTBOX") == outbox
+    endpoints = {number_of(key)[0]: ENDPOINT.unpack_from(value) for key, value in table.all("WEBHOOK_ENDPOINT").items()}
+    assert {number: row[6:8] for number, row in endpoints.items() if row[6] or row[1] == 1} == {
+        number: (count, pending[number]) for number, count in kept.items()}
+    assert len(table.all("WEBHOOK_ENDPOINT_URL")) == len(endpoints)
+
+
+def test_whatever_happens_the_rows_fit_together(start, receiver, tmp_path):
+    """Receivers that answer this and that, replays, endpoints disabled and enabled, days that pass, kills."""
+    seed = int(os.environ.get("SMSD_SEED", time.time_ns() % 10 ** 6))
+    print(f"SMSD_SEED={seed}")
+    chance = random.Random(seed)
+    answers = [200, 200, 204, 500, 410, (503, {"Retry-After": "4000"}), 302]
+    receiver.answers = {f"/{number}": lambda _hook: chance.choice(answers) for number in range(4)}
+    smsd = start("")
+    program = build(tmp_path)
+
+    def replay():
+        for found in chance.sample(webhooks(smsd), min(3, len(webhooks(smsd)))):
+            assert smsd.post(f"/v1/webhooks/{found['id']}/replay").status in (201, 409)
+
+    def change_endpoint():
+        for found in smsd.get("/v1/webhooks/endpoints").body["data"][:2]:
+            smsd.patch(f"/v1/webhooks/endpoints/{found['id']}", {"status": chance.choice(["enabled", "disabled"])})
+
+    def kill():
+        smsd.kill9()
+        smsd.start()
+
+    steps = [lambda: cross(smsd, count=chance.randrange(1, 8)), replay, change_endpoint, kill,
+             lambda: send_to(smsd, receiver.url(f"/{chance.randrange(4)}?{chance.random()}")),
+             lambda: smsd.advance(chance.choice([1, 400, 10000, DAY, 3 * DAY, 20 * DAY]))]
+    for _ in range(4):
+        for _ in range(15):
+            chance.choices(steps, [6, 2, 1, 1, 3, 4])[0]()
+        smsd.stop()
+        check_rows(Rows(program, smsd.data_dir))
+        smsd.start()
+    until(lambda: not webhooks(smsd, "&status=pending") or smsd.advance(DAY) is None, "an end of each")
 
 
 # What is kept, shown and said again.
@@ -482,6 +582,27 @@ def test_what_nobody_wanted_can_be_replayed_once_there_is_a_url(start, receiver)
     send_to(smsd, receiver.url())
     assert smsd.post(f"/v1/webhooks/{webhook['id']}/replay").status == 201
     assert json.loads(receiver.wait()[0].body)["data"]["account"] == "A"
+
+
+def test_what_an_older_smsd_kept_is_still_there(start, receiver, tmp_path):
+    """Rows of version 1 had no URL, and nobody sent them."""
+    smsd = start("")
+    cross(smsd)
+    webhook, = webhooks(smsd)
+    smsd.stop()
+    table = Rows(build(tmp_path), smsd.data_dir)
+    (key, value), = table.all("WEBHOOK").items()
+    subject, balance, threshold = struct.unpack_from("<8xQqq", value)
+    table.put("WEBHOOK", key, struct.pack("<BB6xQqq", 1, 1, subject, balance - 7, threshold))
+    for due in table.all("DUE"):
+        table.delete("DUE", due)
+    smsd.start()
+    old, = webhooks(smsd)
+    assert old == {**webhook, "data": {"account": "A", "balance": -7, "low_balance": 50}}
+    send_to(smsd, receiver.url())
+    assert smsd.post(f"/v1/webhooks/{old['id']}/replay").status == 201
+    payload = json.loads(receiver.wait()[0].body)
+    assert payload["data"] == old["data"] and payload["timestamp"] == old["created_at"]
 
 
 def test_what_is_done_with_is_kept_for_a_while(start, receiver):

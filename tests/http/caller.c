@@ -4,16 +4,16 @@
  *     caller [NAME=VALUE]…       options of the client
  *
  *     call NAME METHOD URL [header=NAME:VALUE | body=TEXT | big_body=BYTES | timeout_ms=N |
- *                           idempotent | fresh | public | on_done=LINE]…
+ *                           idempotent | fresh | public | on_done=LINES]…
  *     cancel NAME                        its end will not be told
  *     connections                        says "connections N"
  *     free                               frees the client, calls and all
  *
- * `public`: only public addresses may be connected to, otherwise all may. A call's on_done=LINE is
- * a line to be obeyed inside of its on_done, words with spaces between. The end of a call is told
- * as "done NAME error was_sent status detail headers body", headers as NAME:VALUE with commas
- * between and the body in hexadecimal. At the end of the input the client is freed; the loop must
- * then come to its end by itself. */
+ * `public`: only public addresses may be connected to, otherwise all may. on_done=LINES are obeyed
+ * inside of the call's on_done, semicolons between them and spaces between their words. The end of
+ * a call is told as "done NAME error was_sent status detail headers body", headers as NAME:VALUE
+ * with commas between and the body in hexadecimal. At the end of the input the client is freed; the
+ * loop must then come to its end by itself. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -66,8 +66,12 @@ static void on_done(void *context, const struct http_client_response *response)
     say_response(named, response);
     named->call = NULL;
     named->on_done = NULL;
-    if (line != NULL)
-        obey(line, ' ');
+    for (char *at = line, *end; at != NULL; at = end) {
+        end = strchr(at, ';');
+        if (end != NULL)
+            *end++ = '\0';
+        obey(at, ' ');
+    }
     free(line);
 }
 

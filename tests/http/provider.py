@@ -55,6 +55,13 @@ class Peer:
         self.socket.sendall(data.encode("latin-1") if isinstance(data, str) else data)
         return self
 
+    def send_quietly(self, data):
+        """The client may have closed already."""
+        try:
+            self.send(data)
+        except OSError:
+            pass
+
     def answer(self, body="", status="200 OK", headers=""):
         return self.send(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}")
 
@@ -154,7 +161,11 @@ class Caller:
                 self.changed.notify_all()
 
     def tell(self, *words):
-        self.process.stdin.write("\t".join(words) + "\n")
+        self.tell_at_once(words)
+
+    def tell_at_once(self, *lines):
+        """They are obeyed one behind the other, with nothing in between."""
+        self.process.stdin.write("".join("\t".join(words) + "\n" for words in lines))
         self.process.stdin.flush()
 
     def call(self, name, url, *options, method="GET"):

@@ -95,7 +95,7 @@ def answered(caller, provider, answer, *options, method="GET", is_closed=True, *
         peer = there.accept()
         peer.request()
         for at in range(0, len(answer), step):
-            peer.send(answer[at:at + step])
+            peer.send_quietly(answer[at:at + step])  # it may have heard enough
         if is_closed:
             peer.close()
         ends.append(client.done(name))
