@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "engine/audit.h"
+#include "gateway/gateway.h"
 #include "gateway/webhook_sender.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
@@ -34,12 +35,14 @@ struct smsd {
     struct config config;
     uv_loop_t loop;
     struct pipeline *pipeline;
+    struct gateways *gateways;
     struct jobs *jobs;
     struct api *api;
     struct http_server *server;
     struct webhook_sender *webhook_sender;
     uv_signal_t signals[3];
     struct buffer address; /* the first one listened on */
+    int running;           /* of server and gateways: what stopping waits for */
     bool is_tls;
     bool is_stopping;
 };
@@ -47,14 +50,18 @@ struct smsd {
 /* --- taking down ---------------------------------------------------------------------------------
  */
 
-static void on_server_stopped(void *context)
+static void on_stopped(void *context)
 {
     struct smsd *smsd = context;
 
+    if (--smsd->running > 0)
+        return;
     for (size_t i = 0; i < sizeof smsd->signals / sizeof *smsd->signals; i++)
         uv_close((uv_handle_t *)&smsd->signals[i], NULL);
     if (smsd->jobs != NULL)
         jobs_stop(smsd->jobs);
+    if (smsd->gateways != NULL)
+        gateways_close(smsd->gateways);
     if (smsd->webhook_sender != NULL)
         webhook_sender_stop(smsd->webhook_sender);
     if (smsd->pipeline != NULL)
@@ -73,6 +80,8 @@ static void take_down(struct smsd *smsd)
     if (smsd->api != NULL)
         api_free(smsd->api);
     jobs_free(smsd->jobs);
+    if (smsd->gateways != NULL)
+        gateways_free(smsd->gateways);
     if (smsd->webhook_sender != NULL)
         webhook_sender_free(smsd->webhook_sender);
     if (smsd->pipeline != NULL)
@@ -80,6 +89,18 @@ static void take_down(struct smsd *smsd)
     buffer_release(&smsd->address);
     error = uv_loop_close(&smsd->loop);
     assert(error == 0);
+}
+
+/* Clients' requests and providers' answers are waited for side by side. */
+static void stop(struct smsd *smsd, uint32_t grace_ms)
+{
+    smsd->is_stopping = true;
+    smsd->running = 1 + (smsd->server != NULL) + (smsd->gateways != NULL);
+    if (smsd->server != NULL)
+        http_server_stop(smsd->server, grace_ms, on_stopped, smsd);
+    if (smsd->gateways != NULL)
+        gateways_stop(smsd->gateways, grace_ms, on_stopped, smsd);
+    on_stopped(smsd);
 }
 
 /* --- SIGHUP --------------------------------------------------------------------------------------
@@ -185,9 +206,8 @@ static void on_signal(uv_signal_t *signal, int number)
     }
     if (smsd->is_stopping)
         return;
-    smsd->is_stopping = true;
     log_event(LOG_INFO, "stopping", LOG_NUMBER("signal", number));
-    http_server_stop(smsd->server, (uint32_t)smsd->config.stop_grace_ms, on_server_stopped, smsd);
+    stop(smsd, (uint32_t)smsd->config.stop_grace_ms);
 }
 
 /* --- building up ---------------------------------------------------------------------------------
@@ -212,6 +232,8 @@ static void on_durable(void *context, uint64_t durable)
 
     if (smsd->server != NULL)
         http_server_release(smsd->server, durable);
+    if (smsd->gateways != NULL)
+        gateways_release(smsd->gateways, durable);
     if (smsd->webhook_sender != NULL)
         webhook_sender_release(smsd->webhook_sender, durable);
 }
@@ -340,7 +362,16 @@ static void start_api(struct smsd *smsd)
 {
     struct api_options options = api_options(&smsd->config);
 
-    smsd->api = api_new(smsd->pipeline, smsd->jobs, &options);
+    smsd->api = api_new(smsd->pipeline, smsd->jobs, smsd->gateways, &options);
+}
+
+static void start_gateways(struct smsd *smsd)
+{
+    const char *log = smsd->config.sandbox_log;
+    struct gateways_options options = {.sandbox_log = *log != '\0' ? log : NULL,
+                                       .ca_file = smsd->config.tls_ca_file};
+
+    smsd->gateways = gateways_new(smsd->pipeline, &smsd->loop, &options);
 }
 
 static void start_webhook_sender(struct smsd *smsd)
@@ -352,6 +383,7 @@ static void start_webhook_sender(struct smsd *smsd)
         .endpoints_max = (uint32_t)config->webhooks_endpoints_max,
         .timeout_ms = (uint32_t)config->webhooks_timeout_ms,
         .allow_private = config->webhooks_allow_private,
+        .ca_file = config->tls_ca_file,
     };
 
     smsd->webhook_sender = webhook_sender_new(smsd->pipeline, &smsd->loop, &options);
@@ -366,8 +398,9 @@ static int start(struct smsd *smsd, struct buffer *why)
     error = bootstrap(smsd, why);
     if (error != 0)
         return error;
+    start_gateways(smsd);
     start_webhook_sender(smsd);
-    smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
+    smsd->jobs = jobs_new(smsd->pipeline, smsd->gateways, &smsd->loop);
     start_api(smsd);
     return start_server(smsd, why);
 }
@@ -389,11 +422,7 @@ static int serve(struct config *config, struct buffer *why)
     if (error == 0) {
         greet(&smsd);
     } else {
-        smsd.is_stopping = true;
-        if (smsd.server != NULL)
-            http_server_stop(smsd.server, 0, on_server_stopped, &smsd);
-        else
-            on_server_stopped(&smsd);
+        stop(&smsd, 0);
     }
     take_down(&smsd);
     *config = smsd.config; /* SIGHUP may have changed it */

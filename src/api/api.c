@@ -117,7 +117,8 @@ static bool parse_body(struct call *call)
     const struct http_request *request = call->request;
     const char *why;
 
-    if (request->body.size == 0 || call->route->body == BODY_NONE)
+    if (request->body.size == 0 || call->route->body == BODY_NONE ||
+        call->route->body == BODY_ANY)
         return true;
     if (!take_type(call)) {
         call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE, NULL);
@@ -233,13 +234,15 @@ static void on_connection_end(void *context, void *connection_data)
     free(connection_data);
 }
 
-struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, const struct api_options *options)
+struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, struct gateways *gateways,
+                    const struct api_options *options)
 {
     struct api *api = calloc(1, sizeof *api);
 
     assert(api != NULL);
     api->pipeline = pipeline;
     api->jobs = jobs;
+    api->gateways = gateways;
     api->options = *options;
     arena_init(&api->arena, JSON_ARENA_BYTES_MAX(options->body_bytes_max) + CALL_BYTES_MAX);
     api->packet_gate = packet_gate_new();

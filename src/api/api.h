@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct api;
+struct gateways;
 struct http_handler;
 struct jobs;
 struct pipeline;
@@ -26,7 +27,7 @@ struct api_options {
     uint8_t messages_tries_max;
 };
 
-struct api *api_new(struct pipeline *pipeline, struct jobs *jobs,
+struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, struct gateways *gateways,
                     const struct api_options *options);
 /* From now on these hold. body_bytes_max and packets_grabs_per_minute must be as they were: memory
  * was laid out for them. */

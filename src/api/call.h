@@ -34,6 +34,7 @@ struct packet_gate;
 struct api {
     struct pipeline *pipeline;
     struct jobs *jobs;
+    struct gateways *gateways;
     struct api_options options;
     struct arena arena;     /* of the request in hand */
     uint64_t keys_version;  /* grows whenever an API key changes */

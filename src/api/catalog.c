@@ -2,6 +2,7 @@
  * calls for each, as the rows of catalog_kind.def say. A list is filtered by status, by each field
  * that is a choice, and by each that refers to another kind, under that kind's name. */
 #include "api/catalog.h"
+#include "gateway/gateway.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -102,8 +103,10 @@ static void run_change(struct call *call, enum catalog_kind kind, struct command
 {
     struct result result;
 
-    if (call_run(call, command, &result) &&
-        !answer_thing(call, kind, result.of.catalog.is_new ? 201 : 200))
+    if (!call_run(call, command, &result))
+        return;
+    gateways_changed(call->api->gateways);
+    if (!answer_thing(call, kind, result.of.catalog.is_new ? 201 : 200))
         assert(!"it was changed just now");
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/catalog.h"
+#include "gateway/config.h"
 
 /* What one field was given. */
 struct slot {
@@ -223,11 +224,6 @@ static void take_ints(struct binding *b, enum catalog_field field, const struct 
 static void take_object(struct binding *b, enum catalog_field field,
                         const struct json_value *object)
 {
-    static const struct json_field type_field[] = {
-        {.name = "type", .kind = JSON_TEXT, .is_required = true, .min = 1, .max = 16}};
-    struct json_text type = {NULL, 0};
-    struct json_errors unknown;
-    uint64_t given;
     struct text text;
 
     if (object == NULL)
@@ -236,12 +232,7 @@ static void take_object(struct binding *b, enum catalog_field field,
         refuse(b, field, "must be an object");
         return;
     }
-    json_errors_init(&unknown);
-    json_bind(b->call->arena, object, type_field, 1, &type, &given, "/gateway", &unknown);
-    if (!text_equals(text_of(type), TEXT("sandbox")) && !text_equals(text_of(type), TEXT("http")) &&
-        !text_equals(text_of(type), TEXT("smpp")))
-        json_errors_add(b->call->arena, b->errors, "/gateway/type",
-                        "must be sandbox, http or smpp");
+    gateway_check_config(b->call->arena, object, b->errors);
     text = catalog_config_take(b->call->arena, object, b->kept_config, b->errors);
     if ((int64_t)text.size > catalog_field_infos[field].max)
         refuse(b, field, "is too large");

@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "api/catalog.h"
+#include "gateway/config.h"
 
 #define MASK TEXT("********")
-
-static const char *const secret_members[] = {"password", "token", "secret", NULL};
 
 struct copy {
     struct arena *arena;
@@ -18,8 +17,8 @@ struct copy {
 
 static bool is_secret_member(struct json_text name)
 {
-    for (int i = 0; secret_members[i] != NULL; i++) {
-        if (strcmp(secret_members[i], name.data) == 0)
+    for (int i = 0; gateway_config_secrets[i] != NULL; i++) {
+        if (strcmp(gateway_config_secrets[i], name.data) == 0)
             return true;
     }
     return false;

@@ -102,9 +102,13 @@ void provider_id_put(struct engine *engine, const struct message_row *row, struc
                                     .attempt = row->attempts,
                                     .message = row->number};
     struct id_key keys[FORMS_MAX];
+    char bytes[sizeof value + PROVIDER_ID_MAX];
 
     keys_of(row->product, id, keys);
-    txn_put(engine->txn, TABLE_PROVIDER_ID, keys[0].bytes, keys[0].size, &value, sizeof value);
+    memcpy(bytes, &value, sizeof value);
+    memcpy(bytes + sizeof value, id.data, id.size);
+    txn_put(engine->txn, TABLE_PROVIDER_ID, keys[0].bytes, keys[0].size, bytes,
+            sizeof value + id.size);
 }
 
 static bool find_id(struct txn *txn, const struct id_key *key, struct provider_id_row *row)
@@ -114,8 +118,8 @@ static bool find_id(struct txn *txn, const struct id_key *key, struct provider_i
 
     if (value == NULL)
         return false;
-    assert(size == sizeof *row);
-    memcpy(row, value, size);
+    assert(size >= sizeof *row);
+    memcpy(row, value, sizeof *row);
     assert(row->version == PROVIDER_ID_ROW_VERSION);
     return true;
 }

@@ -427,7 +427,7 @@ struct message_event_row {
 };
 static_assert(sizeof(struct message_event_row) == 16, "stored layout");
 
-/* TABLE_PROVIDER_ID */
+/* TABLE_PROVIDER_ID -> this, and the id as the provider spelt it. */
 struct provider_id_row {
     uint8_t version;
     uint8_t part;     /* from 0; PROVIDER_ID_WHOLE: one id for all of them */

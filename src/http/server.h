@@ -60,6 +60,7 @@ struct http_request {
         path; /* as sent, without the query: "/v1/accounts/u1"; absolute-form is reduced to it */
     struct http_span query; /* behind the "?", NULL if none */
     struct http_span authorization, content_type, idempotency_key, request_id, accept;
+    struct http_span headers;         /* all of them, as they came: see http_request_header */
     struct http_span body;            /* in on_request only */
     int header_count_idempotency_key; /* how often the header came: more than 1 is the handler's to
                                          refuse */
@@ -67,6 +68,14 @@ struct http_request {
     void **request_data; /* likewise, of this request: set by on_body; on_request takes it over, or
                             else on_request_abandoned. Not for on_headers and on_refusal */
 };
+
+/* The first header of that name, in whichever case; data NULL: none. */
+struct http_span http_request_header(const struct http_request *request, const char *name,
+                                     size_t name_size);
+/* Writes the client's address without its port, "192.0.2.7" or "2001:db8::7", no NUL, and returns
+ * its length; 0: it has none (a Unix socket). */
+enum { HTTP_PEER_MAX = 64 };
+size_t http_request_peer(const struct http_request *request, char to[HTTP_PEER_MAX]);
 
 /* on_body: there is no room for it. The request is refused with 503 `overloaded`. */
 #define HTTP_BODY_NO_ROOM SIZE_MAX

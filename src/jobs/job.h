@@ -11,6 +11,7 @@ struct waiter;
 struct job {
     struct jobs *jobs;
     struct pipeline *pipeline;
+    struct gateways *gateways;
     /* For a run that goes on in a later turn: in the next one, or after some time. The next turn is
      * not a timer's affair: one set to "at once" by its own callback runs again before the loop
      * looks at anything else (libuv 1.44). */

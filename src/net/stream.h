@@ -36,6 +36,7 @@ struct stream_ops {
     void (*watch)(struct stream *stream, int events);
     void (*end)(struct stream *stream);
     void (*close)(struct stream *stream);
+    size_t (*peer)(struct stream *stream, char *to, size_t size); /* NULL: it cannot tell */
 };
 
 struct stream {
@@ -70,6 +71,12 @@ static inline void stream_watch(struct stream *stream, int events)
 static inline void stream_end(struct stream *stream)
 {
     stream->ops->end(stream);
+}
+
+/* Writes the peer's address without its port, no NUL, and returns its length; 0: it has none. */
+static inline size_t stream_peer(struct stream *stream, char *to, size_t size)
+{
+    return stream->ops->peer == NULL ? 0 : stream->ops->peer(stream, to, size);
 }
 
 /* Frees the stream; on_ready is not called again. */

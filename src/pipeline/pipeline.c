@@ -311,6 +311,11 @@ void pipeline_close(struct pipeline *pipeline)
 void pipeline_free(struct pipeline *pipeline)
 {
     assert(pipeline->is_closed);
+    while (pipeline->continuations != NULL) { /* what was put off and will not go on */
+        struct continuation *continuation = pipeline->continuations;
+        pipeline->continuations = continuation->behind;
+        free(continuation);
+    }
     uv_mutex_destroy(&pipeline->ended_lock);
     free(pipeline);
 }
