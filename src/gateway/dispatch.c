@@ -138,6 +138,24 @@ static bool take_head(struct outlet *outlet, unsigned lane, const struct outbox_
     return true;
 }
 
+/* A code that finds the circuit open is turned back at once, as refused for now: after its attempts
+ * it goes by another route, while there is still a use for it. Others wait for the provider. False:
+ * nothing can be written now. */
+static bool turn_back(struct outlet *outlet, const struct outbox_item *item)
+{
+    struct command command = {.type = COMMAND_MESSAGE_SENDING,
+                              .of.message_sending = {item->message, outlet->product}};
+    struct result result;
+
+    pipeline_run(outlet->gateways->pipeline, &command, &result);
+    if (result.outcome == OUTCOME_OVERLOADED || result.outcome == OUTCOME_STORAGE_FULL)
+        return false;
+    outlet->from[0].message++;
+    if (result.outcome == OUTCOME_OK && result.of.message_change.is_given)
+        submit_turn_back(submit_new(outlet, item->message, result.of.message_change.row.attempts));
+    return true;
+}
+
 /* How long until a lane that is due now may go; INT64_MAX if it waits for an answer. */
 static int64_t wait_of_lane(const struct outlet *outlet, unsigned lane, int64_t now_ms)
 {
@@ -163,6 +181,8 @@ static int64_t next_take_ms(struct outlet *outlet, int64_t now_ms)
         next_ms = outlet->paused_ms;
     if (outlet->circuit.state == CIRCUIT_HALF_OPEN && outlet->circuit.is_probing)
         return INT64_MAX; /* the probe's answer says how it goes on */
+    if (opens_ms != INT64_MAX && outlet->due_ms[0] < opens_ms)
+        return outlet->due_ms[0] > now_ms ? outlet->due_ms[0] : now_ms;
     return opens_ms != INT64_MAX && next_ms < opens_ms ? opens_ms : next_ms;
 }
 
@@ -174,6 +194,12 @@ static int64_t take(struct outlet *outlet, int64_t now_ms)
     for (int left = TAKEN_PER_TURN; left > 0; left--) {
         struct outbox_item item;
         unsigned lane;
+        if (now_ms < circuit_next_ms(&outlet->circuit) && outlet->circuit.state == CIRCUIT_OPEN &&
+            outlet->due_ms[0] <= now_ms) {
+            if (find_head(outlet, 0, &item) && item.due_ms <= now_ms && !turn_back(outlet, &item))
+                return now_ms + BUSY_MS;
+            continue;
+        }
         if (now_ms < outlet->paused_ms || !circuit_allows(&outlet->circuit, now_ms) ||
             (lane = choose_lane(outlet, now_ms)) == LANES)
             return next_take_ms(outlet, now_ms);

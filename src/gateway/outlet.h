@@ -184,6 +184,8 @@ void outlet_put(struct outlet *outlet, unsigned lane, int64_t due_ms);
 /* submit.c: what comes of it. */
 struct submit *submit_new(struct outlet *outlet, uint64_t message, uint32_t attempt);
 void submit_free(struct submit *submit);
+/* It is refused for now, without having been on the wire or in the window. */
+void submit_turn_back(struct submit *submit);
 /* All that are left, at the end; their gateways are gone already. */
 void submits_release(struct gateways *gateways);
 /* Recovers what was `sending` at start: a slice. Both return when there is more to do. */

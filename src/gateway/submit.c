@@ -263,6 +263,11 @@ void outlet_answer(struct submit *submit, const struct said *said)
     store_or_keep(submit, said);
 }
 
+void submit_turn_back(struct submit *submit)
+{
+    store_or_keep(submit, &(struct said){.answer = MESSAGE_RETRY, .detail = TEXT("circuit open")});
+}
+
 /* --- doubts --------------------------------------------------------------------------------------
  */
 

@@ -121,10 +121,9 @@ def test_what_one_provider_refuses_for_now_goes_by_the_next_route(sending):
         put_route(sending, "ill", sort=1)
         put_route(sending, "well", sort=2)
         message = send(sending, DE + "111")
-        ill.wait(1)
-        sending.advance(5)
-        ill.wait(2)
-        sending.advance(31)
+        for attempt, seconds in ((1, 5), (2, 30)):
+            wait_for(sending, message, "queued", until=lambda body, n=attempt: body["attempts"] == n)
+            sending.advance(seconds)
         body = wait_for(sending, message, "sent")
         assert (body["product"], body["attempts"]) == ("well", 4)
         assert (len(ill.requests), len(well.requests)) == (3, 1)
@@ -183,6 +182,29 @@ def test_a_provider_that_is_down_is_left_alone_until_it_is_back(sending):
         assert sorted(ids) == sorted(messages)
     changes = [event["state"] for event in sending.events("circuit_changed")]
     assert changes[0] == "open" and changes[-1] == "closed"
+
+
+def test_a_code_does_not_wait_for_a_provider_that_is_down(sending):
+    """SMS-10, SMS-15: with the circuit open it goes by the next route, without being tried on the wire."""
+    provider = Provider()
+    gateway = http(provider, circuit={"failures": 1, "open_ms": 3600000})
+    provider.close()
+    put_product(sending, "far", gateway)
+    put_route(sending, "far", sort=1)
+    send(sending, DE + "100")
+    wait_metric(sending, 'smsd_product_circuit{product="far"}', 2)
+    with Provider() as near:
+        put_product(sending, "near", http(near))
+        put_route(sending, "near", sort=2)
+        code, notice = send(sending, DE + "111", "verification"), send(sending, DE + "112")
+        for attempt, seconds in ((1, 1), (2, 6)):
+            wait_for(sending, code, "queued", until=lambda body, n=attempt: body["attempts"] == n)
+            sending.advance(seconds)
+        body = wait_for(sending, code, "sent")
+        assert (body["product"], body["attempts"]) == ("near", 4)
+        assert "circuit open" in [event["detail"] for event in body["events"]]
+        assert get(sending, notice)["status"] == "queued" and get(sending, notice)["attempts"] == 0
+        assert metric(sending, 'smsd_product_answers_total{product="far",answer="retry"}') == 1
 
 
 # --- rate, lanes, batches, window ---------------------------------------------------------------------------------
