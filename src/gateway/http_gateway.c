@@ -39,7 +39,7 @@ struct call {
 
 static struct call *call_new(struct http_gateway *gateway, size_t count)
 {
-    struct call *call = calloc(1, sizeof *call + count * sizeof *call->submits);
+    struct call *call = calloc(1, sizeof *call + count * sizeof(void *));
 
     assert(call != NULL);
     call->gateway = gateway;
@@ -290,12 +290,13 @@ static void http_query(struct gateway *base, struct inquiry *inquiry)
 static void http_free(struct gateway *base)
 {
     struct http_gateway *gateway = (struct http_gateway *)base;
+    struct call *call, *next;
 
-    while (gateway->calls != NULL) {
-        struct call *call = gateway->calls;
+    for (call = gateway->calls; call != NULL; call = next) {
+        next = call->next;
         http_client_cancel(call->call);
         free(call->inquiry);
-        call_free(call);
+        free(call);
     }
     arena_release(&base->arena);
     free(gateway);

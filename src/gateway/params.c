@@ -106,7 +106,7 @@ static void write_values(const struct pieces *pieces, const struct text *values,
 
 bool params_write(struct text content, struct text rendered, struct buffer *to)
 {
-    struct text values[PIECES_MAX];
+    struct text values[PIECES_MAX] = {{NULL, 0}};
     struct pieces pieces;
     bool is_matched;
 

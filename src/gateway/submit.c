@@ -55,8 +55,8 @@ static struct submit *submit_allocate(struct gateways *gateways)
 
     if (gateways->submit_count == gateways->submit_capacity) {
         gateways->submit_capacity = gateways->submit_capacity * 2 + 64;
-        gateways->all_submits = realloc(gateways->all_submits,
-                                        gateways->submit_capacity * sizeof *gateways->all_submits);
+        gateways->all_submits =
+            realloc(gateways->all_submits, gateways->submit_capacity * sizeof(void *));
     }
     assert(submit != NULL && gateways->all_submits != NULL);
     gateways->all_submits[gateways->submit_count++] = submit;

@@ -75,7 +75,7 @@ static void socket_end(struct stream *stream)
 
 static size_t socket_peer(struct stream *stream, char *to, size_t size)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t address_size = sizeof address;
     char host[NI_MAXHOST];
     size_t length;
