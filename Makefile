@@ -168,6 +168,27 @@ $(BUILD)/bench/json_charge: $(BUILD)/$(VARIANT)/bench/json_charge.o $(ARCHIVE) $
 
 -include $(BUILD)/$(VARIANT)/bench/json_charge.d
 
+# What a look-up of a visit costs, and what misses the cache of valgrind's model (32 KiB and 1 MiB).
+VISITS = 1000000
+VISIT_LOOK_UPS = 320000
+
+.PHONY: instructions-visits
+instructions-visits: $(BUILD)/bench/visits ## count the instructions of a look-up in a city's filter and table (valgrind)
+	bench/install
+	for way in filter table; do \
+		valgrind --tool=callgrind --cache-sim=yes --I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 \
+			--toggle-collect=$${way}_look_ups --callgrind-out-file=$(BUILD)/bench/$$way.callgrind \
+			$< $(VISITS) $(VISIT_LOOK_UPS) $$way 2>&1 | awk -v way=$$way '/Collected/ { \
+			printf "%s: %.1f instructions a look-up, %.2f lines not in cache\n", way, \
+			$$4 / $(VISIT_LOOK_UPS), ($$11 + $$12) / $(VISIT_LOOK_UPS) } END { exit NR == 0 }' || exit 1; \
+	done
+
+$(BUILD)/bench/visits: $(BUILD)/$(VARIANT)/bench/visits.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
+
+-include $(BUILD)/$(VARIANT)/bench/visits.d
+
 $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/bench_*.c)): \
 	$(filter-out %/main.o,$(BENCH_OBJECTS))
 
