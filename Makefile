@@ -156,7 +156,7 @@ JSON_CHARGES = 1000
 .PHONY: instructions
 instructions: $(BUILD)/bench/json_charge ## count the instructions that the JSON of one charge takes (valgrind)
 	bench/install
-	for step in read_charge write_charge; do \
+	for step in read_charge write_charge read_signal; do \
 		valgrind --tool=callgrind --toggle-collect=$$step --callgrind-out-file=$(BUILD)/bench/$$step.callgrind \
 			$< $(JSON_CHARGES) 2>&1 | awk -v step=$$step '/Collected/ { count = $$NF } END { \
 			printf "%s: %d instructions\n", step, count / $(JSON_CHARGES); exit count == 0 }' || exit 1; \
