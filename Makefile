@@ -175,11 +175,12 @@ VISIT_LOOK_UPS = 320000
 .PHONY: instructions-visits
 instructions-visits: $(BUILD)/bench/visits ## count the instructions of a look-up in a city's filter and table (valgrind)
 	bench/install
-	for way in filter table; do \
+	for way in "filter $(VISITS)" "table $(VISITS)" "area 10" "area 10000"; do \
+		set -- $$way; \
 		valgrind --tool=callgrind --cache-sim=yes --I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 \
-			--toggle-collect=$${way}_look_ups --callgrind-out-file=$(BUILD)/bench/$$way.callgrind \
-			$< $(VISITS) $(VISIT_LOOK_UPS) $$way 2>&1 | awk -v way=$$way '/Collected/ { \
-			printf "%s: %.1f instructions a look-up, %.2f lines not in cache\n", way, \
+			--toggle-collect=$${1}_look_ups --callgrind-out-file=$(BUILD)/bench/$$1.callgrind \
+			$< $$2 $(VISIT_LOOK_UPS) $$1 2>&1 | awk -v way="$$way" '/Collected/ { \
+			printf "%s: %.0f instructions a look-up, %.2f lines not in cache\n", way, \
 			$$4 / $(VISIT_LOOK_UPS), ($$11 + $$12) / $(VISIT_LOOK_UPS) } END { exit NR == 0 }' || exit 1; \
 	done
 

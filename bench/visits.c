@@ -1,9 +1,8 @@
-/* What a look-up of a visit costs (CITY-3), three ways: the city's filter, the exact table, and the
- * row in the store as far as it is in memory. Times say little on a busy machine; instructions hold
- * still (`make instructions-visits` counts them by valgrind, with the misses of its model of a
- * cache).
+/* What the look-ups of a signal cost: a visit in the city's filter and in its exact table (CITY-3),
+ * a position among the areas (CITY-8). Times say little on a busy machine; instructions hold still
+ * (`make instructions-visits` counts them by valgrind, with the misses of its model of a cache).
  *
- *     visits [visits] [look-ups] [filter | table | rows | all] */
+ *     visits [visits, or areas] [look-ups] [filter | table | area | all] */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "engine/city_area.h"
 #include "engine/city_filter.h"
 #include "engine/visit_table.h"
 
@@ -76,6 +76,18 @@ __attribute__((noinline, noipa)) uint64_t table_look_ups(const struct visit_tabl
         visit_table_prefetch(table, mobiles[i]);
     for (size_t i = 0; i < count; i++)
         found += visit_table_find(table, mobiles[i], &value);
+    return found;
+}
+
+uint64_t area_look_ups(const struct area_index *index, const struct area *points, size_t count);
+
+__attribute__((noinline, noipa)) uint64_t area_look_ups(const struct area_index *index,
+                                                        const struct area *points, size_t count)
+{
+    uint64_t found = 0;
+
+    for (size_t i = 0; i < count; i++)
+        found += area_index_find(index, points[i].lat, points[i].lon) != AREA_NONE;
     return found;
 }
 
@@ -144,6 +156,32 @@ static void measure_table(uint64_t visits, uint64_t look_ups)
     visit_table_release(&table);
 }
 
+/* Areas of 20 km side by side; points up to 30 km from a centre. */
+static void measure_areas(uint64_t count, uint64_t look_ups)
+{
+    struct area_index index;
+    struct area *areas = calloc(count, sizeof *areas), points[GROUP];
+    uint64_t found = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        areas[i] = (struct area){-30000000 + (int32_t)(i / 100) * 500000,
+                                 60000000 + (int32_t)(i % 100) * 700000, 20000, i};
+    area_index_init(&index, areas, count);
+    double begin = now();
+    for (uint64_t i = 0; i < look_ups; i += GROUP) {
+        for (int k = 0; k < GROUP; k++) {
+            uint64_t random = next_random();
+            points[k] = areas[(random >> 40) % count];
+            points[k].lat += (int32_t)(random % 540000) - 270000;
+            points[k].lon += (int32_t)((random >> 20) % 540000) - 270000;
+        }
+        found += area_look_ups(&index, points, GROUP);
+    }
+    report("areas: looked up", begin, look_ups, found);
+    area_index_release(&index);
+    free(areas);
+}
+
 int main(int argument_count, char **arguments)
 {
     uint64_t visits = argument_count > 1 ? strtoull(arguments[1], NULL, 10) : 20000000;
@@ -151,9 +189,13 @@ int main(int argument_count, char **arguments)
     const char *what = argument_count > 3 ? arguments[3] : "all";
 
     look_ups = look_ups / GROUP * GROUP;
-    if (strcmp(what, "table") != 0)
+    bool is_all = strcmp(what, "all") == 0;
+
+    if (is_all || strcmp(what, "filter") == 0)
         measure_filter(visits, look_ups);
-    if (strcmp(what, "filter") != 0)
+    if (is_all || strcmp(what, "table") == 0)
         measure_table(visits, look_ups);
+    if (is_all || strcmp(what, "area") == 0)
+        measure_areas(visits < 10000 ? visits : 10000, look_ups);
     return 0;
 }
