@@ -66,7 +66,7 @@ def load_command(scenario, server, plan, count):
                *(["--requests", count] if count else duration), *server.load_options(),
                *(filled_in(option, values) for option in scenario.options)]
     if plan.histograms:
-        command += ["--histogram", plan.histograms / f"{scenario.name}.txt"]
+        command += ["--histogram", plan.histograms.resolve() / f"{scenario.name}.txt"]
     return command
 
 

@@ -15,13 +15,16 @@
 
 #include "api/batch.h"
 #include "api/billing.h"
+#include "base/bytes.h"
 #include "base/metric.h"
 #include "json/items.h"
 
 enum {
     ITEMS_MAX = 10000,
+    ITEMS_FIRST = 128, /* room for so many; doubled as they come */
     ITEM_BYTES_MAX = 16384,
     SLICE_ITEMS = 256,
+    ITEMS_AHEAD = 4,
     REFUSAL_BYTES_MAX = 2 << 20, /* of a batch's items; beyond it they have no details */
     BATCH_ARENA_BYTES_MAX = 16 << 20,
 };
@@ -50,7 +53,7 @@ struct batch {
     struct arena texts; /* what the commands point to */
     struct item *items;
     struct result *results; /* of an atomic batch */
-    size_t count, done;
+    size_t count, done, capacity;
     size_t succeeded;
     uint64_t hold;
     bool is_atomic, is_failed;
@@ -70,15 +73,17 @@ static struct text keep_text(struct batch *batch, struct text text)
     return (struct text){arena_copy(&batch->texts, text.data, text.size), text.size};
 }
 
-/* What stands for the item of that place under the batch's key. */
-static struct hash128 key_of_place(const struct batch *batch, uint64_t place)
+/* What stands for the item of that place under the batch's key: 96 bits of a hash of it, then the
+ * place, so that the rows of a batch are neighbours wherever they are sorted. Not of the key
+ * itself: the batch's own row is not to be an item's. */
+static struct hash128 key_of_place(const struct batch *batch, size_t place)
 {
-    struct {
-        struct hash128 key;
-        uint64_t place;
-    } derived = {batch->key, place};
+    struct hash128 key =
+        hash128(pipeline_secret(batch->api->pipeline), &batch->key, sizeof batch->key);
 
-    return hash128(pipeline_secret(batch->api->pipeline), &derived, sizeof derived);
+    static_assert(sizeof key == 16, "its bytes are the row's key");
+    bytes_put_u32_be((char *)&key + 12, (uint32_t)place);
+    return key;
 }
 
 static void take_key(struct batch *batch, struct command *command, struct text own,
@@ -138,6 +143,17 @@ static void bind_item(struct batch *batch, struct item *item, const struct json_
     }
 }
 
+static struct item *next_item(struct batch *batch)
+{
+    if (batch->count == batch->capacity) {
+        batch->capacity = batch->capacity == 0 ? ITEMS_FIRST : 2 * batch->capacity;
+        batch->items = realloc(batch->items, batch->capacity * sizeof *batch->items);
+        assert(batch->items != NULL);
+    }
+    batch->items[batch->count] = (struct item){.outcome = OUTCOME_OK};
+    return &batch->items[batch->count];
+}
+
 static int on_item(void *context, const char *text, size_t size)
 {
     struct batch *batch = context;
@@ -147,8 +163,7 @@ static int on_item(void *context, const char *text, size_t size)
 
     if (batch->count == ITEMS_MAX)
         return 1;
-    item = &batch->items[batch->count];
-    *item = (struct item){.outcome = OUTCOME_OK};
+    item = next_item(batch);
     json = json_parse(batch->call->arena, text, size, &why);
     if (json == NULL)
         refuse_item(batch, item, OUTCOME_MALFORMED_JSON, why, NULL);
@@ -286,6 +301,12 @@ static void finish(struct batch *batch)
 /* --- running -------------------------------------------------------------------------------------
  */
 
+static void expect(struct batch *batch, size_t place, enum txn_distance distance)
+{
+    if (place < batch->count)
+        pipeline_expect(batch->api->pipeline, &batch->items[place].command, distance);
+}
+
 static void run_slice(void *context)
 {
     struct batch *batch = context;
@@ -295,6 +316,8 @@ static void run_slice(void *context)
         end = batch->count;
     for (; batch->done < end; batch->done++) {
         struct item *item = &batch->items[batch->done];
+        expect(batch, batch->done + 2 * ITEMS_AHEAD, TXN_FAR);
+        expect(batch, batch->done + ITEMS_AHEAD, TXN_NEAR);
         struct result result = {.outcome = OUTCOME_INVALID};
         if (item->outcome == OUTCOME_OK) {
             uint64_t hold = pipeline_run(batch->api->pipeline, &item->command, &result);
@@ -408,8 +431,6 @@ struct batch *batch_new(struct call *call)
     batch->fingerprint = call->fingerprinting;
     batch->has_key = call->has_idempotency_key;
     batch->key = call->idempotency_key;
-    batch->items = calloc(ITEMS_MAX, sizeof *batch->items);
-    assert(batch->items != NULL);
     arena_init(&batch->texts, BATCH_ARENA_BYTES_MAX);
     buffer_init(&batch->headers);
     buffer_init(&batch->body);

@@ -5,6 +5,12 @@
 #include <stdint.h>
 #include <string.h>
 
+static inline void bytes_put_u32_be(void *to, uint32_t value)
+{
+    value = __builtin_bswap32(value);
+    memcpy(to, &value, sizeof value);
+}
+
 static inline void bytes_put_u64_be(void *to, uint64_t value)
 {
     value = __builtin_bswap64(value);

@@ -64,6 +64,21 @@ void engine_apply(struct txn *txn, const struct command *command, struct result 
     *effect = (struct engine_effect){engine.number_last, engine.due_first_ms};
 }
 
+/* Those that come by the thousand. */
+void engine_expect(const struct txn *txn, const struct command *command, enum txn_distance distance)
+{
+    struct text account = {NULL, 0};
+
+    if (command->type == COMMAND_CHARGE)
+        account = command->of.charge.account;
+    else if (command->type == COMMAND_CHARGE_QUEUE)
+        account = command->of.charge_queue.account;
+    if (account.size > 0 && account.size <= ACCOUNT_ID_MAX)
+        txn_expect(txn, TABLE_ACCOUNT, account.data, account.size, distance);
+    if (command->has_key)
+        txn_expect(txn, TABLE_IDEMPOTENCY, &command->key, sizeof command->key, distance);
+}
+
 enum outcome engine_refusal(struct engine *engine, const struct refusal_command *command,
                             struct result *answer)
 {

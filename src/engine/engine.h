@@ -7,8 +7,7 @@
 #define SMSD_ENGINE_ENGINE_H
 
 #include "engine/command.h"
-
-struct txn;
+#include "store/txn.h"
 
 /* How long a first answer is replayed. */
 #define IDEMPOTENCY_AGE_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
@@ -22,6 +21,10 @@ struct engine_effect {
 /* Runs the command inside the open transaction, which the caller commits whatever the outcome. */
 void engine_apply(struct txn *txn, const struct command *command, struct result *result,
                   struct engine_effect *effect);
+
+/* The command will be applied soon: its rows are expected (store/txn.h). */
+void engine_expect(const struct txn *txn, const struct command *command,
+                   enum txn_distance distance);
 
 /* Of a row of TABLE_IDEMPOTENCY: is it past its age? Any thread. */
 bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms);

@@ -380,6 +380,15 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         metric_add(METRIC_COMMANDS_REPLAYED, 1);
 }
 
+void pipeline_expect(struct pipeline *pipeline, const struct command *command,
+                     enum txn_distance distance)
+{
+    struct txn *txn = store_begin(pipeline->store);
+
+    engine_expect(txn, command, distance);
+    store_abort(txn);
+}
+
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result)
 {
     struct txn *txn;

@@ -45,6 +45,10 @@ bool pipeline_has_room(struct pipeline *pipeline);
  * its reply. A command that is not admitted gets that outcome and changes nothing. */
 uint64_t pipeline_run(struct pipeline *pipeline, struct command *command, struct result *result);
 
+/* Of commands that are run one after another: this one comes soon (engine_expect). */
+void pipeline_expect(struct pipeline *pipeline, const struct command *command,
+                     enum txn_distance distance);
+
 /* Runs several as one: all, or, if any is refused, none: then false is returned, and `results` say
  * for each what it would have been answered. `is_trial`: none in any case. Each is stamped and has
  * its own idempotency key. */

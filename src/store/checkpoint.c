@@ -13,7 +13,7 @@
 #include "store/sorted_rows.h"
 #include "store/store_struct.h"
 
-enum { BACKOFF_MAX_S = 30 };
+enum { BACKOFF_MAX_S = 30, ROWS_AHEAD = 8 };
 
 static int write_row(const struct checkpoint *checkpoint, struct tree_writer *writer,
                      const struct overlay *overlay, const struct row *row, struct buffer *why)
@@ -47,8 +47,11 @@ static int write_generation(struct checkpoint *checkpoint, const struct overlay 
     crash_point("checkpoint.before_write");
     sorted_rows_init(&sorted, overlay);
     tree_writer_begin(writer);
-    for (size_t i = 0; i < overlay->rows && error == 0; i++)
+    for (size_t i = 0; i < overlay->rows && error == 0; i++) {
+        if (i + ROWS_AHEAD < overlay->rows)
+            sorted_rows_fetch(&sorted, i + ROWS_AHEAD);
         error = write_row(checkpoint, writer, overlay, sorted_rows_at(&sorted, i), why);
+    }
     if (error == 0) {
         crash_point("checkpoint.before_last_commit");
         error = tree_writer_commit(writer, position, why);
@@ -109,16 +112,51 @@ static void back_off(struct checkpoint *checkpoint)
     checkpoint->hurries = false;
 }
 
-static void free_retired(struct checkpoint *checkpoint)
+/* Where little changes, memory is given back. */
+static bool is_worth_keeping(const struct overlay *overlay)
 {
-    struct overlay *retired = checkpoint->retired;
+    return overlay->is_prepared && overlay_fullness(overlay) >= CHECKPOINT_SPARE_FULLNESS;
+}
+
+static void tidy_retired(struct checkpoint *checkpoint)
+{
+    struct overlay *retired = checkpoint->retired, *unused = NULL;
     struct tree_index *index = checkpoint->retired_index;
+    bool is_kept = is_worth_keeping(retired) && checkpoint->spare == NULL && !checkpoint->stops;
+    if (overlay_fullness(retired) < CHECKPOINT_SPARE_FULLNESS) {
+        unused = checkpoint->spare;
+        checkpoint->spare = NULL;
+    }
     checkpoint->retired = NULL;
     checkpoint->retired_index = NULL;
+    checkpoint->is_tidying = true;
     pthread_mutex_unlock(&checkpoint->mutex);
-    overlay_free(retired);
+    if (is_kept)
+        overlay_reset(retired);
+    else
+        overlay_free(retired);
+    overlay_free(unused);
     tree_index_free(index);
     pthread_mutex_lock(&checkpoint->mutex);
+    checkpoint->is_tidying = false;
+    if (is_kept)
+        checkpoint->spare = retired;
+}
+
+static void prepare_spare(struct checkpoint *checkpoint)
+{
+    const struct store *store = checkpoint->store;
+    checkpoint->spare_wanted = false;
+    if (checkpoint->spare != NULL)
+        return;
+    checkpoint->is_tidying = true;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    struct overlay *spare = overlay_new(store->options.overlay_bytes_max, store->txn_bytes_max);
+    if (spare != NULL)
+        overlay_prepare(spare);
+    pthread_mutex_lock(&checkpoint->mutex);
+    checkpoint->is_tidying = false;
+    checkpoint->spare = spare;
 }
 
 static void make_index(struct checkpoint *checkpoint)
@@ -141,7 +179,7 @@ static void *run(void *context)
     pthread_mutex_lock(&checkpoint->mutex);
     while (!checkpoint->stops) {
         if (checkpoint->retired != NULL) {
-            free_retired(checkpoint);
+            tidy_retired(checkpoint);
         } else if (checkpoint->index_wanted) {
             make_index(checkpoint);
         } else if (checkpoint->overlay != NULL && checkpoint->has_position &&
@@ -149,12 +187,14 @@ static void *run(void *context)
             write_it(checkpoint);
             if (checkpoint->failures > 0)
                 back_off(checkpoint);
+        } else if (checkpoint->spare_wanted) {
+            prepare_spare(checkpoint);
         } else {
             pthread_cond_wait(&checkpoint->wakes, &checkpoint->mutex);
         }
     }
     if (checkpoint->retired != NULL)
-        free_retired(checkpoint);
+        tidy_retired(checkpoint);
     pthread_mutex_unlock(&checkpoint->mutex);
     return NULL;
 }
@@ -191,6 +231,7 @@ void checkpoint_stop(struct checkpoint *checkpoint)
     pthread_cond_destroy(&checkpoint->wakes);
     pthread_cond_destroy(&checkpoint->changed);
     tree_index_free(checkpoint->index);
+    overlay_free(checkpoint->spare);
     checkpoint->runs = false;
 }
 
@@ -268,6 +309,31 @@ void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay,
     pthread_mutex_unlock(&checkpoint->mutex);
     overlay_free(before);
     tree_index_free(index_before);
+}
+
+void checkpoint_want_spare(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    checkpoint->spare_wanted = true;
+    pthread_cond_signal(&checkpoint->wakes);
+    pthread_mutex_unlock(&checkpoint->mutex);
+}
+
+struct overlay *checkpoint_take_spare(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    struct overlay *spare = checkpoint->spare;
+    checkpoint->spare = NULL;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return spare;
+}
+
+bool checkpoint_is_tidying(struct checkpoint *checkpoint)
+{
+    pthread_mutex_lock(&checkpoint->mutex);
+    bool is = checkpoint->is_tidying || checkpoint->retired != NULL;
+    pthread_mutex_unlock(&checkpoint->mutex);
+    return is;
 }
 
 int checkpoint_wait(struct checkpoint *checkpoint)

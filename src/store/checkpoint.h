@@ -1,6 +1,7 @@
 /* The checkpoint thread: writes a frozen generation to LMDB once all of it is durable in the
- * journal, and frees it when readers have moved on. A failure is tried again, after 1 s, then
- * longer, up to 30 s; until it succeeds the generation stays where it is. */
+ * journal, and frees it when readers have moved on, or, where changes come fast enough to fill
+ * generations, keeps its memory for the next. A failure is tried again, after 1 s, then longer, up
+ * to 30 s; until it succeeds the generation stays where it is. */
 #ifndef SMSD_STORE_CHECKPOINT_H
 #define SMSD_STORE_CHECKPOINT_H
 
@@ -14,6 +15,12 @@
 struct overlay;
 struct store;
 struct tree_index;
+
+enum {
+    /* Thousandths: a live generation that is so full will be followed by one with its memory ready,
+     * and one that was not, when it was frozen, gives its memory back. */
+    CHECKPOINT_SPARE_FULLNESS = 16,
+};
 
 struct checkpoint {
     struct store *store;
@@ -37,8 +44,11 @@ struct checkpoint {
     int error;         /* the last one's */
     bool index_wanted;
     struct tree_index *index; /* of what was written, taken with it; or what was wanted */
-    struct overlay *retired;  /* to be freed */
+    struct overlay *retired;  /* to be freed, or to become the spare */
     struct tree_index *retired_index;
+    bool is_tidying; /* the thread is about one that was retired, or prepares a spare */
+    bool spare_wanted;
+    struct overlay *spare; /* empty and prepared, for the generation to come; NULL: none */
 };
 
 int checkpoint_start(struct checkpoint *checkpoint, struct store *store, struct buffer *why);
@@ -62,6 +72,12 @@ struct tree_index *checkpoint_take_index(struct checkpoint *checkpoint);
 /* Gives a generation, and an index, that nobody reads any more to the thread to free. */
 void checkpoint_retire(struct checkpoint *checkpoint, struct overlay *overlay,
                        struct tree_index *index);
+/* The live generation is filling: the next one's memory is to be ready in time. */
+void checkpoint_want_spare(struct checkpoint *checkpoint);
+/* An empty generation, the caller's; NULL: none is ready. */
+struct overlay *checkpoint_take_spare(struct checkpoint *checkpoint);
+/* Is a generation being emptied or prepared, so that there will be a spare in a moment? */
+bool checkpoint_is_tidying(struct checkpoint *checkpoint);
 /* Waits until the one begun is done (0) or has failed once more (an enum error). */
 int checkpoint_wait(struct checkpoint *checkpoint);
 

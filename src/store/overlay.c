@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/log.h"
@@ -14,6 +15,7 @@ enum {
     SLOT_BYTES = 8,
     BYTES_PER_SLOT = 128,
     SLOTS_MIN = 1 << 16,
+    HUGE_PAGE_BYTES = 2 << 20,
     /* Room beyond the bound for one transaction, in its own bytes: rows are padded, towers and
      * values that outgrow their place come on top. */
     TXN_ROOM_FACTOR = 4,
@@ -32,7 +34,7 @@ static uint64_t slots_for(size_t bytes_max, size_t txn_rows)
     return slots;
 }
 
-struct overlay *overlay_new(size_t bytes_max, size_t txn_bytes_max, uint64_t number)
+struct overlay *overlay_new(size_t bytes_max, size_t txn_bytes_max)
 {
     size_t txn_rows = txn_bytes_max / ROW_COST + 1;
     uint64_t slots = slots_for(bytes_max, txn_rows);
@@ -52,13 +54,16 @@ struct overlay *overlay_new(size_t bytes_max, size_t txn_bytes_max, uint64_t num
         free(overlay);
         return NULL;
     }
-    /* Read and written at random all over: with small pages each look-up is a TLB miss or two. */
-    madvise(overlay->memory, overlay->mapped_bytes, MADV_HUGEPAGE);
+    /* Read and written at random all over: with small pages each look-up is a TLB miss or two. But
+     * not the slots, unless they are prepared: a row that touches a new one would wait until 2 MiB
+     * are cleared. */
+    madvise(overlay->memory + round_up(slot_bytes, HUGE_PAGE_BYTES),
+            overlay->mapped_bytes - round_up(slot_bytes, HUGE_PAGE_BYTES), MADV_HUGEPAGE);
+    madvise(overlay->memory, slot_bytes, MADV_NOHUGEPAGE);
     overlay->slots = (uint64_t *)(void *)overlay->memory;
     overlay->slot_mask = slots - 1;
     overlay->rows_bound = slots * 3 / 4 - txn_rows;
     overlay->used = slot_bytes;
-    overlay->number = number;
     return overlay;
 }
 
@@ -73,6 +78,25 @@ void overlay_free(struct overlay *overlay)
 static size_t slot_bytes_of(const struct overlay *overlay)
 {
     return (overlay->slot_mask + 1) * SLOT_BYTES;
+}
+
+void overlay_prepare(struct overlay *overlay)
+{
+    assert(overlay->rows == 0);
+    madvise(overlay->memory, slot_bytes_of(overlay), MADV_HUGEPAGE);
+    memset(overlay->memory, 0, slot_bytes_of(overlay));
+    overlay->is_prepared = true;
+}
+
+void overlay_reset(struct overlay *overlay)
+{
+    assert(overlay->is_prepared);
+    memset(overlay->memory, 0, slot_bytes_of(overlay));
+    memset(overlay->orders, 0, sizeof overlay->orders);
+    memset(overlay->table_rows, 0, sizeof overlay->table_rows);
+    overlay->used = slot_bytes_of(overlay);
+    overlay->newest = 0;
+    overlay->rows = 0;
 }
 
 unsigned overlay_fullness(const struct overlay *overlay)
@@ -150,6 +174,7 @@ struct row *overlay_add(struct overlay *overlay, uint64_t hash, enum table table
     row->older = overlay->newest;
     overlay->newest = ref;
     overlay->rows++;
+    overlay->table_rows[table]++;
     if (is_ordered)
         overlay_link(overlay, row);
     return row;
@@ -173,6 +198,7 @@ void overlay_remove(struct overlay *overlay, uint64_t hash, struct row *row, siz
     overlay->newest = row->older;
     overlay->used = used;
     overlay->rows--;
+    overlay->table_rows[row->table]--;
     overlay->unwound++;
 }
 

@@ -3,9 +3,9 @@
  *
  * All of it lies in one mapping reserved at birth and touched lazily: slots in front, rows behind,
  * handed out by moving a pointer. Nothing is rehashed or moved as it fills, so no put is ever slow,
- * and dropping a generation is one munmap. A row is removed only by undoing the newest change (a
- * transaction that is rolled back), so removal is the exact reverse of adding and leaves no mark
- * behind.
+ * and dropping a generation is one munmap, or clearing its slots to use the memory again. A row is
+ * removed only by undoing the newest change (a transaction that is rolled back), so removal is the
+ * exact reverse of adding and leaves no mark behind.
  *
  * Not locked: the loop's thread writes the live generation; a frozen one is only read, by any
  * thread. */
@@ -62,14 +62,22 @@ struct overlay {
     row_ref newest; /* of the list through `older` */
     size_t rows;
     size_t rows_bound;
+    bool is_prepared; /* its slots are memory already, in huge pages */
     uint64_t unwound; /* grows whenever a row is removed: references kept elsewhere may be void */
+    size_t table_rows[TABLE_NUMBER_MAX + 1]; /* of `rows` */
     struct row_order orders[TABLE_NUMBER_MAX + 1];
 };
 
 /* `bytes_max` is the bound above which overlay_is_full; one transaction of `txn_bytes_max` more
  * always fits (address space is reserved for it). NULL if the system has no such room. */
-struct overlay *overlay_new(size_t bytes_max, size_t txn_bytes_max, uint64_t number);
+struct overlay *overlay_new(size_t bytes_max, size_t txn_bytes_max);
 void overlay_free(struct overlay *overlay);
+/* Before it is used, off the loop: has the system find and clear all memory of the slots. Keys
+ * spread over all of them at once, so otherwise the first thousands of rows would wait for it: a
+ * second and a half for 256 MiB on a machine whose memory was never touched before. */
+void overlay_prepare(struct overlay *overlay);
+/* Empties a prepared generation, whose memory stays. */
+void overlay_reset(struct overlay *overlay);
 static inline bool overlay_is_full(const struct overlay *overlay)
 {
     return overlay->used >= overlay->used_bound || overlay->rows >= overlay->rows_bound;
@@ -102,6 +110,15 @@ static inline char *overlay_value(const struct overlay *overlay, const struct ro
 /* The row of this key, deleted or not, or NULL. */
 struct row *overlay_find(const struct overlay *overlay, uint64_t hash, enum table table,
                          const void *key, size_t key_size);
+/* Has the slots of a hash on their way to the processor, or, if they are there, the row. */
+static inline void overlay_fetch(const struct overlay *overlay, uint64_t hash, bool has_slots)
+{
+    const uint64_t *slot = &overlay->slots[hash & overlay->slot_mask];
+    if (has_slots)
+        __builtin_prefetch(overlay_row(overlay, (row_ref)*slot));
+    else
+        __builtin_prefetch(slot);
+}
 /* A new row, which must not be there yet, without a value but with room for one. */
 struct row *overlay_add(struct overlay *overlay, uint64_t hash, enum table table, const void *key,
                         size_t key_size, size_t value_capacity);

@@ -31,14 +31,7 @@ static int checkpoint_replayed(struct replay *replay, const struct journal_posit
         store_adopt(store, &replay->covered);
     }
     crash_point("recovery.before_checkpoint");
-    uint64_t number = store->live->number + 1;
-    struct overlay *live =
-        overlay_new(store->options.overlay_bytes_max, store->txn_bytes_max, number);
-    if (live == NULL)
-        log_fatal("no address space for a generation of rows", NULL, ENOMEM);
-    store->frozen = store->live;
-    store->live = live;
-    atomic_store(&store->checkpoint.live_number, number);
+    store_next_generation(store);
     checkpoint_begin(&store->checkpoint, store->frozen, end->sequence);
     checkpoint_note_durable(&store->checkpoint, end);
     return 0;

@@ -1,9 +1,11 @@
 /* Sorting the rows of a generation. Ordered tables are: their skip list is walked. The others are
- * taken in the order they came and sorted by radix on eight bytes of the key, those behind what all
- * keys of the table share ("user-000…" would sort nothing), then the few runs of equal heads by the
- * whole key: qsort by whole keys misses the cache at each compare. */
+ * taken in the order they came, which is all for keys that are numbers given out, or sorted by
+ * radix on eight bytes of the key, those behind what all keys of the table share ("user-000…" would
+ * sort nothing), then the few runs of equal heads by the whole key: qsort by whole keys misses the
+ * cache at each compare. */
 #include "store/sorted_rows.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,59 +16,74 @@
 
 enum { RADIX_BITS = 8, RADIX = 1 << RADIX_BITS, RADIX_ROWS_MIN = 256 };
 
-static void count_tables(struct sorted_rows *sorted)
+static void begin_tables(struct sorted_rows *sorted)
 {
-    const struct overlay *overlay = sorted->overlay;
-    size_t counts[TABLE_NUMBER_MAX + 1] = {0};
     size_t begin = 0;
 
-    for (row_ref ref = overlay->newest; ref != 0; ref = overlay_row(overlay, ref)->older)
-        counts[overlay_row(overlay, ref)->table]++;
     for (unsigned table = 0; table <= TABLE_NUMBER_MAX; table++) {
         sorted->begins[table] = begin;
-        begin += counts[table];
+        begin += sorted->overlay->table_rows[table];
     }
     sorted->begins[TABLE_NUMBER_MAX + 1] = begin;
+    assert(begin == sorted->overlay->rows);
 }
 
-static void collect(struct sorted_rows *sorted)
+/* What the keys of a table have in common, as far as they have been seen. */
+struct prefix {
+    const unsigned char *key;
+    size_t size;
+};
+
+static void narrow(struct prefix *prefix, const struct row *row)
+{
+    const unsigned char *key = row_key(row);
+    size_t size = 0;
+
+    if (prefix->key == NULL)
+        *prefix = (struct prefix){key, row->key_size};
+    if (prefix->size > row->key_size)
+        prefix->size = row->key_size;
+    if (memcmp(key, prefix->key, prefix->size) == 0)
+        return;
+    while (key[size] == prefix->key[size])
+        size++;
+    prefix->size = size;
+}
+
+/* Rows of unordered tables, in the order they came: the list begins with the newest. */
+static void collect(struct sorted_rows *sorted, struct prefix prefixes[TABLE_NUMBER_MAX + 1])
 {
     const struct overlay *overlay = sorted->overlay;
-    size_t at[TABLE_NUMBER_MAX + 1];
+    size_t ends[TABLE_NUMBER_MAX + 1];
 
-    memcpy(at, sorted->begins, sizeof at);
-    for (row_ref ref = overlay->newest; ref != 0; ref = overlay_row(overlay, ref)->older) {
-        unsigned table = overlay_row(overlay, ref)->table;
-        if (!table_infos[table].is_ordered)
-            sorted->rows[at[table]++].row = ref;
+    memcpy(ends, sorted->begins + 1, sizeof ends);
+    for (row_ref ref = overlay->newest; ref != 0;) {
+        const struct row *row = overlay_row(overlay, ref);
+        if (!table_infos[row->table].is_ordered) {
+            sorted->rows[--ends[row->table]].row = ref;
+            narrow(&prefixes[row->table], row);
+        }
+        ref = row->older;
     }
-    for (unsigned table = 0; table <= TABLE_NUMBER_MAX; table++)
-        if (table_infos[table].is_ordered)
-            for (row_ref ref = overlay_first(overlay, table); ref != 0;
-                 ref = overlay_next(overlay, overlay_row(overlay, ref)))
-                sorted->rows[at[table]++].row = ref;
 }
 
-static size_t shared_size(const struct sorted_rows *sorted, size_t begin, size_t end)
+static void collect_ordered(struct sorted_rows *sorted, enum table table)
 {
-    const struct row *first = sorted_rows_at(sorted, begin);
-    const unsigned char *key = row_key(first);
-    size_t shared = first->key_size;
-    for (size_t i = begin + 1; i < end; i++) {
-        const struct row *row = sorted_rows_at(sorted, i);
-        if (row->key_size < shared)
-            shared = row->key_size;
-        const unsigned char *other = row_key(row);
-        size_t size = 0;
-        while (size < shared && other[size] == key[size])
-            size++;
-        shared = size;
-    }
-    return shared;
+    const struct overlay *overlay = sorted->overlay;
+    size_t at = sorted->begins[table];
+
+    for (row_ref ref = overlay_first(overlay, table); ref != 0;
+         ref = overlay_next(overlay, overlay_row(overlay, ref)))
+        sorted->rows[at++].row = ref;
+    assert(at == sorted->begins[table + 1]);
 }
 
-static void fill_heads(struct sorted_rows *sorted, size_t begin, size_t end, size_t shared)
+/* True if the heads turn out to be sorted, each different from the one before: keys that are
+ * numbers come in order. */
+static bool fill_heads(struct sorted_rows *sorted, size_t begin, size_t end, size_t shared)
 {
+    bool is_sorted = true;
+
     for (size_t i = begin; i < end; i++) {
         const struct row *row = sorted_rows_at(sorted, i);
         const char *key = row_key(row);
@@ -74,7 +91,9 @@ static void fill_heads(struct sorted_rows *sorted, size_t begin, size_t end, siz
         unsigned char head[8] = {0};
         memcpy(head, key + shared, left < sizeof head ? left : sizeof head);
         sorted->rows[i].head = bytes_get_u64_be(head);
+        is_sorted = is_sorted && (i == begin || sorted->rows[i - 1].head < sorted->rows[i].head);
     }
+    return is_sorted;
 }
 
 /* One pass over eight bits; false if all rows have the same there. */
@@ -131,10 +150,13 @@ static void sort_run(struct sorted_rows *sorted, size_t begin, size_t end)
     qsort_r(sorted->rows + begin, end - begin, sizeof *sorted->rows, compare_rows, in.context);
 }
 
-static void sort_table(struct sorted_rows *sorted, struct sorted_row *spare, size_t begin,
-                       size_t end)
+static void sort_table(struct sorted_rows *sorted, struct sorted_row *spare, enum table table,
+                       size_t shared)
 {
-    fill_heads(sorted, begin, end, shared_size(sorted, begin, end));
+    size_t begin = sorted->begins[table], end = sorted->begins[table + 1];
+
+    if (fill_heads(sorted, begin, end, shared))
+        return;
     if (end - begin < RADIX_ROWS_MIN) {
         sort_run(sorted, begin, end);
         return;
@@ -151,19 +173,23 @@ static void sort_table(struct sorted_rows *sorted, struct sorted_row *spare, siz
 
 void sorted_rows_init(struct sorted_rows *sorted, const struct overlay *overlay)
 {
+    struct prefix prefixes[TABLE_NUMBER_MAX + 1] = {{NULL, 0}};
+
     sorted->overlay = overlay;
-    /* The rows, and as much again to sort with. Not by malloc, which would keep it. */
+    /* The rows, and as much again to sort with, touched where it is needed. Not by malloc, which
+     * would keep it. */
     sorted->mapped_bytes = 2 * (overlay->rows + 1) * sizeof *sorted->rows;
     sorted->rows = mmap(NULL, sorted->mapped_bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (sorted->rows == MAP_FAILED)
         log_fatal("out of memory", NULL, ENOMEM);
-    count_tables(sorted);
-    collect(sorted);
+    begin_tables(sorted);
+    collect(sorted, prefixes);
     for (unsigned table = 0; table <= TABLE_NUMBER_MAX; table++) {
-        size_t begin = sorted->begins[table], end = sorted->begins[table + 1];
-        if (end - begin > 1 && !table_infos[table].is_ordered)
-            sort_table(sorted, sorted->rows + overlay->rows + 1, begin, end);
+        if (table_infos[table].is_ordered)
+            collect_ordered(sorted, table);
+        else if (overlay->table_rows[table] > 1)
+            sort_table(sorted, sorted->rows + overlay->rows + 1, table, prefixes[table].size);
     }
 }
 

@@ -29,4 +29,12 @@ static inline const struct row *sorted_rows_at(const struct sorted_rows *sorted,
     return overlay_row(sorted->overlay, sorted->rows[i].row);
 }
 
+/* The row is wanted soon: rows in key order lie anywhere. */
+static inline void sorted_rows_fetch(const struct sorted_rows *sorted, size_t i)
+{
+    const char *row = (const char *)sorted_rows_at(sorted, i);
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + 64);
+}
+
 #endif

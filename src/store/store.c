@@ -22,6 +22,7 @@
 
 enum {
     FREEZE_FULLNESS = 875, /* thousandths: the rest is for what is under way */
+    WAITING_FULLNESS_MAX = 950,
     JOURNAL_SHARE =
         3, /* of the journal's bound for one generation: two exist during a checkpoint */
     PAYLOAD_KEPT = 1 << 20,
@@ -64,14 +65,18 @@ static int open_parts(struct store *store, struct buffer *why)
     return error;
 }
 
-static struct overlay *new_generation(struct store *store, uint64_t number)
+static struct overlay *new_generation(struct store *store)
 {
-    struct overlay *overlay =
-        overlay_new(store->options.overlay_bytes_max, store->txn_bytes_max, number);
+    struct overlay *overlay = overlay_new(store->options.overlay_bytes_max, store->txn_bytes_max);
     if (overlay == NULL)
         log_fatal("no address space for a generation of rows", NULL, ENOMEM);
-    atomic_store(&store->checkpoint.live_number, number);
     return overlay;
+}
+
+static void number_live(struct store *store, uint64_t number)
+{
+    store->live->number = number;
+    atomic_store(&store->checkpoint.live_number, number);
 }
 
 static int open_on_disk(struct store *store, struct buffer *why)
@@ -82,7 +87,8 @@ static int open_on_disk(struct store *store, struct buffer *why)
     if (error != 0)
         return error;
     store->txn_bytes_max = store->batch_bytes_max / TXNS_PER_BATCH_MIN;
-    store->live = new_generation(store, 1);
+    store->live = new_generation(store);
+    number_live(store, 1);
     error = filters_start(&store->filters, store, why);
     if (error == 0)
         error = checkpoint_start(&store->checkpoint, store, why);
@@ -135,7 +141,8 @@ int store_open(struct store **opened, const struct store_options *options, struc
     } else {
         store->batch_bytes_max = JOURNAL_BATCH_BYTES_MAX;
         store->txn_bytes_max = JOURNAL_BATCH_BYTES_MAX / TXNS_PER_BATCH_MIN;
-        store->live = new_generation(store, 1);
+        store->live = new_generation(store);
+        number_live(store, 1);
     }
     if (error != 0) {
         free_store(store);
@@ -240,14 +247,24 @@ static void show_metrics(const struct store *store)
     metric_set(METRIC_OVERLAY_ROWS, (int64_t)rows);
 }
 
+void store_next_generation(struct store *store)
+{
+    assert(store->frozen == NULL);
+    store->frozen = store->live;
+    store->live = checkpoint_take_spare(&store->checkpoint);
+    if (store->live == NULL)
+        store->live = new_generation(store);
+    number_live(store, store->frozen->number + 1);
+    store->spare_wanted = false;
+}
+
 void store_freeze(struct store *store)
 {
     struct journal_position position;
     assert(store->frozen == NULL && store->open.rows == 0 && !store->txn.is_open);
     store->freeze_wanted = false;
     atomic_store(&store->checkpoint.is_requested, false);
-    store->frozen = store->live;
-    store->live = new_generation(store, store->frozen->number + 1);
+    store_next_generation(store);
     store->live_since_ns = 0;
     store->live_journal_bytes = 0;
     checkpoint_begin(&store->checkpoint, store->frozen, store->submitted);
@@ -322,6 +339,23 @@ static void adopt_index(struct store *store)
     tree_index_free(tree_reader_use(store->reader, index));
 }
 
+/* Memory for the next generation, while there is time. */
+static void prepare_next(struct store *store)
+{
+    if (store->spare_wanted || overlay_fullness(store->live) < CHECKPOINT_SPARE_FULLNESS)
+        return;
+    store->spare_wanted = true;
+    checkpoint_want_spare(&store->checkpoint);
+}
+
+/* A generation's memory is a moment from being ready, and there is still room. */
+static bool waits_for_spare(struct store *store)
+{
+    unsigned fullness = overlay_fullness(store->live);
+    return fullness >= CHECKPOINT_SPARE_FULLNESS && fullness < WAITING_FULLNESS_MAX &&
+           checkpoint_is_tidying(&store->checkpoint);
+}
+
 int store_tick(struct store *store, uint64_t now_ns)
 {
     assert(!store->txn.is_open);
@@ -332,7 +366,8 @@ int store_tick(struct store *store, uint64_t now_ns)
     adopt_and_release(store);
     if (store->live->rows > 0 && store->live_since_ns == 0)
         store->live_since_ns = now_ns;
-    if (store->frozen == NULL && wants_freeze(store, now_ns)) {
+    prepare_next(store);
+    if (store->frozen == NULL && wants_freeze(store, now_ns) && !waits_for_spare(store)) {
         if (store->open.rows == 0)
             store_freeze(store);
         else

@@ -87,6 +87,7 @@ struct store {
     bool freeze_wanted;          /* at the next submit */
     uint64_t live_journal_bytes; /* handed to the journal since the live generation began */
     uint64_t live_since_ns;      /* when a tick first saw a change in it; 0: none yet */
+    bool spare_wanted;           /* for the generation to come: asked for */
     bool index_wanted;           /* asked for, not there yet */
     struct scans scans;
     struct filters filters;
@@ -104,7 +105,9 @@ void txn_release(struct txn *txn);
 /* Takes back everything since `savepoint`. */
 void txn_unwind(struct txn *txn, size_t savepoint);
 
-/* store.c: begins a new live generation; the open batch must be empty. */
+/* store.c: the live generation becomes the frozen one, of which there must be none. */
+void store_next_generation(struct store *store);
+/* The same for a checkpoint; the open batch must be empty. */
 void store_freeze(struct store *store);
 /* Takes over a finished checkpoint, if there is one; true if it did, then `position` is covered. */
 bool store_adopt(struct store *store, struct journal_position *position);

@@ -63,6 +63,17 @@ const void *txn_get(struct txn *txn, enum table table, const void *key, size_t k
     return overlay_value(store->live, row);
 }
 
+void txn_expect(const struct txn *txn, enum table table, const void *key, size_t key_size,
+                enum txn_distance distance)
+{
+    const struct store *store = txn->store;
+    check_key(txn, table, key_size);
+    uint64_t hash = store_hash(store, table, key, key_size);
+    overlay_fetch(store->live, hash, distance == TXN_NEAR);
+    if (store->frozen != NULL)
+        overlay_fetch(store->frozen, hash, distance == TXN_NEAR);
+}
+
 static struct undo *add_undo(struct txn *txn)
 {
     if (txn->undo_count == txn->undo_capacity) {

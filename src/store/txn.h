@@ -22,6 +22,11 @@ struct txn;
  * until the next put or delete, commit or abort. */
 const void *txn_get(struct txn *txn, enum table table, const void *key, size_t key_size,
                     size_t *value_size);
+/* The row will be looked up soon: has what of it is in memory on its way to the processor. First
+ * while other work is left to do before (NEAR), and some work before that (FAR). */
+enum txn_distance { TXN_FAR, TXN_NEAR };
+void txn_expect(const struct txn *txn, enum table table, const void *key, size_t key_size,
+                enum txn_distance distance);
 /* Inserts or replaces. `value` may not point into a row that txn_get or a walk returned. */
 void txn_put(struct txn *txn, enum table table, const void *key, size_t key_size, const void *value,
              size_t value_size);

@@ -201,7 +201,7 @@ static int read_parts(struct verify *verify)
         error = read_journal(verify, verify->summary, count_batch);
     if (error != 0)
         return error;
-    verify->overlay = overlay_new(verify->replay_bytes + OVERLAY_BYTES_MIN, TXN_ROOM_BYTES, 1);
+    verify->overlay = overlay_new(verify->replay_bytes + OVERLAY_BYTES_MIN, TXN_ROOM_BYTES);
     if (verify->overlay == NULL)
         return ERR_NO_MEMORY;
     return read_journal(verify, NULL, gather_batch);
