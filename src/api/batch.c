@@ -40,6 +40,7 @@ struct item {
 };
 
 struct batch {
+    enum route_body kind; /* first, as in whatever a body becomes */
     struct api *api;
     struct call *call;     /* the one that brings bytes, while it does */
     struct api_key caller; /* the key it was begun with: items' own keys are its */
@@ -425,6 +426,7 @@ struct batch *batch_new(struct call *call)
     batch = calloc(1, sizeof *batch);
     assert(batch != NULL);
     call->api->batch_count++;
+    batch->kind = BODY_BATCH;
     batch->api = call->api;
     batch->caller = *call->key;
     json_items_init(&batch->reading, call->is_lines, ITEM_BYTES_MAX, on_item, batch);

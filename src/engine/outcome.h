@@ -11,7 +11,7 @@ enum outcome {
 };
 
 /* Above every number of outcome.def. */
-enum { OUTCOME_COUNT = 64 };
+enum { OUTCOME_COUNT = 128 };
 
 struct outcome_info {
     int status; /* HTTP; 0: success */
