@@ -189,6 +189,8 @@ int main(int argument_count, char **arguments)
     const char *what = argument_count > 3 ? arguments[3] : "all";
 
     look_ups = look_ups / GROUP * GROUP;
+    if (visits == 0)
+        return 1;
     bool is_all = strcmp(what, "all") == 0;
 
     if (is_all || strcmp(what, "filter") == 0)

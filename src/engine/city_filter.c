@@ -43,13 +43,15 @@ static double block_rate(double throws, double hashes)
 double city_filter_rate(double keys, double blocks, uint32_t hashes)
 {
     double load = keys / blocks, spread = 12 * sqrt(load) + 12, sum = 0;
-    double first = floor(load - spread) < 1 ? 1 : floor(load - spread);
 
     if (load <= 0)
         return 0;
-    for (double in_block = first; in_block <= load + spread; in_block++) {
-        double chance = exp(in_block * log(load) - load - lgamma(in_block + 1));
-        sum += chance * block_rate(in_block * hashes, hashes);
+    uint64_t first = load - spread < 1 ? 1 : (uint64_t)(load - spread);
+    uint64_t last = (uint64_t)(load + spread);
+    for (uint64_t in_block = first; in_block <= last; in_block++) {
+        double count = (double)in_block;
+        double chance = exp(count * log(load) - load - lgamma(count + 1));
+        sum += chance * block_rate(count * hashes, hashes);
     }
     return sum < 1 ? sum : 1;
 }

@@ -18,7 +18,7 @@ enum {
 void city_index_init(struct city_index *index, const struct hash_key *secret)
 {
     *index = (struct city_index){.secret = secret, .capacity = CAPACITY_MIN};
-    index->cities = pages_new(index->capacity * sizeof *index->cities);
+    index->cities = pages_new(index->capacity * sizeof(struct city *));
     index->places = pages_new(index->capacity * PLACES_PER_CITY * sizeof *index->places);
     area_index_init(&index->areas, NULL, 0);
 }
@@ -41,7 +41,7 @@ void city_index_release(struct city_index *index)
         buffer_release(&index->cities[i]->value);
         pages_free(index->cities[i], sizeof(struct city));
     }
-    pages_free(index->cities, index->capacity * sizeof *index->cities);
+    pages_free(index->cities, index->capacity * sizeof(struct city *));
     pages_free(index->places, index->capacity * PLACES_PER_CITY * sizeof *index->places);
     area_index_release(&index->areas);
     *index = (struct city_index){0};
@@ -88,7 +88,7 @@ static void grow(struct city_index *index)
     struct city_index larger = *index;
 
     larger.capacity *= 2;
-    larger.cities = pages_new(larger.capacity * sizeof *larger.cities);
+    larger.cities = pages_new(larger.capacity * sizeof(struct city *));
     larger.places = pages_new(larger.capacity * PLACES_PER_CITY * sizeof *larger.places);
     for (uint32_t i = 0; i < index->count; i++) {
         struct city *city = index->cities[i];
@@ -96,7 +96,7 @@ static void grow(struct city_index *index)
         if (city != NULL)
             *place_of(&larger, (struct text){city->code, city->code_size}) = i + 1;
     }
-    pages_free(index->cities, index->capacity * sizeof *index->cities);
+    pages_free(index->cities, index->capacity * sizeof(struct city *));
     pages_free(index->places, index->capacity * PLACES_PER_CITY * sizeof *index->places);
     *index = larger;
 }

@@ -18,11 +18,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/pages.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 enum {
     LINE_BYTES = 64,
@@ -185,24 +182,10 @@ static inline void entry_write(const struct visit_shard *shard, uint8_t *line, u
     rest_write(shard, line, slot, mark >> TAG_BITS << VISIT_VALUE_BITS | value);
 }
 
-/* Bit i: byte i of the line is `tag`. Bytes that are no tags may be, too. */
-static inline uint32_t tags_equal(const uint8_t *line, uint8_t tag)
-{
-#ifdef __SSE2__
-    __m128i tags = _mm_loadu_si128((const __m128i *)(const void *)line);
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag)));
-#else
-    uint32_t equal = 0;
-    for (uint32_t i = 0; i < SLOTS_MAX; i++)
-        equal |= (uint32_t)(line[i] == tag) << i;
-    return equal;
-#endif
-}
-
 /* The slot of that mark in the line; -1: none. */
 static inline int slot_of(const struct visit_shard *shard, const uint8_t *line, uint64_t mark)
 {
-    uint32_t equal = tags_equal(line, (uint8_t)mark) & ((UINT32_C(1) << count_of(line)) - 1);
+    uint32_t equal = bytes_equal_16(line, (uint8_t)mark) & ((UINT32_C(1) << count_of(line)) - 1);
 
     for (; equal != 0; equal &= equal - 1) {
         uint32_t slot = (uint32_t)__builtin_ctz(equal);
