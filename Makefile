@@ -4,7 +4,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 CC = gcc
 
-ROOMS = base json store engine pipeline net http api jobs config
+ROOMS = base json store engine pipeline net http gateway api jobs config
 SOURCES = src/main.c $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))
 HEADERS = $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.h src/$(room)/*.def))
 
@@ -21,7 +21,7 @@ CFLAGS_sanitize = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all 
 	-fno-omit-frame-pointer -DSMSD_CRASH_POINTS
 LDFLAGS_release = -pie -Wl,-z,relro,-z,now -flto=2 -O2
 LDFLAGS_sanitize = -fsanitize=address,undefined
-LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedcrypto -Wl,-Bdynamic -lpthread -ldl -lm
+LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedtls -lmbedx509 -lmbedcrypto -Wl,-Bdynamic -lpthread -ldl -lm
 
 # One build of one variant: `build/smsd` is the release, `build/debug/smsd` and
 # `build/sanitize/smsd` are the others. Each keeps its own objects.
@@ -151,22 +151,28 @@ $(BUILD)/$(VARIANT)/bench/commands: $(BUILD)/$(VARIANT)/bench/commands.o $(ARCHI
 
 # Instructions hold still where times do not: what JSON costs a charge, as valgrind counts it.
 
-JSON_CHARGES = 1000
+COUNTED = 1000
 
 .PHONY: instructions
-instructions: $(BUILD)/bench/json_charge ## count the instructions that the JSON of one charge takes (valgrind)
+instructions: $(BUILD)/bench/json_charge $(BUILD)/bench/catalog ## count what a charge's JSON and the catalogue cost (valgrind)
 	bench/install
 	for step in read_charge write_charge read_signal; do \
 		valgrind --tool=callgrind --toggle-collect=$$step --callgrind-out-file=$(BUILD)/bench/$$step.callgrind \
-			$< $(JSON_CHARGES) 2>&1 | awk -v step=$$step '/Collected/ { count = $$NF } END { \
-			printf "%s: %d instructions\n", step, count / $(JSON_CHARGES); exit count == 0 }' || exit 1; \
+			$< $(COUNTED) 2>&1 | awk -v step=$$step '/Collected/ { count = $$NF } END { \
+			printf "%s: %d instructions\n", step, count / $(COUNTED); exit count == 0 }' || exit 1; \
+	done
+	for step in find_thing find_by_number choose_route "choose_route SG" take_quota; do \
+		set -- $$step; \
+		valgrind --tool=callgrind --toggle-collect=$$1 --callgrind-out-file=/dev/null \
+			$(BUILD)/bench/catalog $(COUNTED) $$2 2>&1 | awk -v step="$$step" '/Collected/ { count = $$NF } END { \
+			printf "%s: %d instructions\n", step, count / $(COUNTED); exit count == 0 }' || exit 1; \
 	done
 
-$(BUILD)/bench/json_charge: $(BUILD)/$(VARIANT)/bench/json_charge.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+$(BUILD)/bench/json_charge $(BUILD)/bench/catalog: $(BUILD)/bench/%: $(BUILD)/$(VARIANT)/bench/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
--include $(BUILD)/$(VARIANT)/bench/json_charge.d
+-include $(BUILD)/$(VARIANT)/bench/json_charge.d $(BUILD)/$(VARIANT)/bench/catalog.d
 
 # What a look-up of a visit costs, and what misses the cache of valgrind's model (32 KiB and 1 MiB).
 VISITS = 1000000
@@ -216,13 +222,12 @@ $(BUILD)/fuzz/target/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/smsd.a $(BUIL
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_fuzz) -o $@ $^ $(LIBRARIES)
 
-# The server that the tests of src/http/ talk to.
+# The server that the tests of src/http/ talk to, and the client that talks to theirs.
 
 HTTP_TEST_OBJECTS = $(patsubst %.c,$(BUILD)/$(VARIANT)/%.o,$(wildcard src/base/*.c src/net/*.c src/http/*.c))
 
-$(BUILD)/$(VARIANT)/http/echo_server: $(BUILD)/$(VARIANT)/tests/http/echo_server.o $(HTTP_TEST_OBJECTS) \
-		$(BUILD)/$(VARIANT)/llhttp.a
+$(BUILD)/$(VARIANT)/http/%: $(BUILD)/$(VARIANT)/tests/http/%.o $(HTTP_TEST_OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
--include $(BUILD)/$(VARIANT)/tests/http/echo_server.d
+-include $(wildcard $(BUILD)/$(VARIANT)/tests/http/*.d)

@@ -54,6 +54,8 @@ def packets_for(scenario, server, plan, count):
     grabs = count or GRABS_A_SECOND_MAX * (plan.seconds + plan.warm_up)
     needed = max(PACKETS_MIN, math.ceil(grabs / scenarios.PACKET_SHARES) + 1)
     wanted = "".join(scenario.options)
+    if "--id-around" in scenario.options:
+        needed = max(needed, scenarios.PACKETS_AT_ONCE)
     return {**({"packets": server.send_packets(needed)} if "{packets}" in wanted else {}),
             **({"empty": server.empty_packet()} if "{empty}" in wanted else {})}
 

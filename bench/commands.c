@@ -16,9 +16,13 @@
 
 #include "base/buffer.h"
 #include "base/id.h"
+#include "engine/catalog.h"
 #include "engine/chain.h"
 #include "engine/due.h"
 #include "engine/engine.h"
+#include "engine/message.h"
+#include "engine/route.h"
+#include "engine/template.h"
 #include "store/store.h"
 #include "store/txn.h"
 
@@ -41,6 +45,7 @@ static struct {
     int64_t now_ms;
     uint64_t *made; /* numbers that the kind works on */
     uint32_t made_count, accounts;
+    uint64_t product;
     char id[16];
 } bench = {.random = 88172645463325252, .now_ms = ID_EPOCH_MS + 1000};
 
@@ -213,6 +218,144 @@ static uint64_t do_capture(uint32_t i)
     return run(&command, OUTCOME_OK);
 }
 
+/* --- messages ------------------------------------------------------------------------------------
+ */
+
+static void put_thing(struct text id, const struct catalog_draft *draft)
+{
+    struct command command = {.type = COMMAND_CATALOG_PUT};
+
+    command.of.catalog_put = (struct catalog_put_command){.id = id, .draft = draft};
+    run(&command, OUTCOME_OK);
+}
+
+static void put_product_and_routes(void)
+{
+    static struct catalog_draft draft;
+
+    catalog_draft_init(&draft, CATALOG_PRODUCT);
+    catalog_draft_text(&draft, PRODUCT_CHANNEL, TEXT("channel"));
+    catalog_draft_text(&draft, PRODUCT_GATEWAY, TEXT("{\"type\":\"sandbox\"}"));
+    catalog_draft_int(&draft, PRODUCT_PRICE, 5);
+    put_thing(TEXT("product"), &draft);
+    for (int kind = ROUTE_KIND_VERIFICATION; kind <= ROUTE_KIND_GENERAL; kind++) {
+        catalog_draft_init(&draft, CATALOG_ROUTE);
+        catalog_draft_text(&draft, ROUTE_COMPANY, TEXT("company"));
+        catalog_draft_text(&draft, ROUTE_COUNTRY, TEXT("CN"));
+        catalog_draft_int(&draft, ROUTE_KIND, kind);
+        catalog_draft_text(&draft, ROUTE_PRODUCT, TEXT("product"));
+        put_thing(kind == ROUTE_KIND_VERIFICATION ? TEXT("codes") : TEXT("others"), &draft);
+    }
+}
+
+static void put_catalogue(void)
+{
+    static struct catalog_draft draft;
+    const int64_t length = 11;
+
+    catalog_draft_init(&draft, CATALOG_COUNTRY);
+    catalog_draft_text(&draft, COUNTRY_NAME, TEXT("China"));
+    catalog_draft_int(&draft, COUNTRY_CALLING_CODE, 86);
+    catalog_draft_ints(&draft, COUNTRY_NUMBER_LENGTHS, &length, 1);
+    put_thing(TEXT("CN"), &draft);
+    catalog_draft_init(&draft, CATALOG_COMPANY);
+    catalog_draft_text(&draft, COMPANY_NAME, TEXT("Company"));
+    catalog_draft_text(&draft, COMPANY_ACCOUNT, TEXT("user00000000"));
+    put_thing(TEXT("company"), &draft);
+    catalog_draft_init(&draft, CATALOG_CHANNEL);
+    catalog_draft_text(&draft, CHANNEL_NAME, TEXT("Channel"));
+    put_thing(TEXT("channel"), &draft);
+    catalog_draft_init(&draft, CATALOG_TEMPLATE);
+    catalog_draft_text(&draft, TEMPLATE_CONTENT,
+                       TEXT("Your verification code is {code}. Tell it nobody."));
+    catalog_draft_int(&draft, TEMPLATE_KIND, MESSAGE_KIND_VERIFICATION);
+    put_thing(TEXT("code"), &draft);
+    put_product_and_routes();
+}
+
+static uint64_t do_submit(uint32_t i)
+{
+    const struct template_param code = {TEXT("code"), TEXT("471100")};
+    struct command command = {.type = COMMAND_MESSAGE_SUBMIT};
+    char to[32];
+    int size = snprintf(to, sizeof to, "+86138%08u", (unsigned)(draw() % 100000000));
+
+    (void)i;
+    command.of.message_submit = (struct message_submit_command){.company = TEXT("company"),
+                                                                .to = {to, (size_t)size},
+                                                                .template = TEXT("code"),
+                                                                .params = &code,
+                                                                .param_count = 1,
+                                                                .tries_max = 2};
+    return run(&command, OUTCOME_OK);
+}
+
+static uint64_t give(uint64_t message)
+{
+    struct command command = {.type = COMMAND_MESSAGE_SENDING};
+    struct txn *txn = store_begin(bench.store);
+    struct message_row row;
+    bool is_there = message_find(txn, message, &row);
+
+    store_abort(txn);
+    assert(is_there);
+    command.of.message_sending = (struct message_sending_command){message, row.product};
+    bench.product = row.product;
+    run(&command, OUTCOME_OK);
+    return message;
+}
+
+static struct text provider_id(uint64_t message, char to[32])
+{
+    return (struct text){to, (size_t)snprintf(to, 32, "%016llX", (unsigned long long)message)};
+}
+
+static uint64_t accept(uint64_t message)
+{
+    struct command command = {.type = COMMAND_MESSAGE_RESULT};
+    char bytes[32];
+    struct text id = provider_id(message, bytes);
+
+    command.of.message_result = (struct message_result_command){.message = message,
+                                                                .attempt = 1,
+                                                                .answer = MESSAGE_ACCEPTED,
+                                                                .provider_ids = &id,
+                                                                .provider_id_count = 1};
+    run(&command, OUTCOME_OK);
+    return message;
+}
+
+static uint64_t make_given(uint32_t i)
+{
+    return give(do_submit(i));
+}
+
+static uint64_t make_accepted(uint32_t i)
+{
+    return accept(make_given(i));
+}
+
+static uint64_t do_give(uint32_t i)
+{
+    return give(bench.made[i]);
+}
+
+static uint64_t do_accept(uint32_t i)
+{
+    return accept(bench.made[i]);
+}
+
+static uint64_t do_receipt(uint32_t i)
+{
+    struct command command = {.type = COMMAND_RECEIPT};
+    char bytes[32];
+
+    command.of.receipt = (struct receipt_command){.product = bench.product,
+                                                  .provider_id = provider_id(bench.made[i], bytes),
+                                                  .status = RECEIPT_DELIVERED};
+    return run(&command, OUTCOME_OK);
+}
+
 static const struct kind {
     const char *name;
     uint64_t (*run)(uint32_t i);
@@ -230,6 +373,10 @@ static const struct kind {
     {"hold", do_hold, NULL, 1},
     {"capture", do_capture, do_hold, 1},
     {"refund", do_refund, do_charge, 1},
+    {"message: submit", do_submit, NULL, 1},
+    {"message: sending", do_give, do_submit, 1},
+    {"message: result", do_accept, make_given, 1},
+    {"message: receipt", do_receipt, make_accepted, 1},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -253,6 +400,7 @@ static void open_store(void)
         command.of.topup = money(i, PURSE);
         run(&command, OUTCOME_OK);
     }
+    put_catalogue();
     buffer_release(&why);
 }
 

@@ -33,9 +33,15 @@ BATCH = ("--request", "requests/charge_batch.http", "--expect-text", '"failed":0
 PACKET_SHARES = 10000
 GRAB = ("--request", "requests/grab.http", "--expect-text", '"outcome":"grabbed"', "--ids", "{packets}",
         "--id-uses", str(PACKET_SHARES))
+# The same with this many packets open at once, each grab of the next one.
+PACKETS_AT_ONCE = 1000
+GRAB_MANY = ("--request", "requests/grab.http", "--expect-text", '"outcome":"grabbed"', "--ids", "{packets}",
+             "--id-around")
 GRAB_EMPTY = ("--request", "requests/grab.http", "--expect", "409", "--ids", "{empty}", "--first", "50000000")
 REDIS_GRAB = ("--command", "EVALSHA {grab_script} 3 {id} {id}:users u{next} u{next}", "--ids", "{packets}",
               "--id-uses", str(PACKET_SHARES))
+REDIS_GRAB_MANY = ("--command", "EVALSHA {grab_script} 3 {id} {id}:users u{next} u{next}", "--ids", "{packets}",
+                   "--id-around")
 
 SCENARIOS = (
     Scenario("charge", "smsd", "load", 256, 1, CHARGE),
@@ -45,6 +51,7 @@ SCENARIOS = (
     Scenario("queued_one_account", "smsd", "load", 256, 16, QUEUED_ONE_ACCOUNT),
     Scenario("queued", "smsd", "load", 256, 16, QUEUED),
     Scenario("grab", "smsd", "load", 3000, 1, GRAB, "grab"),
+    Scenario("grab_1000_packets", "smsd", "load", 3000, 1, GRAB_MANY, "grab"),
     Scenario("grab_empty", "smsd", "load", 3000, 1, GRAB_EMPTY, "refusal"),
     Scenario("nginx", "nginx", "load", 256, 1, CHARGE, "request"),
     Scenario("nginx_pipelined", "nginx", "load", 256, 16, CHARGE, "request"),
@@ -53,6 +60,7 @@ SCENARIOS = (
     Scenario("redis_256", "redis", "load_redis", 256, 1, REDIS_CHARGE),
     Scenario("redis_pipelined", "redis", "load_redis", 64, 16, REDIS_CHARGE),
     Scenario("redis_grab", "redis", "load_redis", 3000, 1, REDIS_GRAB, "grab"),
+    Scenario("redis_grab_1000_packets", "redis", "load_redis", 3000, 1, REDIS_GRAB_MANY, "grab"),
     Scenario("postgresql_16", "postgresql", "pgbench", 16, 1),
     Scenario("postgresql_64", "postgresql", "pgbench", 64, 1),
 )

@@ -19,8 +19,11 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "engine/audit.h"
+#include "gateway/gateway.h"
+#include "gateway/webhook_sender.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
+#include "net/tls.h"
 #include "pipeline/pipeline.h"
 #include "store/store.h"
 
@@ -32,25 +35,35 @@ struct smsd {
     struct config config;
     uv_loop_t loop;
     struct pipeline *pipeline;
+    struct gateways *gateways;
     struct jobs *jobs;
     struct api *api;
     struct http_server *server;
+    struct webhook_sender *webhook_sender;
     uv_signal_t signals[3];
     struct buffer address; /* the first one listened on */
+    int running; /* of server and gateways: what stopping waits for */
+    bool is_tls;
     bool is_stopping;
 };
 
 /* --- taking down ---------------------------------------------------------------------------------
  */
 
-static void on_server_stopped(void *context)
+static void on_stopped(void *context)
 {
     struct smsd *smsd = context;
 
+    if (--smsd->running > 0)
+        return;
     for (size_t i = 0; i < sizeof smsd->signals / sizeof *smsd->signals; i++)
         uv_close((uv_handle_t *)&smsd->signals[i], NULL);
     if (smsd->jobs != NULL)
         jobs_stop(smsd->jobs);
+    if (smsd->gateways != NULL)
+        gateways_close(smsd->gateways);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_stop(smsd->webhook_sender);
     if (smsd->pipeline != NULL)
         pipeline_close(smsd->pipeline);
     log_event(LOG_INFO, "stopped", LOG_NUMBER("pid", getpid()));
@@ -67,6 +80,10 @@ static void take_down(struct smsd *smsd)
     if (smsd->api != NULL)
         api_free(smsd->api);
     jobs_free(smsd->jobs);
+    if (smsd->gateways != NULL)
+        gateways_free(smsd->gateways);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_free(smsd->webhook_sender);
     if (smsd->pipeline != NULL)
         pipeline_free(smsd->pipeline);
     buffer_release(&smsd->address);
@@ -74,20 +91,123 @@ static void take_down(struct smsd *smsd)
     assert(error == 0);
 }
 
+/* Clients' requests and providers' answers are waited for side by side. */
+static void stop(struct smsd *smsd, uint32_t grace_ms)
+{
+    smsd->is_stopping = true;
+    smsd->running = 1 + (smsd->server != NULL) + (smsd->gateways != NULL);
+    if (smsd->server != NULL)
+        http_server_stop(smsd->server, grace_ms, on_stopped, smsd);
+    if (smsd->gateways != NULL)
+        gateways_stop(smsd->gateways, grace_ms, on_stopped, smsd);
+    on_stopped(smsd);
+}
+
+/* --- SIGHUP --------------------------------------------------------------------------------------
+ */
+
+static struct http_server_options server_options(const struct config *config)
+{
+    return (struct http_server_options){
+        .connections_max = (uint32_t)config->connections_max,
+        .header_bytes_max = (uint32_t)config->header_bytes_max,
+        .header_timeout_ms = (uint32_t)config->header_timeout_ms,
+        .body_timeout_ms = (uint32_t)config->body_timeout_ms,
+        .idle_timeout_ms = (uint32_t)config->idle_timeout_ms,
+        .write_timeout_ms = (uint32_t)config->write_timeout_ms,
+        .reply_bytes_max = (uint32_t)config->reply_bytes_max,
+        .input_bytes_max = (uint64_t)config->input_bytes_max,
+    };
+}
+
+static struct api_options api_options(const struct config *config)
+{
+    return (struct api_options){
+        .is_test_clock = config->test_clock,
+        .body_bytes_max = (size_t)config->body_bytes_max,
+        .batch_bytes_max = (size_t)config->batch_bytes_max,
+        .batches_max = (uint32_t)config->batches_max,
+        .charges_drain_interval_ms = config->charges_drain_interval_ms,
+        .charges_drain_max = (uint32_t)config->charges_drain_max,
+        .packets_amount_max = config->packets_amount_max,
+        .packets_shares_max = (uint32_t)config->packets_shares_max,
+        .packets_grabs_per_minute = (uint32_t)config->packets_grabs_per_minute,
+        .packets_open_max = (uint32_t)config->packets_open_max,
+        .messages_tries_max = (uint8_t)config->messages_tries_max,
+    };
+}
+
+/* The pair of files as it is now; the one before stays if it is of no use. */
+static int load_certificate(struct smsd *smsd, struct buffer *why)
+{
+    struct tls *tls;
+    int error = tls_server_new(&tls, smsd->config.tls_cert, smsd->config.tls_key, "http/1.1", why);
+
+    if (error == 0)
+        http_server_set_tls(smsd->server, tls);
+    return error;
+}
+
+static void on_option_changed(void *context, const char *name, bool is_applied)
+{
+    (void)context;
+    log_event(is_applied ? LOG_INFO : LOG_WARNING,
+              is_applied ? "option_changed" : "option_needs_restart", LOG_TEXT("option", name));
+}
+
+static void log_refused(const char *event, struct buffer *why)
+{
+    buffer_append(why, "", 1);
+    log_event(LOG_ERROR, event, LOG_TEXT("reason", why->data));
+    why->size = 0;
+}
+
+static void reload_config(struct smsd *smsd, struct buffer *why)
+{
+    struct http_server_options server;
+    struct api_options api;
+
+    if (config_reload(&smsd->config, why, on_option_changed, smsd) != 0) {
+        log_refused("configuration_refused", why);
+        return;
+    }
+    log_set_level(log_level_of(smsd->config.log_level));
+    server = server_options(&smsd->config);
+    http_server_set_options(smsd->server, &server);
+    api = api_options(&smsd->config);
+    api_set_options(smsd->api, &api);
+    log_event(LOG_INFO, "configuration_read", LOG_TEXT("file", smsd->config.config));
+}
+
+static void reload(struct smsd *smsd)
+{
+    struct buffer why;
+    int error = log_reopen();
+
+    log_event(LOG_INFO, "log_reopened", LOG_NUMBER("error", error));
+    if (smsd->server == NULL || smsd->is_stopping)
+        return;
+    buffer_init(&why);
+    reload_config(smsd, &why);
+    if (smsd->is_tls && load_certificate(smsd, &why) != 0)
+        log_refused("certificate_refused", &why);
+    else if (smsd->is_tls)
+        log_event(LOG_INFO, "certificate_loaded", LOG_TEXT("file", smsd->config.tls_cert));
+    buffer_release(&why);
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct smsd *smsd = signal->data;
 
     if (number == SIGHUP) {
-        int error = log_reopen();
-        log_event(LOG_INFO, "log_reopened", LOG_NUMBER("error", error));
+        reload(smsd);
         return;
     }
     if (smsd->is_stopping)
         return;
-    smsd->is_stopping = true;
     log_event(LOG_INFO, "stopping", LOG_NUMBER("signal", number));
-    http_server_stop(smsd->server, (uint32_t)smsd->config.stop_grace_ms, on_server_stopped, smsd);
+    stop(smsd, (uint32_t)smsd->config.stop_grace_ms);
 }
 
 /* --- building up ---------------------------------------------------------------------------------
@@ -112,6 +232,10 @@ static void on_durable(void *context, uint64_t durable)
 
     if (smsd->server != NULL)
         http_server_release(smsd->server, durable);
+    if (smsd->gateways != NULL)
+        gateways_release(smsd->gateways, durable);
+    if (smsd->webhook_sender != NULL)
+        webhook_sender_release(smsd->webhook_sender, durable);
 }
 
 static int open_pipeline(struct smsd *smsd, struct buffer *why)
@@ -187,21 +311,14 @@ static int bootstrap(struct smsd *smsd, struct buffer *why)
 static int start_server(struct smsd *smsd, struct buffer *why)
 {
     const struct config *config = &smsd->config;
-    struct http_server_options options = {
-        .connections_max = (uint32_t)config->connections_max,
-        .header_bytes_max = (uint32_t)config->header_bytes_max,
-        .header_timeout_ms = (uint32_t)config->header_timeout_ms,
-        .body_timeout_ms = (uint32_t)config->body_timeout_ms,
-        .idle_timeout_ms = (uint32_t)config->idle_timeout_ms,
-        .write_timeout_ms = (uint32_t)config->write_timeout_ms,
-        .reply_bytes_max = (uint32_t)config->reply_bytes_max,
-        .input_bytes_max = (uint64_t)config->input_bytes_max,
-    };
+    struct http_server_options options = server_options(config);
     struct http_handler handler;
     int error;
 
     api_handler(smsd->api, &handler);
     error = http_server_new(&smsd->server, &smsd->loop, &options, &handler);
+    if (error == 0 && smsd->is_tls)
+        error = load_certificate(smsd, why);
     if (error == 0) /* what the last run left is durable */
         http_server_release(smsd->server, pipeline_durable(smsd->pipeline));
     for (int i = 0; error == 0 && i < config->listen.count; i++) {
@@ -233,28 +350,41 @@ static void greet(const struct smsd *smsd)
     printf("The admin key is in %s/admin.key. To begin with:\n\n"
            "  curl -sS -H \"Authorization: Bearer $(cat %s/admin.key)\" \\\n"
            "    --json '{\"amount\":10000}' %s%s%s/v1/accounts/alice/topups\n\n",
-           dir, dir, is_unix ? "--unix-socket " : "http://", is_unix ? address + 5 : address,
-           is_unix ? " http://localhost" : "");
+           dir, dir,
+           is_unix        ? "--unix-socket "
+           : smsd->is_tls ? "https://"
+                          : "http://",
+           is_unix ? address + 5 : address, is_unix ? " http://localhost" : "");
     fflush(stdout);
 }
 
 static void start_api(struct smsd *smsd)
 {
+    struct api_options options = api_options(&smsd->config);
+
+    smsd->api = api_new(smsd->pipeline, smsd->jobs, smsd->gateways, &options);
+}
+
+static void start_gateways(struct smsd *smsd)
+{
+    const char *log = smsd->config.sandbox_log;
+    struct gateways_options options = {.sandbox_log = *log != '\0' ? log : NULL};
+
+    smsd->gateways = gateways_new(smsd->pipeline, &smsd->loop, &options);
+}
+
+static void start_webhook_sender(struct smsd *smsd)
+{
     const struct config *config = &smsd->config;
-    struct api_options options = {
-        .is_test_clock = config->test_clock,
-        .body_bytes_max = (size_t)config->body_bytes_max,
-        .batch_bytes_max = (size_t)config->batch_bytes_max,
-        .batches_max = (uint32_t)config->batches_max,
-        .charges_drain_interval_ms = config->charges_drain_interval_ms,
-        .charges_drain_max = (uint32_t)config->charges_drain_max,
-        .packets_amount_max = config->packets_amount_max,
-        .packets_shares_max = (uint32_t)config->packets_shares_max,
-        .packets_grabs_per_minute = (uint32_t)config->packets_grabs_per_minute,
-        .packets_open_max = (uint32_t)config->packets_open_max,
+    struct webhook_sender_options options = {
+        .in_flight_max = (uint32_t)config->webhooks_in_flight_max,
+        .endpoint_in_flight_max = (uint32_t)config->webhooks_endpoint_in_flight_max,
+        .endpoints_max = (uint32_t)config->webhooks_endpoints_max,
+        .timeout_ms = (uint32_t)config->webhooks_timeout_ms,
+        .allow_private = config->webhooks_allow_private,
     };
 
-    smsd->api = api_new(smsd->pipeline, smsd->jobs, &options);
+    smsd->webhook_sender = webhook_sender_new(smsd->pipeline, &smsd->loop, &options);
 }
 
 static int start(struct smsd *smsd, struct buffer *why)
@@ -266,35 +396,20 @@ static int start(struct smsd *smsd, struct buffer *why)
     error = bootstrap(smsd, why);
     if (error != 0)
         return error;
-    smsd->jobs = jobs_new(smsd->pipeline, &smsd->loop);
+    start_gateways(smsd);
+    start_webhook_sender(smsd);
+    smsd->jobs = jobs_new(smsd->pipeline, smsd->gateways, &smsd->loop);
     start_api(smsd);
     return start_server(smsd, why);
 }
 
-static int log_level_of(const char *text, enum log_level *level)
-{
-    static const char *const names[] = {"debug", "info", "warning", "error"};
-
-    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
-        if (strcmp(names[i], text) == 0) {
-            *level = (enum log_level)i;
-            return 0;
-        }
-    }
-    return ERR_INVALID;
-}
-
 static int serve(struct config *config, struct buffer *why)
 {
-    struct smsd smsd = {.config = *config};
-    enum log_level level;
+    struct smsd smsd = {.config = *config, .is_tls = *config->tls_cert != '\0'};
     int error;
 
-    if (log_level_of(config->log_level, &level) != 0) {
-        buffer_append_format(why, "option log_level cannot be \"%s\"", config->log_level);
-        return EXIT_USAGE;
-    }
-    if (log_open(*config->log_file != '\0' ? config->log_file : NULL, level) != 0) {
+    if (log_open(*config->log_file != '\0' ? config->log_file : NULL,
+                 log_level_of(config->log_level)) != 0) {
         buffer_append_format(why, "cannot write %s: %s", config->log_file, strerror(errno));
         return EXIT_FAILURE;
     }
@@ -305,13 +420,10 @@ static int serve(struct config *config, struct buffer *why)
     if (error == 0) {
         greet(&smsd);
     } else {
-        smsd.is_stopping = true;
-        if (smsd.server != NULL)
-            http_server_stop(smsd.server, 0, on_server_stopped, &smsd);
-        else
-            on_server_stopped(&smsd);
+        stop(&smsd, 0);
     }
     take_down(&smsd);
+    *config = smsd.config; /* SIGHUP may have changed it */
     return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

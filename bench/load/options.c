@@ -31,6 +31,7 @@ static const struct described {
     {"seconds", "S", "measured time (default 10)", 's'},
     {"warm-up", "S", "before it, not measured (default 1)", 'w'},
     {"rate", "R", "open loop: R requests a second, latency from the time each was due", 'r'},
+    {"id-around", NULL, "behind the last line comes the first again", 'W'},
     {"spin", NULL, "never sleep: with a core of its own the server is spared the waking", 'z'},
     {"requests", "N", "stop after N requests instead; no warm-up (with {next}: seeding)", 'n'},
     {"items", "N", "the body is one item: send a batch of N", 'i'},
@@ -193,6 +194,9 @@ static void set(struct load_options *options, const struct described *option)
         break;
     case 'z':
         options->is_spinning = true;
+        break;
+    case 'W':
+        options->is_id_around = true;
         break;
     case 'F':
         options->item_form = item_form(optarg);

@@ -19,7 +19,7 @@ struct load_options {
     const char *histogram_path;
 
     unsigned connections, depth;
-    bool is_burst, is_spinning;
+    bool is_burst, is_spinning, is_id_around;
     double seconds, warm_up_seconds;
     double rate;       /* requests a second; 0: as fast as replies come */
     uint64_t requests; /* in all; 0: until the time is over */

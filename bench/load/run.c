@@ -322,6 +322,7 @@ static void prepare_values(struct values *values, const struct load_options *opt
         .fresh_threshold = ((uint64_t)options->fresh_percent << 32) / 100,
         .next = options->first,
         .id_uses = options->id_uses,
+        .is_id_around = options->is_id_around,
     };
     if (options->ids_path != NULL)
         request_read_ids(values, options->ids_path);

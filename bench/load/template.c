@@ -143,7 +143,7 @@ static const char *next_id(struct values *values)
     if (values->id_count == 0)
         return "00000000000000000";
     if (number >= values->id_count)
-        number = values->id_count - 1;
+        number = values->is_id_around ? number % values->id_count : values->id_count - 1;
     return values->ids + number * TEMPLATE_ID_SIZE;
 }
 

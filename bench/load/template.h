@@ -13,6 +13,7 @@
 #ifndef BENCH_LOAD_TEMPLATE_H
 #define BENCH_LOAD_TEMPLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,7 @@ struct values {
     uint32_t unique_tag; /* tells this run from others */
     const char *ids;     /* one behind the other */
     uint64_t id_count, id_uses, ids_used;
+    bool is_id_around;
 };
 
 enum { TEMPLATE_NUMBERS = 100000000 }; /* what 8 digits can hold */

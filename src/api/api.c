@@ -123,7 +123,8 @@ static bool parse_body(struct call *call)
     const struct http_request *request = call->request;
     const char *why;
 
-    if (request->body.size == 0 || call->route->body == BODY_NONE)
+    if (request->body.size == 0 || call->route->body == BODY_NONE ||
+        call->route->body == BODY_ANY)
         return true;
     if (!take_type(call)) {
         call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE, NULL);
@@ -275,13 +276,15 @@ static void on_connection_end(void *context, void *connection_data)
     free(connection_data);
 }
 
-struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, const struct api_options *options)
+struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, struct gateways *gateways,
+                    const struct api_options *options)
 {
     struct api *api = calloc(1, sizeof *api);
 
     assert(api != NULL);
     api->pipeline = pipeline;
     api->jobs = jobs;
+    api->gateways = gateways;
     api->options = *options;
     arena_init(&api->arena, JSON_ARENA_BYTES_MAX(options->body_bytes_max) + CALL_BYTES_MAX);
     api->packet_gate = packet_gate_new();
@@ -289,6 +292,13 @@ struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, const struct a
     entropy_fill(&api->request_id_secret, sizeof api->request_id_secret);
     routes_init();
     return api;
+}
+
+void api_set_options(struct api *api, const struct api_options *options)
+{
+    assert(options->body_bytes_max == api->options.body_bytes_max &&
+           options->packets_grabs_per_minute == api->options.packets_grabs_per_minute);
+    api->options = *options;
 }
 
 void api_free(struct api *api)

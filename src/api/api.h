@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct api;
+struct gateways;
 struct http_handler;
 struct jobs;
 struct pipeline;
@@ -23,10 +24,14 @@ struct api_options {
     uint32_t packets_shares_max;
     uint32_t packets_grabs_per_minute;
     uint32_t packets_open_max;
+    uint8_t messages_tries_max;
 };
 
-struct api *api_new(struct pipeline *pipeline, struct jobs *jobs,
+struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, struct gateways *gateways,
                     const struct api_options *options);
+/* From now on these hold. body_bytes_max and packets_grabs_per_minute must be as they were: memory
+ * was laid out for them. */
+void api_set_options(struct api *api, const struct api_options *options);
 void api_free(struct api *api);
 /* The handler to give to http_server_new. */
 void api_handler(struct api *api, struct http_handler *handler);

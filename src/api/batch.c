@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "api/batch.h"
-#include "api/billing.h"
+#include "api/call.h"
 #include "base/bytes.h"
 #include "base/metric.h"
 #include "json/items.h"
@@ -26,11 +26,11 @@ enum {
     SLICE_ITEMS = 256,
     ITEMS_AHEAD = 4,
     REFUSAL_BYTES_MAX = 2 << 20, /* of a batch's items; beyond it they have no details */
-    BATCH_ARENA_BYTES_MAX = 16 << 20,
+    TEXT_BYTES_MAX = 16 << 20,   /* of a batch's items; beyond it they are refused */
+    BATCH_ARENA_BYTES_MAX = 40 << 20,
 };
 
-static_assert(ITEMS_MAX * (ACCOUNT_ID_MAX + REFERENCE_MAX + 64) + REFUSAL_BYTES_MAX <
-                  BATCH_ARENA_BYTES_MAX / 2,
+static_assert(TEXT_BYTES_MAX + REFUSAL_BYTES_MAX < BATCH_ARENA_BYTES_MAX / 2,
               "an arena has at most twice what is asked of it");
 
 struct item {
@@ -40,14 +40,15 @@ struct item {
 };
 
 struct batch {
-    enum route_body kind; /* first, as in whatever a body becomes */
+    enum route_body body_kind; /* first, as in whatever a body becomes */
     struct api *api;
+    const struct batch_kind *kind;
     struct call *call;     /* the one that brings bytes, while it does */
     struct api_key caller; /* the key it was begun with: items' own keys are its */
     struct json_items reading;
     int read_status; /* what json_items said last */
     struct hash fingerprint;
-    size_t refusal_bytes;
+    size_t refusal_bytes, text_bytes;
     struct http_deferred *deferred;
     struct buffer headers, body;
     struct json_writer writer;
@@ -67,11 +68,11 @@ struct batch {
 /* --- reading -------------------------------------------------------------------------------------
  */
 
-static struct text keep_text(struct batch *batch, struct text text)
+struct text batch_keep_text(struct arena *texts, struct text text)
 {
     if (text.data == NULL)
         return text;
-    return (struct text){arena_copy(&batch->texts, text.data, text.size), text.size};
+    return (struct text){arena_copy(texts, text.data, text.size), text.size};
 }
 
 /* What stands for the item of that place under the batch's key: 96 bits of a hash of it, then the
@@ -114,10 +115,20 @@ static void refuse_item(struct batch *batch, struct item *item, enum outcome out
     buffer_init(&problem);
     call_write_problem_errors(&problem, outcome, detail, errors);
     if (batch->refusal_bytes + problem.size <= REFUSAL_BYTES_MAX) {
-        item->refusal = keep_text(batch, (struct text){problem.data, problem.size});
+        item->refusal = batch_keep_text(&batch->texts, (struct text){problem.data, problem.size});
         batch->refusal_bytes += problem.size;
     }
     buffer_release(&problem);
+}
+
+/* What is kept of an item is no larger than the item, or than its kind's texts can be. */
+static bool has_room_for_texts(struct batch *batch, size_t item_size)
+{
+    size_t bytes_max = batch->kind->text_bytes_max;
+    size_t bytes = item_size + batch->kind->overhead_bytes;
+
+    batch->text_bytes += bytes < bytes_max ? bytes : bytes_max;
+    return batch->text_bytes <= TEXT_BYTES_MAX;
 }
 
 static void bind_item(struct batch *batch, struct item *item, const struct json_value *json,
@@ -125,23 +136,23 @@ static void bind_item(struct batch *batch, struct item *item, const struct json_
 {
     struct json_errors errors;
     struct text own_key;
+    enum outcome outcome;
 
     json_errors_init(&errors);
-    if (!charge_bind(batch->call, json, &item->command, &own_key, &errors)) {
-        refuse_item(batch, item, errors.has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID,
-                    NULL, &errors);
+    outcome = batch->kind->bind(batch->call, json, &item->command, &own_key, &errors);
+    if (outcome != OUTCOME_OK) {
+        if (outcome == OUTCOME_INVALID && errors.has_unknown_field)
+            outcome = OUTCOME_UNKNOWN_FIELD;
+        refuse_item(batch, item, outcome, NULL, errors.count > 0 ? &errors : NULL);
+        return;
+    }
+    if (!has_room_for_texts(batch, size)) {
+        refuse_item(batch, item, OUTCOME_BODY_TOO_LARGE, "the texts of the batch are too large",
+                    NULL);
         return;
     }
     take_key(batch, &item->command, own_key, text, size);
-    if (item->command.type == COMMAND_CHARGE) {
-        struct money_command *charge = &item->command.of.charge;
-        charge->account = keep_text(batch, charge->account);
-        charge->reference = keep_text(batch, charge->reference);
-    } else {
-        struct charge_queue_command *charge = &item->command.of.charge_queue;
-        charge->account = keep_text(batch, charge->account);
-        charge->reference = keep_text(batch, charge->reference);
-    }
+    batch->kind->keep(&batch->texts, &item->command);
 }
 
 static struct item *next_item(struct batch *batch)
@@ -227,7 +238,8 @@ static bool read_rest(struct batch *batch, struct call *call)
 /* --- answering -----------------------------------------------------------------------------------
  */
 
-static void write_refusal(struct json_writer *w, const struct item *item, enum outcome outcome)
+static void write_refusal(const struct batch *batch, struct json_writer *w, const struct item *item,
+                          enum outcome outcome)
 {
     json_int(w, "status", outcome_infos[outcome].status);
     if (item->refusal.data != NULL) {
@@ -235,7 +247,10 @@ static void write_refusal(struct json_writer *w, const struct item *item, enum o
     } else {
         struct buffer problem;
         buffer_init(&problem);
-        call_write_problem(&problem, outcome, NULL);
+        if (batch->kind->write_refusal != NULL && item->outcome == OUTCOME_OK)
+            batch->kind->write_refusal(batch->api, &problem, &item->command, outcome);
+        else
+            call_write_problem(&problem, outcome, NULL);
         json_raw(w, "body", problem.data, problem.size);
         buffer_release(&problem);
     }
@@ -249,10 +264,10 @@ static void write_item(struct batch *batch, struct item *item, const struct resu
     json_object_begin(w, NULL);
     if (outcome == OUTCOME_OK) {
         batch->succeeded++;
-        json_int(w, "status", item->command.type == COMMAND_CHARGE_QUEUE ? 202 : 201);
-        charge_write(w, "body", &item->command, result);
+        json_int(w, "status", batch->kind->status(&item->command));
+        batch->kind->write(batch->api, w, "body", &item->command, result);
     } else {
-        write_refusal(w, item, outcome);
+        write_refusal(batch, w, item, outcome);
     }
     json_object_end(w);
 }
@@ -415,6 +430,24 @@ static const struct json_field batch_parameters[] = {
      .rule = "must be true or false"},
 };
 
+static const struct batch_kind *kind_of(const struct route *route)
+{
+    static const struct {
+        void (*handler)(struct call *call);
+        const struct batch_kind *kind;
+    } kinds[] = {
+        {api_charge_batch, &charge_batch_kind},
+        {api_message_batch, &message_batch_kind},
+    };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (kinds[i].handler == route->handler)
+            return kinds[i].kind;
+    }
+    assert(!"a batch of a kind that is not known");
+    return NULL;
+}
+
 struct batch *batch_new(struct call *call)
 {
     struct batch *batch;
@@ -426,8 +459,9 @@ struct batch *batch_new(struct call *call)
     batch = calloc(1, sizeof *batch);
     assert(batch != NULL);
     call->api->batch_count++;
-    batch->kind = BODY_BATCH;
+    batch->body_kind = BODY_BATCH;
     batch->api = call->api;
+    batch->kind = kind_of(call->route);
     batch->caller = *call->key;
     json_items_init(&batch->reading, call->is_lines, ITEM_BYTES_MAX, on_item, batch);
     batch->fingerprint = call->fingerprinting;
@@ -439,7 +473,7 @@ struct batch *batch_new(struct call *call)
     return batch;
 }
 
-void api_charge_batch(struct call *call)
+void batch_answer(struct call *call)
 {
     struct batch_query query = {.atomic = {NULL, 0}};
     struct batch *batch;

@@ -1,26 +1,64 @@
 /* A batch on its way (BILL-10): made when the first bytes of its body are seen, fed as they come,
  * run when the last has come and everything was well-formed; until then it has left no trace.
  *
- * Memory, of which bytes sent are no part: while it is read at most 12 MiB, that is for each of
- * 10,000 items a struct item (216 bytes) and ACCOUNT_ID_MAX + REFERENCE_MAX of texts, 2 MiB for
- * what items are refused with, one item's bytes, and what storage that doubles has to spare. While
- * it is run, also its answer, at most some 1.2 KiB an item, and if it is atomic 288 bytes an item.
- * At most batches_max of them exist. */
+ * What its items are is a struct batch_kind's affair.
+ *
+ * Memory, of which bytes sent are no part: while it is read, for each of 10,000 items a struct item
+ * (some 270 bytes), the texts of all, at most 16 MiB, 2 MiB for what items are refused with, one
+ * item's bytes, and what storage that doubles has to spare. While it is run, also its answer, at
+ * most some 1.2 KiB an item, and if it is atomic some 450 bytes an item. At most batches_max of
+ * them exist. */
 #ifndef SMSD_API_BATCH_H
 #define SMSD_API_BATCH_H
 
 #include <stddef.h>
 
 #include "base/hash.h"
+#include "base/text.h"
+#include "engine/outcome.h"
 
+struct api;
+struct arena;
 struct batch;
+struct buffer;
 struct call;
+struct command;
+struct json_errors;
+struct json_value;
+struct json_writer;
+struct result;
+
+/* What items of a batch are. */
+struct batch_kind {
+    /* Fills a command from an item: OUTCOME_OK; OUTCOME_INVALID with something added to `errors`;
+     * or another refusal. `idempotency_key`: the item's own; data NULL: none. */
+    enum outcome (*bind)(struct call *call, const struct json_value *json, struct command *command,
+                         struct text *idempotency_key, struct json_errors *errors);
+    /* Moves what the command points to into the arena, by batch_keep_text. */
+    void (*keep)(struct arena *texts, struct command *command);
+    size_t text_bytes_max; /* the most that is kept of an item */
+    size_t overhead_bytes; /* how much of it is not the item's own bytes */
+    /* HTTP status of a success. */
+    int (*status)(const struct command *command);
+    /* The answer to a success, as the member `name`. */
+    void (*write)(const struct api *api, struct json_writer *writer, const char *name,
+                  const struct command *command, const struct result *result);
+    /* The problem that a command was refused with; NULL: what the outcome says is all. */
+    void (*write_refusal)(const struct api *api, struct buffer *problem,
+                          const struct command *command, enum outcome outcome);
+};
+
+extern const struct batch_kind charge_batch_kind, message_batch_kind;
+
+struct text batch_keep_text(struct arena *texts, struct text text);
 
 /* For a call that has passed all checks up to its idempotency key. NULL: batches_max are there. */
 struct batch *batch_new(struct call *call);
 void batch_free(struct batch *batch);
 /* More of the body. What is wrong with it shows at the end: the rest is passed over. */
 void batch_feed(struct batch *batch, struct call *call, const char *data, size_t size);
+/* The handler of every route of batches. */
+void batch_answer(struct call *call);
 /* The fingerprint of the request as far as it was fed. */
 struct hash batch_fingerprint(const struct batch *batch);
 

@@ -46,11 +46,4 @@ void write_reference(struct json_writer *writer, struct text reference);
  * gone, which cannot be. */
 bool call_account(struct call *call, uint64_t number, struct account *account);
 
-/* api/charges.c, for batches: fills a charge's command from an item, or adds to `errors`; writes
- * what a charge is answered with, and returns its status. */
-bool charge_bind(struct call *call, const struct json_value *json, struct command *command,
-                 struct text *idempotency_key, struct json_errors *errors);
-int charge_write(struct json_writer *writer, const char *name, const struct command *command,
-                 const struct result *result);
-
 #endif

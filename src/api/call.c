@@ -139,6 +139,23 @@ bool call_page_after(struct call *call, const struct page *page, uint64_t *numbe
     return false;
 }
 
+struct text call_company(const struct call *call)
+{
+    if (call->key->row.company_size == 0)
+        return (struct text){NULL, 0};
+    return (struct text){call->key->company, call->key->row.company_size};
+}
+
+bool call_may_act_for(struct call *call, struct text company)
+{
+    struct text own = call_company(call);
+
+    if (own.data == NULL || text_equals(own, company))
+        return true;
+    call_refuse(call, OUTCOME_FORBIDDEN, "The API key is of another company");
+    return false;
+}
+
 struct json_writer call_answer_status(struct call *call, int status)
 {
     call->reply->status = status;

@@ -35,6 +35,7 @@ struct signal_stream;
 struct api {
     struct pipeline *pipeline;
     struct jobs *jobs;
+    struct gateways *gateways;
     struct api_options options;
     struct arena arena;     /* of the request in hand */
     uint64_t keys_version;  /* grows whenever an API key changes */
@@ -119,6 +120,14 @@ enum { PAGE_LIMIT_MAX = 500, PAGE_LIMIT_DEFAULT = 50 };
     }
 /* The number a page goes on behind; `*number` stays as it is without a cursor. False: replied. */
 bool call_page_after(struct call *call, const struct page *page, uint64_t *number);
+
+/* --- whose key -----------------------------------------------------------------------------------
+ */
+
+/* The company that the API key is of; data NULL: of none, it may act for every company. */
+struct text call_company(const struct call *call);
+/* May the API key act for this company? False: replied, 403. */
+bool call_may_act_for(struct call *call, struct text company);
 
 /* --- running -------------------------------------------------------------------------------------
  */

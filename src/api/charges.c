@@ -1,6 +1,7 @@
 /* /v1/charges: now and queued, their refunds; what an item of a batch is, too. */
 #include <string.h>
 
+#include "api/batch.h"
 #include "api/billing.h"
 #include "base/id.h"
 #include "engine/charge.h"
@@ -57,18 +58,19 @@ static void fill(struct call *call, const struct charge_body *body, struct comma
     }
 }
 
-bool charge_bind(struct call *call, const struct json_value *json, struct command *command,
-                 struct text *idempotency_key, struct json_errors *errors)
+static enum outcome bind_item(struct call *call, const struct json_value *json,
+                              struct command *command, struct text *idempotency_key,
+                              struct json_errors *errors)
 {
     struct charge_body body = {.amount = 0};
     uint64_t given;
 
     if (!json_bind(call->arena, json, charge_fields, FIELD_COUNT(charge_fields), &body, &given, "",
                    errors))
-        return false;
+        return OUTCOME_INVALID;
     fill(call, &body, command);
     *idempotency_key = text_of(body.idempotency_key);
-    return true;
+    return OUTCOME_OK;
 }
 
 static void write_charge(struct json_writer *w, const struct charge *charge, struct text account)
@@ -86,8 +88,26 @@ static void write_charge(struct json_writer *w, const struct charge *charge, str
     json_time(w, "created_at", id_time_ms(charge->number));
 }
 
-int charge_write(struct json_writer *w, const char *name, const struct command *command,
-                 const struct result *result)
+static void keep_item(struct arena *texts, struct command *command)
+{
+    if (command->type == COMMAND_CHARGE) {
+        struct money_command *charge = &command->of.charge;
+        charge->account = batch_keep_text(texts, charge->account);
+        charge->reference = batch_keep_text(texts, charge->reference);
+    } else {
+        struct charge_queue_command *charge = &command->of.charge_queue;
+        charge->account = batch_keep_text(texts, charge->account);
+        charge->reference = batch_keep_text(texts, charge->reference);
+    }
+}
+
+static int status_of(const struct command *command)
+{
+    return command->type == COMMAND_CHARGE_QUEUE ? 202 : 201;
+}
+
+static void write_item(const struct api *api, struct json_writer *w, const char *name,
+                       const struct command *command, const struct result *result)
 {
     bool is_queued = command->type == COMMAND_CHARGE_QUEUE;
     const struct money_command *now = &command->of.charge;
@@ -99,12 +119,25 @@ int charge_write(struct json_writer *w, const char *name, const struct command *
                             .balance = result->of.entry.balance,
                             .reference_size = (uint8_t)reference.size};
 
+    (void)api;
     if (reference.size > 0)
         memcpy(charge.reference, reference.data, reference.size);
     json_object_begin(w, name);
     write_charge(w, &charge, is_queued ? queued->account : now->account);
     json_object_end(w);
-    return is_queued ? 202 : 201;
+}
+
+const struct batch_kind charge_batch_kind = {
+    .bind = bind_item,
+    .keep = keep_item,
+    .text_bytes_max = ACCOUNT_ID_MAX + REFERENCE_MAX + 64,
+    .status = status_of,
+    .write = write_item,
+};
+
+void api_charge_batch(struct call *call)
+{
+    batch_answer(call);
 }
 
 void api_charge_create(struct call *call)
@@ -119,7 +152,8 @@ void api_charge_create(struct call *call)
     fill(call, &body, &command);
     if (call_run(call, &command, &result)) {
         struct json_writer w = call_answer(call);
-        call->reply->status = charge_write(&w, NULL, &command, &result);
+        call->reply->status = status_of(&command);
+        write_item(call->api, &w, NULL, &command, &result);
     }
 }
 

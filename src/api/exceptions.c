@@ -24,7 +24,7 @@ static void write_exception(struct json_writer *w, const struct exception_row *r
     json_id(w, "id", "exc_", row->number);
     json_string(w, "type", type_texts[row->type]);
     json_string(w, "status", status_texts[row->status]);
-    json_id(w, "subject", "pkt_", row->subject);
+    json_id(w, "subject", row->type == EXCEPTION_MESSAGE_REFUND ? "msg_" : "pkt_", row->subject);
     json_text(w, "account", account->id, account->id_size);
     json_int(w, "amount", row->amount);
     json_string(w, "code", outcome_infos[row->outcome].code);

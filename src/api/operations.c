@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "base/metric.h"
+#include "gateway/gateway.h"
 #include "jobs/jobs.h"
 
 void api_health(struct call *call)
@@ -30,6 +31,7 @@ void api_metrics(struct call *call)
     call->reply->status = 200;
     call->reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_render(call->reply->body);
+    gateways_render(call->api->gateways, call->reply->body);
 }
 
 struct advance_body {
@@ -52,7 +54,7 @@ struct advance {
     uint64_t hold;
 };
 
-static void on_due_done(void *context)
+static void on_sent(void *context)
 {
     struct advance *advance = context;
     struct buffer body;
@@ -68,6 +70,14 @@ static void on_due_done(void *context)
     buffer_release(&body);
     buffer_release(&advance->headers);
     free(advance);
+}
+
+/* What the jobs have put into the outbox goes, too. */
+static void on_due_done(void *context)
+{
+    struct advance *advance = context;
+
+    gateways_run_due(advance->api->gateways, on_sent, advance);
 }
 
 /* Everything due by the new time runs before the answer. */

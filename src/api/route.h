@@ -16,7 +16,7 @@ enum { ROUTE_PARAMS_MAX = 2, ROUTE_SEGMENTS_MAX = 6 };
 
 #define SCOPE_OPEN 0
 
-enum route_body { BODY_NONE, BODY_JSON, BODY_BATCH, BODY_LINES };
+enum route_body { BODY_NONE, BODY_JSON, BODY_BATCH, BODY_LINES, BODY_ANY };
 
 struct route {
     enum http_method method;

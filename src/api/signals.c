@@ -33,7 +33,7 @@ struct line_error {
 };
 
 struct signal_stream {
-    enum route_body kind; /* first, as in a batch */
+    enum route_body body_kind; /* first, as in a batch */
     struct api *api;
     struct buffer pending;
     size_t offset; /* in it, of what was not looked at yet */
@@ -467,7 +467,7 @@ struct signal_stream *signal_stream_new(struct call *call)
     stream = calloc(1, sizeof *stream);
     assert(stream != NULL);
     call->api->batch_count++;
-    stream->kind = BODY_LINES;
+    stream->body_kind = BODY_LINES;
     stream->api = call->api;
     stream->last_city = CITY_NONE;
     stream->has_key = call->has_idempotency_key;

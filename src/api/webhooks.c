@@ -1,68 +1,277 @@
-/* GET /v1/webhooks: what clients are to be told of and was not delivered yet, newest first. */
-#include <string.h>
+/* /v1/webhooks: what clients are told of, newest first, what came of it, and the replay (SMS-20).
+ * A list looks at a bounded number of webhooks, so a page may be shorter than its limit and still
+ * not be the last: `next` says. */
+#include "api/webhooks.h"
 
-#include "api/billing.h"
+#include "api/call.h"
 #include "base/bytes.h"
 #include "base/id.h"
+#include "engine/webhook.h"
+#include "gateway/webhook_payload.h"
 
-static const char *const types[] = {
+enum { WEBHOOKS_EXAMINED_MAX = 10000 };
+
+static const char *const status_texts[] = {
+#define WEBHOOK_STATUS(name, number, text) [number] = text,
+#include "engine/webhook_status.def"
+#undef WEBHOOK_STATUS
+};
+
+static const char *const type_texts[] = {
 #define WEBHOOK_TYPE(name, number, text) [number] = text,
 #include "engine/webhook_type.def"
 #undef WEBHOOK_TYPE
 };
 
-static void write_webhook(struct json_writer *w, struct txn *txn, uint64_t number,
-                          const struct webhook_row *row)
-{
-    struct account account;
+static const char *const error_texts[] = {
+#define WEBHOOK_ERROR(name, number, text, prose) [number] = text,
+#include "engine/webhook_error.def"
+#undef WEBHOOK_ERROR
+};
 
-    json_object_begin(w, NULL);
-    json_id(w, "id", "whk_", number);
-    json_string(w, "type", types[row->type]);
-    json_time(w, "created_at", id_time_ms(number));
-    json_object_begin(w, "data");
-    if (account_find_number(txn, row->subject, &account))
-        json_text(w, "account", account.id, account.id_size);
-    json_int(w, "balance", row->values[0]);
-    json_int(w, "low_balance", row->values[1]);
-    json_object_end(w);
-    json_object_end(w);
+#define COUNT_OF(texts) ((int)(sizeof(texts) / sizeof *(texts)))
+
+const char *webhook_error_text(int error)
+{
+    return error_texts[error];
 }
 
-static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+/* --- writing -------------------------------------------------------------------------------------
+ */
 
-void api_webhook_list(struct call *call)
+void webhook_write_time(struct json_writer *w, const char *name, int64_t time_ms)
 {
-    struct page_query query = {PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX, last = 0;
+    if (time_ms == 0)
+        json_null(w, name);
+    else
+        json_time(w, name, time_ms);
+}
+
+static void write_number(struct json_writer *w, const char *name, const char *prefix,
+                         uint64_t number)
+{
+    if (number == 0)
+        json_null(w, name);
+    else
+        json_id(w, name, prefix, number);
+}
+
+void webhook_write_answer(struct json_writer *w, const char *name, int status)
+{
+    if (status == 0)
+        json_null(w, name);
+    else
+        json_int(w, name, status);
+}
+
+static void write_webhook(struct json_writer *w, uint64_t number, const struct webhook *webhook)
+{
+    const struct webhook_row *row = &webhook->row;
+    const struct webhook_attempt *last =
+        row->attempt_count > 0 ? &webhook->attempts[row->attempt_count - 1] : NULL;
+    bool is_waiting = row->status == WEBHOOK_PENDING && row->place == 0;
+
+    json_id(w, "id", "whk_", number);
+    json_string(w, "type", webhook_type_text(webhook));
+    json_string(w, "status", status_texts[row->status]);
+    json_string(w, "error", webhook_error_text(row->error));
+    json_text(w, "url", webhook->url.data, webhook->url.size);
+    write_number(w, "endpoint", "whe_", row->endpoint);
+    json_int(w, "attempts", row->attempt_count);
+    webhook_write_answer(w, "last_status", last == NULL ? 0 : last->status);
+    webhook_write_time(w, "next_attempt_at", is_waiting ? row->due_ms : 0);
+    write_number(w, "replay_of", "whk_", row->replay_of);
+    json_time(w, "created_at", id_time_ms(number));
+    webhook_write_time(w, "finished_at", row->finished_ms);
+    json_time(w, "timestamp", row->at_ms);
+    webhook_write_data(w, webhook);
+}
+
+static void write_history(struct json_writer *w, const struct webhook *webhook)
+{
+    json_array_begin(w, "history");
+    for (int i = 0; i < webhook->row.attempt_count; i++) {
+        const struct webhook_attempt *attempt = &webhook->attempts[i];
+        json_object_begin(w, NULL);
+        json_time(w, "at", attempt->at_ms);
+        webhook_write_answer(w, "status", attempt->status);
+        json_string(w, "error", webhook_error_text(attempt->error));
+        json_int(w, "took_ms", attempt->took_ms);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+/* --- one -----------------------------------------------------------------------------------------
+ */
+
+static void answer_webhook(struct call *call, uint64_t number)
+{
+    struct webhook webhook;
     struct json_writer w;
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    bool is_found = webhook_find(txn, number, &webhook);
+    uint64_t hold = pipeline_read_end(call->api->pipeline, txn);
+
+    if (hold > call->reply->hold)
+        call->reply->hold = hold;
+    if (!is_found) {
+        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+        return;
+    }
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    write_webhook(&w, number, &webhook);
+    write_history(&w, &webhook);
+    json_object_end(&w);
+}
+
+static bool webhook_number(struct call *call, uint64_t *number)
+{
+    if (id_parse(call->params[0].data, call->params[0].size, "whk_", number))
+        return true;
+    call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+    return false;
+}
+
+void api_webhook_get(struct call *call)
+{
+    uint64_t number;
+
+    if (webhook_number(call, &number))
+        answer_webhook(call, number);
+}
+
+void api_webhook_replay(struct call *call)
+{
+    struct command command = {.type = COMMAND_WEBHOOK_REPLAY};
+    struct result result;
+    uint64_t given;
+
+    if (!webhook_number(call, &command.of.webhook_replay.webhook))
+        return;
+    if (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given))
+        return;
+    if (call_run(call, &command, &result))
+        answer_webhook(call, result.of.webhook.number);
+}
+
+/* --- list ----------------------------------------------------------------------------------------
+ */
+
+struct webhook_query {
+    struct page page;
+    struct json_text status, type, endpoint;
+};
+
+static const struct json_field list_parameters[] = {
+    {.name = "status",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct webhook_query, status),
+     .min = 1,
+     .max = 32},
+    {.name = "type",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct webhook_query, type),
+     .min = 1,
+     .max = 64},
+    {.name = "endpoint",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct webhook_query, endpoint),
+     .min = 1,
+     .max = ID_TEXT_MAX},
+    PAGE_FIELDS(struct webhook_query, page),
+};
+
+struct webhook_filter {
+    int status, type; /* 0: any */
+    bool has_endpoint;
+    uint64_t endpoint;
+};
+
+static int text_number(const char *const *texts, int count, struct json_text text)
+{
+    for (int i = 0; i < count; i++) {
+        if (texts[i] != NULL && strcmp(texts[i], text.data) == 0)
+            return i;
+    }
+    return 0;
+}
+
+static bool filter_init(struct call *call, const struct webhook_query *query,
+                        struct webhook_filter *filter)
+{
+    *filter = (struct webhook_filter){.has_endpoint = query->endpoint.data != NULL};
+    if (query->status.data != NULL)
+        filter->status = text_number(status_texts, COUNT_OF(status_texts), query->status);
+    if (query->type.data != NULL)
+        filter->type = text_number(type_texts, COUNT_OF(type_texts), query->type);
+    if (query->status.data != NULL && filter->status == 0)
+        call_refuse_field(call, "/status", "is not a status of webhooks");
+    else if (query->type.data != NULL && filter->type == 0)
+        call_refuse_field(call, "/type", "is not a type of webhooks");
+    else if (filter->has_endpoint &&
+             !id_parse(query->endpoint.data, query->endpoint.size, "whe_", &filter->endpoint))
+        call_refuse_field(call, "/endpoint", "is not an endpoint's id");
+    else
+        return true;
+    return false;
+}
+
+static bool passes(const struct webhook_filter *filter, const struct webhook_row *row)
+{
+    return (filter->status == 0 || filter->status == row->status) &&
+           (filter->type == 0 || filter->type == row->type) &&
+           (!filter->has_endpoint || filter->endpoint == row->endpoint);
+}
+
+/* Returns the cursor of the next page; 0: there is none. */
+static uint64_t write_page(struct json_writer *w, struct txn *txn, uint64_t after,
+                           const struct webhook_filter *filter, int64_t limit)
+{
+    uint64_t last = 0;
     struct txn_walk *walk;
-    struct txn *txn;
     char from[8];
     int64_t count = 0;
     bool has_more = false;
 
+    bytes_put_u64_be(from, after - (after > 0));
+    walk = txn_walk(txn, TABLE_WEBHOOK, WALK_DOWN, from, sizeof from);
+    for (int examined = 0; !has_more && txn_walk_next(walk); examined++) {
+        uint64_t number = bytes_get_u64_be(walk->key);
+        struct webhook webhook;
+        has_more = count == limit || examined == WEBHOOKS_EXAMINED_MAX;
+        if (has_more)
+            break;
+        webhook_read(txn, number, walk->value, walk->value_size, &webhook);
+        last = number;
+        if (!passes(filter, &webhook.row))
+            continue;
+        count++;
+        json_object_begin(w, NULL);
+        write_webhook(w, number, &webhook);
+        json_object_end(w);
+    }
+    txn_walk_end(walk);
+    return has_more ? last : 0;
+}
+
+void api_webhook_list(struct call *call)
+{
+    struct webhook_query query = {.page = PAGE_DEFAULT};
+    struct webhook_filter filter;
+    uint64_t after = UINT64_MAX, next;
+    struct json_writer w;
+    struct txn *txn;
+
     if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
+        !call_page_after(call, &query.page, &after) || !filter_init(call, &query, &filter))
         return;
     w = call_answer(call);
     json_object_begin(&w, NULL);
     json_array_begin(&w, "data");
-    bytes_put_u64_be(from, after - (after > 0));
     txn = pipeline_read_begin(call->api->pipeline);
-    walk = txn_walk(txn, TABLE_WEBHOOK, WALK_DOWN, from, sizeof from);
-    while (!has_more && txn_walk_next(walk)) {
-        struct webhook_row row;
-        uint64_t number = bytes_get_u64_be(walk->key);
-        if (count++ == query.page.limit) {
-            has_more = true;
-        } else {
-            memcpy(&row, walk->value, sizeof row);
-            write_webhook(&w, txn, number, &row);
-            last = number;
-        }
-    }
-    txn_walk_end(walk);
+    next = write_page(&w, txn, after, &filter, query.page.limit);
     call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, has_more ? last : 0);
+    call_end_list(&w, next);
 }

@@ -22,6 +22,8 @@ static _Atomic int log_fd = STDERR_FILENO;
 static _Atomic enum log_level log_level = LOG_INFO;
 static char log_path[PATH_MAX]; /* "" is stderr */
 
+static const char *const level_names[] = {"debug", "info", "warning", "error"};
+
 /* Kept free for what closes a line. */
 #define LINE_END    ",\"cut\":true}\n"
 #define LINE_ROOM   (LOG_LINE_MAX - sizeof(LINE_END) - 1)
@@ -129,7 +131,6 @@ static void put_field(struct line *line, const struct log_field *field)
 
 static void begin_line(struct line *line, enum log_level level, const char *event)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
     struct timespec now;
     char time[TIME_TEXT_SIZE];
     clock_gettime(CLOCK_REALTIME, &now);
@@ -138,7 +139,7 @@ static void begin_line(struct line *line, enum log_level level, const char *even
     line->is_cut = false;
     put(line, "{\"time\":", 8);
     put_text(line, time, sizeof time);
-    put_field(line, &LOG_TEXT("level", names[level]));
+    put_field(line, &LOG_TEXT("level", level_names[level]));
     put_field(line, &LOG_TEXT("event", event));
 }
 
@@ -170,6 +171,20 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
         put_field(&line, &fields[i]);
     end_line(&line);
     errno = saved_errno;
+}
+
+void log_set_level(enum log_level level)
+{
+    atomic_store(&log_level, level);
+}
+
+int log_level_of(const char *name)
+{
+    for (int i = 0; i < (int)(sizeof level_names / sizeof *level_names); i++) {
+        if (strcmp(level_names[i], name) == 0)
+            return i;
+    }
+    return -1;
 }
 
 bool log_is_on(enum log_level level)

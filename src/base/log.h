@@ -32,6 +32,9 @@ struct log_field {
 int log_open(const char *path, enum log_level level);
 /* Opens the same path again, for log rotation. Keeps the old file if that fails. */
 int log_reopen(void);
+void log_set_level(enum log_level level);
+/* By name; -1: there is no such level. */
+int log_level_of(const char *name);
 bool log_is_on(enum log_level level);
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, int count);
 

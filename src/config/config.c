@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/log.h"
 
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_FLAG, KIND_TEXTS };
 
@@ -241,16 +242,108 @@ static void set_defaults(struct config *config, const struct given *given)
     }
 }
 
+/* What a row by itself does not say. */
+static int check(const struct config *config, struct buffer *why)
+{
+    if (log_level_of(config->log_level) < 0) {
+        buffer_append_format(why, "option log_level cannot be \"%s\"", config->log_level);
+        return ERR_INVALID;
+    }
+    if ((*config->tls_cert == '\0') != (*config->tls_key == '\0')) {
+        buffer_append_text(why, "tls_cert and tls_key are given together or not at all");
+        return ERR_INVALID;
+    }
+    return 0;
+}
+
 int config_read(struct config *config, int argc, char **argv, struct buffer *why)
 {
     struct given given = {{false}, {false}};
     int error;
 
-    *config = (struct config){0};
+    *config = (struct config){.argument_count = argc, .arguments = argv};
     error = read_arguments(config, &given, argc, argv, why);
     if (error == 0 && config->config != NULL)
         error = read_file(config, &given, why);
     set_defaults(config, &given);
+    return error == 0 ? check(config, why) : error;
+}
+
+/* May the change be made while smsd runs? A text that was empty, or becomes so, turns something on
+ * or off: that takes a restart. */
+static bool is_live(struct config *config, struct config *read, const struct option *option)
+{
+    static const char *const names[] = {
+#define LIVE(name) #name,
+#include "config/live.def"
+#undef LIVE
+    };
+    if (option->kind == KIND_TEXT &&
+        (**(char **)place(config, option) == '\0' || **(char **)place(read, option) == '\0'))
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], option->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool are_same_texts(const struct config_texts *a, const struct config_texts *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (int i = 0; i < a->count; i++) {
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool is_same(struct config *a, struct config *b, const struct option *option)
+{
+    switch (option->kind) {
+    case KIND_TEXT:
+        return strcmp(*(char **)place(a, option), *(char **)place(b, option)) == 0;
+    case KIND_NUMBER:
+        return *(int64_t *)place(a, option) == *(int64_t *)place(b, option);
+    case KIND_FLAG:
+        return *(bool *)place(a, option) == *(bool *)place(b, option);
+    case KIND_TEXTS:
+        return are_same_texts(place(a, option), place(b, option));
+    }
+    return false;
+}
+
+/* The old value goes where the new one came from, to be released with it. */
+static void exchange(struct config *a, struct config *b, const struct option *option)
+{
+    assert(option->kind == KIND_TEXT || option->kind == KIND_NUMBER);
+    if (option->kind == KIND_TEXT) {
+        char *text = *(char **)place(a, option);
+        *(char **)place(a, option) = *(char **)place(b, option);
+        *(char **)place(b, option) = text;
+    } else {
+        *(int64_t *)place(a, option) = *(int64_t *)place(b, option);
+    }
+}
+
+int config_reload(struct config *config, struct buffer *why,
+                  void (*on_changed)(void *context, const char *name, bool is_applied),
+                  void *context)
+{
+    struct config read;
+    int error = config_read(&read, config->argument_count, config->arguments, why);
+
+    for (int i = 0; error == 0 && i < OPTION_COUNT; i++) {
+        const struct option *option = &options[i];
+        if (is_same(config, &read, option))
+            continue;
+        bool is_applied = is_live(config, &read, option);
+        if (is_applied)
+            exchange(config, &read, option);
+        on_changed(context, option->name, is_applied);
+    }
+    config_release(&read);
     return error;
 }
 

@@ -11,7 +11,10 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/id.h"
+#include "engine/due.h"
 #include "engine/ledger.h"
+#include "engine/message.h"
+#include "engine/outbox.h"
 
 static const struct hash_key token_key = {0x736d736420617564, 0x697420746f6b656e};
 
@@ -37,9 +40,12 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
     va_end(arguments);
 }
 
-const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,          TABLE_ACCOUNT, TABLE_PACKET,
-                                               TABLE_ENTRY,         TABLE_HOLD,    TABLE_DRAIN,
-                                               TABLE_PACKET_SHARES, TABLE_GRAB};
+const enum table audit_tables[AUDIT_TABLES] = {
+    TABLE_META,    TABLE_ACCOUNT,        TABLE_PACKET,        TABLE_ENTRY,
+    TABLE_HOLD,    TABLE_DRAIN,          TABLE_PACKET_SHARES, TABLE_GRAB,
+    TABLE_CATALOG, TABLE_CATALOG_NUMBER, TABLE_ROUTE,         TABLE_PRODUCT,
+    TABLE_QUOTA,   TABLE_CALLING_CODE,   TABLE_MESSAGE,       TABLE_DUE,
+    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -151,6 +157,8 @@ static void add_entry(struct audit *audit, const void *key, size_t key_size, con
     }
     step_chain(audit, number, &row, value + sizeof row);
     audit->entries_there += token(number, row.account, row.balance);
+    if (row.source_type == SOURCE_MESSAGE)
+        audit->charged_there += weigh(row.source, -row.amount);
     if (__builtin_sub_overflow(row.balance, row.amount, &before) || row.previous >= number)
         fault(audit, "entry %.*s does not follow from the one before it", id_size, id);
     else if (row.previous != 0)
@@ -232,6 +240,75 @@ static void add_grab(struct audit *audit, const char *key, size_t key_size, cons
         audit->opened_there += weigh(bytes_get_u64_be(key + 8), row.amount);
 }
 
+/* --- messages ------------------------------------------------------------------------------------
+ */
+
+/* What its status asks of where it waits. */
+static bool waits_rightly(const struct message_row *row)
+{
+    switch ((enum message_status)row->status) {
+    case MESSAGE_SCHEDULED:
+        return row->due_ms != 0 && row->outbox_ms == 0;
+    case MESSAGE_QUEUED:
+        return row->due_ms != 0 && row->outbox_ms != 0;
+    case MESSAGE_SENT:
+        return (row->due_ms == 0) == (row->finished_ms != 0) && row->outbox_ms == 0;
+    default:
+        return row->due_ms == 0 && row->outbox_ms == 0;
+    }
+}
+
+static void add_message(struct audit *audit, const void *value, size_t value_size)
+{
+    char id[ID_TEXT_MAX];
+    struct message_row row;
+
+    if (!message_row_read(value, value_size, &row)) {
+        fault(audit, "a message has a row of %zu bytes", value_size);
+        return;
+    }
+    if (!waits_rightly(&row))
+        fault(audit, "message %.*s does not wait as its status asks",
+              (int)id_format(id, "msg_", row.number), id);
+    audit->charged_named += weigh(row.number, row.charged);
+    if (row.due_ms != 0)
+        audit->due_named += token(row.number, 0, row.due_ms);
+    if (row.outbox_ms != 0)
+        audit->outbox_named += token(row.number, row.product, row.outbox_ms);
+    if (row.status == MESSAGE_SENDING)
+        audit->sending_named += token(row.number, 0, 0);
+}
+
+static void add_outbox(struct audit *audit, const void *key, size_t key_size)
+{
+    struct outbox_item item;
+    enum message_kind lane;
+    uint64_t product;
+
+    if (outbox_read_key(key, key_size, &product, &lane, &item))
+        audit->outbox_there += token(item.message, product, item.due_ms);
+}
+
+static void add_due(struct audit *audit, const void *key, size_t key_size)
+{
+    struct due due;
+
+    if (due_read_key(key, key_size, &due) && due.kind == DUE_MESSAGE)
+        audit->due_there += token(due.number, 0, due.due_ms);
+}
+
+static void check_messages(struct audit *audit)
+{
+    if (audit->charged_there != audit->charged_named)
+        fault(audit, "what messages say was charged is not what entries say");
+    if (audit->due_there != audit->due_named)
+        fault(audit, "the due index has not exactly the messages that wait for their time");
+    if (audit->outbox_there != audit->outbox_named)
+        fault(audit, "the outbox has not exactly the messages that are queued");
+    if (audit->sending_there != audit->sending_named)
+        fault(audit, "what is with gateways is not exactly what is sending");
+}
+
 static void add_meta(struct audit *audit, struct text name, const void *value, size_t value_size)
 {
     if (text_equals(name, TEXT("entry_chain")) && value_size == sizeof audit->chain_head)
@@ -266,13 +343,30 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_GRAB:
         add_grab(audit, key, key_size, value, value_size);
         break;
-    default: /* no rule is about it */
+    case TABLE_MESSAGE:
+        add_message(audit, value, value_size);
+        break;
+    case TABLE_DUE:
+        add_due(audit, key, key_size);
+        break;
+    case TABLE_OUTBOX:
+        add_outbox(audit, key, key_size);
+        break;
+    case TABLE_MESSAGE_SENDING:
+        audit->sending_there += token(bytes_get_u64_be(key), 0, 0);
+        break;
+    default:
+        catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);
         break;
     }
 }
 
 static void check_whole(struct audit *audit)
 {
+    const char *catalog = catalog_audit_finish(&audit->catalog);
+
+    if (catalog != NULL)
+        fault(audit, "%s", catalog);
     if (audit->entries_there != audit->entries_named)
         fault(audit, "entries are missing, changed or inserted");
     if (memcmp(audit->chain_head, &audit->chain, sizeof audit->chain_head) != 0)
@@ -285,6 +379,7 @@ static void check_whole(struct audit *audit)
         fault(audit, "the shares of a packet do not sum to its amount");
     if (audit->opened_there != audit->opened_named)
         fault(audit, "the shares that were opened are not what packets have credited");
+    check_messages(audit);
 }
 
 bool audit_finish(struct audit *audit)

@@ -1,6 +1,7 @@
 /* The audit: is every rule of BILL-12 true of these rows? Fed with every account and packet, in any
- * order, and, offline, with every entry, hold, drain, share and grab too. Touches no store: who
- * reads the rows (a scan online, verify offline) hands them in. Any thread, one at a time. */
+ * order, and, offline, with every entry, hold, drain, share, grab and message too. Touches no
+ * store: who reads the rows (a scan online, verify offline) hands them in. Any thread, one at a
+ * time. */
 #ifndef SMSD_ENGINE_AUDIT_H
 #define SMSD_ENGINE_AUDIT_H
 
@@ -8,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/catalog_audit.h"
 #include "engine/chain.h"
 #include "store/table.h"
 
@@ -37,6 +39,11 @@ struct audit {
     /* And for packets: the shares of each are its amount, and those that were opened are what it
      * has credited. */
     uint64_t shares_there, shares_named, opened_there, opened_named;
+    /* For messages: what entries say of each is what it says was charged, and those that wait have
+     * their rows in the due index, in the outbox, and among those with a gateway. */
+    uint64_t charged_there, charged_named, due_there, due_named;
+    uint64_t outbox_there, outbox_named, sending_there, sending_named;
+    struct catalog_audit catalog;
     struct chain chain;     /* over the entries fed so far */
     uint8_t chain_head[32]; /* as TABLE_META has it */
     bool is_whole;          /* every table was fed, entries in order */
@@ -44,7 +51,7 @@ struct audit {
 };
 
 /* The tables that the rules are about: online the first AUDIT_TABLES_ONLINE are read. */
-enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 8 };
+enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 18 };
 extern const enum table audit_tables[AUDIT_TABLES];
 
 /* `is_whole`: all of audit_tables will be fed, each in the order of its keys. */

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "engine/catalog.h"
 #include "engine/outcome.h"
 #include "engine/row.h"
 #include "engine/split.h"
@@ -21,6 +22,15 @@ enum {
     COMPANY_ID_MAX = 64,
     PACKET_GROUP_MAX = 64,
     PACKET_GREETING_MAX = 512,
+    QUOTA_REASON_MAX = 128,
+    TEMPLATE_ID_MAX = 64,
+    CALLBACK_URL_MAX = 1024,
+    MESSAGE_CONTENT_MAX = 2560, /* bytes of what is sent, signature and all */
+    MESSAGE_PARTS_MAX = 10,
+    MESSAGE_SIGNATURE_MAX = 128,
+    MESSAGE_DETAIL_MAX = 128, /* of what a provider said; longer ones are cut at a character */
+    PROVIDER_ID_MAX = 64,     /* a provider's id of a message or part */
+    BLOCKLIST_NOTE_MAX = 128,
     CITY_CODE_MAX = 64,
     CITY_NAME_MAX = 128,
     CITY_LABELS_MAX = 16,
@@ -180,8 +190,146 @@ struct idempotency_expire_command {
     size_t count;
 };
 
+struct webhook_result_command {
+    uint64_t webhook;
+    uint64_t place;  /* of the outbox, that it was taken from: who comes too late changes nothing */
+    uint16_t status; /* of the answer; 0: there was none */
+    enum webhook_error error; /* NONE: delivered. ENDPOINT_DISABLED: no attempt was made */
+    uint32_t took_ms;
+    int64_t retry_after_ms; /* as the receiver asked; 0: it did not */
+};
+
+struct webhook_replay_command {
+    uint64_t webhook;
+};
+
+struct webhook_secret_command {
+    uint8_t secret[WEBHOOK_SECRET_SIZE];
+    bool is_first; /* does nothing if there is one */
+};
+
+struct webhook_endpoint_status_command {
+    uint64_t endpoint;
+    enum webhook_endpoint_status status;
+};
+
 struct clock_advance_command {
     int64_t offset_ms; /* the test clock's whole offset from now on */
+};
+
+/* A company, country, channel, product, template, route, scene or setting, whole. */
+struct catalog_put_command {
+    struct text id;                    /* as catalog_id_is_valid wants it */
+    const struct catalog_draft *draft; /* which says of which kind */
+    uint64_t by;                       /* number of the API key; 0: smsd itself */
+};
+
+struct catalog_status_command {
+    enum catalog_kind kind;
+    struct text id;
+    enum catalog_status status;
+    uint64_t by;
+};
+
+struct quota_change_command {
+    struct text product; /* id */
+    int64_t delta;       /* within AMOUNT_MAX of zero */
+    struct text reason;
+    uint64_t by;
+};
+
+/* --- messages: engine/message.h ------------------------------------------------------------------
+ */
+
+struct template_param;
+
+struct message_submit_command {
+    struct text company;
+    struct text to;                      /* "+" and digits */
+    struct text template;                /* an id; or `content` and `kind` */
+    const struct template_param *params; /* each name once */
+    size_t param_count;
+    struct text content;
+    enum message_kind kind;
+    struct text signature; /* data NULL: the company's; size 0: none */
+    struct text client_reference, callback_url;
+    int64_t send_at_ms;   /* 0: at once */
+    int64_t expire_at_ms; /* 0: as long as its kind may wait */
+    bool is_test;
+    uint8_t tries_max;
+};
+
+struct message_command {
+    uint64_t message;
+};
+
+/* Takes a message out of the outbox for a gateway.
+ *
+ * OUTCOME_OK and is_given: it is `sending`; once that is durable it may go, as attempt
+ * row.attempts. OUTCOME_OK and not: it has ended instead (expired, or blocked meanwhile).
+ * OUTCOME_CONFLICT: it is not queued for that product any more; the outbox shows who is next.
+ * OUTCOME_MESSAGE_NOT_FOUND */
+struct message_sending_command {
+    uint64_t message;
+    uint64_t product;
+};
+
+enum message_answer {
+    MESSAGE_ACCEPTED = 1,
+    MESSAGE_REFUSED = 2,   /* for good: rejected, and no other route is tried */
+    MESSAGE_RETRY = 3,     /* not now; also: certainly not sent (no connection) */
+    MESSAGE_THROTTLED = 4, /* too many at a time: no failure of the message */
+    MESSAGE_UNKNOWN = 5,   /* it may have been sent: no answer, a broken connection */
+};
+
+/* What came of an attempt. OUTCOME_OK whatever it changed: one of an older attempt, or a second
+ * one, changes nothing. MESSAGE_UNKNOWN acts as MESSAGE_RECOVER does. */
+struct message_result_command {
+    uint64_t message;
+    uint32_t attempt; /* row.attempts when it was given */
+    enum message_answer answer;
+    /* Of an accepted one: none, one for all parts, or one a part. */
+    const struct text *provider_ids;
+    size_t provider_id_count;
+    struct text detail; /* what the provider said; may be absent */
+    bool can_query;     /* of an unknown one: as in message_recover_command */
+};
+
+/* What was given to a gateway and may never get an answer: at start each of sending_next (SMS-11),
+ * and where an answer is not waited for any longer. By the product's on_unknown it is dropped,
+ * resent or to be queried; a verification is always dropped. See message_change_result. */
+struct message_recover_command {
+    uint64_t message;
+    uint32_t attempt; /* 0: whichever is under way */
+    bool can_query;   /* the gateway can ask the provider; else what is to be queried is dropped */
+};
+
+/* What the five-minute sweep (SMS-10) has found, or a gateway whose circuit is open: a queued
+ * message whose product does not move goes by another route, where one exists and a try is left;
+ * rows that were lost are put back; what has been with a gateway for too long is recovered. */
+struct message_sweep_command {
+    uint64_t message;
+    bool is_standing; /* its product does not move */
+};
+
+/* A delivery report. OUTCOME_OK whether or not its message is known (SMS-12). */
+struct receipt_command {
+    uint64_t product;
+    struct text provider_id; /* as the provider spells it, 1 to PROVIDER_ID_MAX bytes */
+    enum receipt_status status;
+    struct text detail; /* may be absent */
+    int64_t at_ms;      /* when it was delivered; 0: not said */
+};
+
+struct blocklist_put_command {
+    uint64_t mobile;
+    enum blocklist_reason reason;
+    struct text note; /* may be absent */
+    uint64_t changed_by;
+};
+
+struct blocklist_delete_command {
+    uint64_t mobile;
 };
 
 struct city_put_command {
@@ -292,6 +440,46 @@ struct exception_result {
     struct exception_row row;
 };
 
+struct catalog_result {
+    uint8_t is_new;
+    uint8_t zero[7];
+};
+
+struct quota_result {
+    struct quota_row row;
+};
+
+struct message_submit_result {
+    uint8_t status;   /* enum message_status */
+    uint8_t kind;     /* enum message_kind */
+    uint8_t encoding; /* enum parts_encoding */
+    uint8_t parts;
+    char country[2];
+    uint16_t zero;
+    uint64_t to;
+    uint64_t product;
+    int64_t price; /* of a part */
+    int64_t send_at_ms, expire_at_ms;
+};
+
+/* The message as it then is. */
+struct message_change_result {
+    bool is_given;     /* MESSAGE_SENDING: hand it over */
+    bool is_changed;   /* MESSAGE_SWEEP: there was something to do */
+    bool should_query; /* MESSAGE_RESULT, _RECOVER: it is `sending` still; ask the provider, then
+                          tell what it says as the attempt's result */
+    struct message_row row;
+};
+
+struct webhook_result {
+    uint64_t number; /* of the webhook: a replay's own */
+    uint8_t status;  /* enum webhook_status it is in now */
+};
+
+struct webhook_secret_result {
+    int64_t previous_until_ms; /* 0: there was none before */
+};
+
 struct city_result {
     uint32_t index;
     uint32_t is_new;
@@ -318,6 +506,12 @@ struct result {
         struct packet_result packet;
         struct grab_result grab;
         struct exception_result exception;
+        struct catalog_result catalog;
+        struct quota_result quota;
+        struct message_submit_result message_submit;
+        struct message_change_result message_change;
+        struct webhook_result webhook;
+        struct webhook_secret_result webhook_secret;
         struct city_result city;
         struct signals_result signals;
     } of;

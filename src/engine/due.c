@@ -45,6 +45,18 @@ bool due_is_there(struct txn *txn, int64_t due_ms, enum due_kind kind, uint64_t 
     return txn_get(txn, TABLE_DUE, key, sizeof key, &size) != NULL;
 }
 
+bool due_read_key(const void *key, size_t key_size, struct due *due)
+{
+    const char *bytes = key;
+
+    if (key_size != DUE_KEY_SIZE)
+        return false;
+    due->due_ms = (int64_t)bytes_get_u64_be(bytes);
+    due->kind = (enum due_kind)bytes[8];
+    due->number = bytes_get_u64_be(bytes + 9);
+    return true;
+}
+
 bool due_first(struct txn *txn, const struct due *from, struct due *due)
 {
     char first[DUE_KEY_SIZE];
@@ -53,14 +65,7 @@ bool due_first(struct txn *txn, const struct due *from, struct due *due)
 
     key_write(first, from->due_ms, from->kind, from->number);
     walk = txn_walk(txn, TABLE_DUE, WALK_UP, first, sizeof first);
-    is_there = txn_walk_next(walk);
-    if (is_there) {
-        const char *key = walk->key;
-        assert(walk->key_size == DUE_KEY_SIZE);
-        due->due_ms = (int64_t)bytes_get_u64_be(key);
-        due->kind = (enum due_kind)key[8];
-        due->number = bytes_get_u64_be(key + 9);
-    }
+    is_there = txn_walk_next(walk) && due_read_key(walk->key, walk->key_size, due);
     txn_walk_end(walk);
     return is_there;
 }

@@ -4,6 +4,7 @@
 #define SMSD_ENGINE_DUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/command.h"
@@ -34,6 +35,8 @@ struct due {
     uint64_t number;
 };
 bool due_first(struct txn *txn, const struct due *from, struct due *due);
+/* Of a row of TABLE_DUE. False: it is none. Any thread. */
+bool due_read_key(const void *key, size_t key_size, struct due *due);
 /* The command that a row asks for. */
 void due_command(const struct due *due, struct command *command);
 

@@ -47,6 +47,10 @@ static void apply(struct engine *engine, struct result *result)
     if (result->outcome != OUTCOME_OK) {
         txn_rollback(engine->txn, savepoint);
         engine->due_first_ms = INT64_MAX;
+        engine->outbox_product = 0;
+        engine->message_status = 0;
+        engine->is_message_new = engine->is_receipt_forgotten = false;
+        engine->webhook_endpoint = 0;
     }
     if (command->has_key && outcome_is_kept(result->outcome))
         idempotency_keep(engine, result, info->result_size);
@@ -55,13 +59,22 @@ static void apply(struct engine *engine, struct result *result)
 void engine_apply(struct txn *txn, const struct command *command, struct result *result,
                   struct engine_effect *effect)
 {
-    struct engine engine = {txn, command, command->number, INT64_MAX};
+    struct engine engine = {
+        .txn = txn, .command = command, .number_last = command->number, .due_first_ms = INT64_MAX};
 
     assert(command->type < COMMAND_COUNT);
     result->is_replayed = false;
     result->number = command->number;
     apply(&engine, result);
-    *effect = (struct engine_effect){engine.number_last, engine.due_first_ms};
+    *effect = (struct engine_effect){.number_last = engine.number_last,
+                                     .due_first_ms = engine.due_first_ms,
+                                     .outbox_product = engine.outbox_product,
+                                     .outbox_lane = engine.outbox_lane,
+                                     .outbox_due_ms = engine.outbox_due_ms,
+                                     .message_status = engine.message_status,
+                                     .is_message_new = engine.is_message_new,
+                                     .is_receipt_forgotten = engine.is_receipt_forgotten,
+                                     .webhook_endpoint = engine.webhook_endpoint};
 }
 
 /* Those that come by the thousand. */

@@ -12,10 +12,22 @@
 /* How long a first answer is replayed. */
 #define IDEMPOTENCY_AGE_MAX_MS (INT64_C(24) * 60 * 60 * 1000)
 
+#define WEBHOOK_ENDPOINTS_MANY UINT64_MAX
+
 /* What a command did besides its answer. */
 struct engine_effect {
     uint64_t number_last; /* the last number it gave out: at least command->number */
     int64_t due_first_ms; /* the earliest thing it made due; INT64_MAX: none */
+    /* The row it put into the outbox: */
+    uint64_t outbox_product; /* 0: none */
+    enum message_kind outbox_lane;
+    int64_t outbox_due_ms;
+    /* For counting: */
+    enum message_status message_status; /* what a message became; 0: nothing */
+    bool is_message_new;                /* and it is a new one */
+    bool is_receipt_forgotten;          /* an unknown receipt's hour was over */
+    /* The endpoint that it made webhooks ready for; 0: none; WEBHOOK_ENDPOINTS_MANY: several. */
+    uint64_t webhook_endpoint;
 };
 
 /* Runs the command inside the open transaction, which the caller commits whatever the outcome. */

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "engine/handler.h"
+#include "engine/message.h"
 #include "engine/packet.h"
 
 enum { EXCEPTION_ROW_VERSION = 1 };
@@ -83,6 +84,9 @@ enum outcome engine_exception_retry(struct engine *engine,
         break;
     case EXCEPTION_PACKET_GRAB:
         packet_credit_again(engine, row.subject, row.account, row.number);
+        break;
+    case EXCEPTION_MESSAGE_REFUND:
+        message_refund_again(engine, row.subject, row.number);
         break;
     }
     exception_find(engine->txn, command->exception, &answer->of.exception.row);

@@ -65,12 +65,16 @@ enum outcome ledger_may_pay(const struct account *account, int64_t amount)
 
 /* BILL-14: told once when the balance falls below the threshold, and again only after it was back.
  */
-static void check_low_balance(struct engine *engine, struct account_row *row)
+static void check_low_balance(struct engine *engine, struct account *account)
 {
+    struct account_row *row = &account->row;
     bool is_low = (row->flags & ACCOUNT_HAS_LOW_BALANCE) && row->balance < row->low_balance;
 
     if (is_low && !(row->flags & ACCOUNT_IS_LOW))
-        webhook_put(engine, WEBHOOK_LOW_BALANCE, row->number, row->balance, row->low_balance);
+        webhook_put(engine, &(struct webhook_event){.type = WEBHOOK_LOW_BALANCE,
+                                                    .subject = row->number,
+                                                    .values = {row->balance, row->low_balance},
+                                                    .texts = {{account->id, account->id_size}}});
     row->flags =
         (uint8_t)(is_low ? row->flags | ACCOUNT_IS_LOW : row->flags & ~(unsigned)ACCOUNT_IS_LOW);
 }
@@ -106,7 +110,7 @@ enum outcome ledger_move(struct engine *engine, const struct movement *movement)
                                .amount = movement->amount,
                                .balance = balance};
     entry_append(engine, account, movement->entry, &entry, movement->reference);
-    check_low_balance(engine, &account->row);
+    check_low_balance(engine, account);
     ledger_store(engine, account);
     ledger_store(engine, &counter);
     return OUTCOME_OK;
@@ -125,7 +129,7 @@ static void transfer_side(struct engine *engine, struct account *account,
                               .balance = account->row.balance};
 
     entry_append(engine, account, number, &entry, reference);
-    check_low_balance(engine, &account->row);
+    check_low_balance(engine, account);
     ledger_store(engine, account);
 }
 

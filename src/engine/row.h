@@ -232,15 +232,98 @@ enum webhook_type {
 #undef WEBHOOK_TYPE
 };
 
-/* TABLE_WEBHOOK: something a client is to be told of. */
+enum webhook_status {
+#define WEBHOOK_STATUS(name, number, text) WEBHOOK_##name = (number),
+#include "engine/webhook_status.def"
+#undef WEBHOOK_STATUS
+};
+
+enum webhook_error {
+    WEBHOOK_ERROR_NONE = 0,
+#define WEBHOOK_ERROR(name, number, text, prose) WEBHOOK_ERROR_##name = (number),
+#include "engine/webhook_error.def"
+#undef WEBHOOK_ERROR
+};
+
+enum { WEBHOOK_VALUES = 4, WEBHOOK_TEXTS = 4, WEBHOOK_ATTEMPTS_MAX = 10 };
+
+/* TABLE_WEBHOOK: something a client is to be told of -> this, `attempt_count` struct
+ * webhook_attempt, the URL and the texts. */
 struct webhook_row {
     uint8_t version;
-    uint8_t type; /* enum webhook_type */
-    uint8_t zero[6];
-    uint64_t subject;  /* LOW_BALANCE: the account's number */
-    int64_t values[2]; /* LOW_BALANCE: the balance and the threshold */
+    uint8_t type;   /* enum webhook_type */
+    uint8_t status; /* enum webhook_status */
+    uint8_t error;  /* enum webhook_error: of the last attempt, or why it failed without one */
+    uint8_t attempt_count;
+    uint8_t zero;
+    uint16_t url_size; /* 0: none */
+    uint64_t subject;  /* what it is about: see webhook_field.def */
+    int64_t values[WEBHOOK_VALUES];
+    int64_t at_ms;       /* when it happened */
+    uint64_t endpoint;   /* the endpoint's number; 0: none */
+    uint64_t place;      /* in the endpoint's outbox; 0: it is not in it */
+    int64_t due_ms;      /* its row in TABLE_DUE; 0: none */
+    int64_t expires_ms;  /* it is given up if it is still pending then */
+    int64_t finished_ms; /* delivered or failed; 0: not yet */
+    uint64_t replay_of;  /* the webhook that this says again; 0: none */
+    uint8_t text_sizes[WEBHOOK_TEXTS];
+    uint8_t text_given; /* bit i: texts[i] was given, if only with no bytes */
+    uint8_t zero2[3];
 };
-static_assert(sizeof(struct webhook_row) == 32, "stored layout");
+static_assert(sizeof(struct webhook_row) == 112, "stored layout");
+
+/* TABLE_WEBHOOK, version 1: without a URL, never sent. */
+struct webhook_row_1 {
+    uint8_t version;
+    uint8_t type;
+    uint8_t zero[6];
+    uint64_t subject;
+    int64_t values[2];
+};
+static_assert(sizeof(struct webhook_row_1) == 32, "stored layout");
+
+struct webhook_attempt {
+    int64_t at_ms;   /* when it ended */
+    uint16_t status; /* of the answer; 0: there was none */
+    uint8_t error;   /* enum webhook_error; WEBHOOK_ERROR_NONE: delivered */
+    uint8_t zero;
+    uint32_t took_ms;
+};
+static_assert(sizeof(struct webhook_attempt) == 16, "stored layout");
+
+enum webhook_endpoint_status { WEBHOOK_ENDPOINT_ENABLED = 1, WEBHOOK_ENDPOINT_DISABLED = 2 };
+
+enum webhook_endpoint_reason { WEBHOOK_ENDPOINT_GONE = 1, WEBHOOK_ENDPOINT_BY_OPERATOR = 2 };
+
+/* TABLE_WEBHOOK_ENDPOINT: endpoint number -> this and its URL without the query. */
+struct webhook_endpoint_row {
+    uint8_t version;
+    uint8_t status;       /* enum webhook_endpoint_status */
+    uint8_t reason;       /* enum webhook_endpoint_reason: why it is disabled; else 0 */
+    uint8_t last_error;   /* of the last attempt, as in struct webhook_attempt */
+    uint16_t last_status; /* likewise */
+    uint16_t url_size;
+    uint64_t kept;            /* webhooks that name it */
+    uint64_t pending;         /* of these, neither delivered nor failed */
+    uint64_t failures;        /* attempts that failed since the last one that did not */
+    int64_t changed_ms;       /* of `status`; 0: never */
+    int64_t last_attempt_ms;  /* 0: none yet */
+    int64_t last_delivery_ms; /* 0: none yet */
+};
+static_assert(sizeof(struct webhook_endpoint_row) == 56, "stored layout");
+
+enum { WEBHOOK_SECRET_SIZE = 32 };
+
+/* TABLE_META, "webhook_secret" */
+struct webhook_secret_row {
+    uint8_t version;
+    uint8_t zero[7];
+    int64_t made_ms;
+    int64_t previous_until_ms; /* how long `previous` signs too; 0: there is none */
+    uint8_t current[WEBHOOK_SECRET_SIZE];
+    uint8_t previous[WEBHOOK_SECRET_SIZE];
+};
+static_assert(sizeof(struct webhook_secret_row) == 88, "stored layout");
 
 /* TABLE_IDEMPOTENCY: hash128 of API key and Idempotency-Key -> this and `result_size` bytes of the
  * result. */
@@ -254,6 +337,142 @@ struct idempotency_row {
 };
 static_assert(sizeof(struct idempotency_row) == 24, "stored layout");
 
+enum message_status {
+#define MESSAGE_STATUS(name, number, text, end, told) MESSAGE_##name = (number),
+#include "engine/message_status.def"
+#undef MESSAGE_STATUS
+};
+
+enum message_kind {
+#define MESSAGE_KIND(name, number, text, expiry_ms, backoff_ms) MESSAGE_KIND_##name = (number),
+#include "engine/message_kind.def"
+#undef MESSAGE_KIND
+};
+
+enum message_error {
+    MESSAGE_ERROR_NONE = 0,
+#define MESSAGE_ERROR(name, number, code, prose) MESSAGE_ERROR_##name = (number),
+#include "engine/message_error.def"
+#undef MESSAGE_ERROR
+};
+
+enum message_flag {
+    MESSAGE_IS_TEST = 1,      /* an operator's own: left out of reports */
+    MESSAGE_HAS_FAILOVER = 2, /* undelivered, it goes on by another route */
+    MESSAGE_HAS_CALLBACK = 4, /* its changes of status are told */
+    MESSAGE_HAS_QUOTA = 8,    /* its parts were taken from the quota of `product` */
+};
+
+enum { MESSAGE_TRIED_MAX = 4 };
+
+/* TABLE_MESSAGE: what of a message changes -> this, as far as `tried_count` of `tried`. */
+struct message_row {
+    uint8_t version;
+    uint8_t status;   /* enum message_status */
+    uint8_t kind;     /* enum message_kind */
+    uint8_t encoding; /* enum parts_encoding */
+    uint8_t parts;
+    uint8_t flags; /* enum message_flag, or-ed */
+    uint8_t error; /* enum message_error: of the last failure */
+    uint8_t event_count;
+    uint16_t attempts;        /* how often it was given to a gateway; the last one's number */
+    uint16_t parts_delivered; /* bit i: of the last attempt, the i-th part is */
+    uint8_t failures;  /* of the try under way: attempts at `product` that the provider refused */
+    uint8_t tries;     /* that have failed, each with all its attempts */
+    uint8_t throttles; /* in a row */
+    uint8_t tried_count;
+    uint64_t number;
+    uint64_t product;                  /* the one that it goes, or went, through */
+    int64_t charged;                   /* what its account has paid; 0: nothing, or all went back */
+    int64_t due_ms;                    /* its row in TABLE_DUE; 0: none */
+    int64_t outbox_ms;                 /* its row in TABLE_OUTBOX; 0: none */
+    int64_t sending_ms;                /* when it was given to a gateway last; 0: never */
+    int64_t sent_ms;                   /* when it was accepted last; 0: never */
+    int64_t finished_ms;               /* nothing is waited for from then on; 0: not yet */
+    uint64_t tried[MESSAGE_TRIED_MAX]; /* products that it does not go through again */
+};
+static_assert(sizeof(struct message_row) == 80 + 8 * MESSAGE_TRIED_MAX, "stored layout");
+
+/* TABLE_MESSAGE_TEXT: what of a message never changes -> this and the texts, in the order of their
+ * sizes. */
+struct message_text_row {
+    uint8_t version;
+    uint8_t tries_max;
+    char country[2];       /* the recipient's */
+    uint16_t content_size; /* what is sent, signature and all */
+    uint16_t callback_size;
+    uint8_t signature_size;
+    uint8_t reference_size;
+    uint8_t template_size; /* the template's id */
+    uint8_t zero[5];
+    uint64_t company;     /* numbers of catalogue things */
+    uint64_t template;    /* 0: none */
+    uint64_t account;     /* who has paid: the account's number; 0: it cost nothing */
+    uint64_t to;          /* E.164 digits: engine/mobile.h */
+    int64_t price;        /* of a part */
+    int64_t send_at_ms;   /* 0: at once */
+    int64_t expire_at_ms; /* it is not sent any more from then on */
+};
+static_assert(sizeof(struct message_text_row) == 72, "stored layout");
+
+/* TABLE_MESSAGE_EVENT: what the message's row does not say, or not any more -> this and the detail.
+ */
+struct message_event_row {
+    uint8_t version;
+    uint8_t status; /* enum message_status: what it became, or was when a late receipt came */
+    uint8_t error;  /* enum message_error */
+    uint8_t detail_size;
+    uint8_t zero[4];
+    int64_t at_ms;
+};
+static_assert(sizeof(struct message_event_row) == 16, "stored layout");
+
+/* TABLE_PROVIDER_ID -> this, and the id as the provider spelt it. */
+struct provider_id_row {
+    uint8_t version;
+    uint8_t part;     /* from 0; PROVIDER_ID_WHOLE: one id for all of them */
+    uint16_t attempt; /* that was answered with it */
+    uint8_t zero[4];
+    uint64_t message;
+};
+static_assert(sizeof(struct provider_id_row) == 16, "stored layout");
+
+enum receipt_status {
+    RECEIPT_ACCEPTED = 1, /* on its way: says nothing */
+    RECEIPT_DELIVERED = 2,
+    RECEIPT_UNDELIVERED = 3,
+    RECEIPT_EXPIRED = 4,  /* undelivered: not reached in time */
+    RECEIPT_REJECTED = 5, /* undelivered: refused by the network */
+};
+
+/* TABLE_RECEIPT: kept for an hour (SMS-12) -> this and the detail. */
+struct receipt_row {
+    uint8_t version;
+    uint8_t status; /* enum receipt_status */
+    uint8_t detail_size;
+    uint8_t zero[5];
+    uint64_t number; /* of its coming; the key in TABLE_RECEIPT_NUMBER */
+    int64_t at_ms;   /* as the provider says; 0: it does not */
+    int64_t due_ms;  /* its row in TABLE_DUE */
+};
+static_assert(sizeof(struct receipt_row) == 32, "stored layout");
+
+enum blocklist_reason {
+#define BLOCKLIST_REASON(name, number, text) BLOCKLIST_##name = (number),
+#include "engine/blocklist_reason.def"
+#undef BLOCKLIST_REASON
+};
+
+/* TABLE_BLOCKLIST */
+struct blocklist_row {
+    uint8_t version;
+    uint8_t reason; /* enum blocklist_reason */
+    uint8_t note_size;
+    uint8_t zero[5];
+    uint64_t changed_by; /* the API key's number; 0: smsd itself */
+    int64_t changed_ms;
+};
+static_assert(sizeof(struct blocklist_row) == 24, "stored layout");
 enum city_basis { CITY_SEEN = 1, CITY_SENT = 2 };
 
 enum city_decision {
@@ -342,5 +561,98 @@ struct api_key_row {
     uint64_t number;
 };
 static_assert(sizeof(struct api_key_row) == 16, "stored layout");
+
+/* TABLE_CATALOG: a thing of the catalogue -> this, `id_size` bytes of id, and its fields: number
+ * (u8), size (u16), bytes. Behind them is nothing. */
+struct catalog_row {
+    uint8_t version;
+    uint8_t kind;   /* enum catalog_kind */
+    uint8_t status; /* enum catalog_status */
+    uint8_t id_size;
+    uint8_t zero[4];
+    uint64_t number;     /* its creation */
+    uint64_t changed_by; /* number of the API key that changed it last */
+    int64_t updated_ms;
+};
+static_assert(sizeof(struct catalog_row) == 32, "stored layout");
+
+enum catalog_action { CATALOG_CREATED = 1, CATALOG_CHANGED = 2, CATALOG_STATUS_SET = 3 };
+
+/* TABLE_CATALOG_CHANGE: who changed a thing, and when (that lies in the number). */
+struct catalog_change_row {
+    uint8_t version;
+    uint8_t action; /* enum catalog_action */
+    uint8_t status; /* enum catalog_status: after it */
+    uint8_t zero;
+    uint32_t fields; /* bit n: field n is not what it was */
+    uint64_t by;     /* number of the API key */
+};
+static_assert(sizeof(struct catalog_change_row) == 16, "stored layout");
+
+enum product_flag {
+    PRODUCT_IS_ENABLED = 1,     /* it, and its channel */
+    PRODUCT_IS_COUNTED = 2,     /* `quota` was set once */
+    PRODUCT_SERVES_ALL = 4,     /* otherwise the countries whose bits are set */
+    PRODUCT_IS_LOW = 8,         /* the quota fell below low_warn, and that was told */
+    PRODUCT_IS_SPARED = 16,     /* it fell below low_switch, and that was recorded */
+    PRODUCT_HAS_SIGNATURE = 32, /* its channel's signature_supported */
+};
+
+/* Bit 26 * (first letter - 'A') + (second - 'A') of product_row.countries. */
+enum { COUNTRY_BITS_BYTES = 88 };
+
+/* TABLE_PRODUCT: of a product, what routing looks at: its quota, and what its thing in the
+ * catalogue says. */
+struct product_row {
+    uint8_t version;
+    uint8_t flags;        /* enum product_flag */
+    uint16_t part_length; /* 0: not given */
+    uint8_t zero[4];
+    uint64_t number;
+    int64_t quota; /* parts left */
+    int64_t price, low_warn, low_switch;
+    uint64_t quota_last; /* the last row in TABLE_QUOTA; 0: none */
+    uint8_t countries[COUNTRY_BITS_BYTES];
+};
+static_assert(sizeof(struct product_row) == 144, "stored layout");
+
+enum quota_cause {
+#define QUOTA_CAUSE(name, number, text) QUOTA_##name = (number),
+#include "engine/quota_cause.def"
+#undef QUOTA_CAUSE
+};
+
+/* TABLE_QUOTA: a change of a product's quota by an operator, or the message with which it fell
+ * below a threshold -> this and `reason_size` bytes of reason. */
+struct quota_row {
+    uint8_t version;
+    uint8_t cause; /* enum quota_cause */
+    uint8_t reason_size;
+    uint8_t zero[5];
+    uint64_t by; /* number of the API key; 0: a message */
+    int64_t before, delta, after;
+};
+static_assert(sizeof(struct quota_row) == 40, "stored layout");
+
+enum { ROUTE_IS_ENABLED = 1, ROUTE_HAS_FAILOVER = 2 };
+
+/* TABLE_ROUTE: the routes of one company, country and kind that are not void, by sort, then number:
+ * one of these each. */
+struct route_member {
+    uint8_t version;
+    uint8_t flags;
+    uint8_t zero[6];
+    uint64_t route, product; /* numbers */
+    uint32_t sort, weight;
+};
+static_assert(sizeof(struct route_member) == 32, "stored layout");
+
+/* TABLE_ROUTE_STATE: how far a route of a group is behind its share (positive) or ahead of it, in
+ * 2^-40 of a message. */
+struct route_turn {
+    uint64_t route;
+    int64_t credit;
+};
+static_assert(sizeof(struct route_turn) == 16, "stored layout");
 
 #endif

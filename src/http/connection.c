@@ -28,6 +28,8 @@ static struct http_connection *connection_new(struct http_shared *shared, struct
         log_fatal("connection allocation", NULL, ENOMEM);
     connection->shared = shared;
     connection->stream = stream;
+    if (stream->is_opening)
+        connection->open_until_ms = uv_now(shared->loop) + shared->options.header_timeout_ms;
     http_link_put(&shared->connections, &connection->link);
     stream->on_ready = on_ready;
     stream->owner = connection;
@@ -212,6 +214,8 @@ static uint64_t input_due_ms(const struct http_connection *connection)
 /* When patience with the client ends; 0: it is not the client that is waited for. */
 static uint64_t due_ms(const struct http_connection *connection)
 {
+    if (connection->open_until_ms != 0)
+        return connection->open_until_ms;
     if (connection->phase == HTTP_LINGERING)
         return connection->linger_until_ms;
     if (connection->is_blocked)
@@ -282,6 +286,7 @@ static void on_ready(void *owner, int events)
     struct http_connection *connection = owner;
     bool is_begun = http_turn_begin(connection);
     assert(is_begun);
+    connection->open_until_ms = 0; /* a stream that is opening says nothing but that it failed */
     if (events & STREAM_FAILED)
         connection_close(connection);
     if (events & STREAM_WRITABLE)
@@ -297,7 +302,10 @@ static void on_due(struct http_deadline *deadline)
         http_link_owner(deadline, struct http_connection, deadline);
     bool is_begun = http_turn_begin(connection);
     assert(is_begun);
-    if (connection->phase == HTTP_SERVING && !connection->is_blocked && connection->input != NULL) {
+    if (connection->open_until_ms != 0 && !connection->stream->is_opening) {
+        connection->open_until_ms = 0; /* the handshake was done in time, and nothing came since */
+    } else if (connection->phase == HTTP_SERVING && !connection->is_blocked &&
+               connection->input != NULL) {
         struct http_input *input = connection->input;
         connection->shared->read_ns = clock_monotonic_ns();
         http_exchange_refuse(connection, http_framing_request(&input->framing, input->bytes.data),

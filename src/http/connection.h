@@ -86,6 +86,8 @@ struct http_connection {
     uint64_t linger_until_ms;
     uint32_t lingered_bytes;
     enum http_phase phase;
+    uint64_t open_until_ms; /* the stream's handshake has until then; 0: it was over when last
+                               looked at */
     bool is_in_turn;
     bool is_closed;        /* freed when its turn ends */
     bool is_turned_away;   /* counts in busy_count */

@@ -3,11 +3,13 @@
  * connection, and a handler may answer before it has returned. */
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/metric.h"
 #include "http/connection.h"
+#include "net/stream.h"
 
 /* What on_request is given: the reply and, around it, what http_defer needs. */
 struct exchange {
@@ -183,4 +185,13 @@ void http_answer(struct http_deferred *deferred, int status, const char *content
             http_turn_end(connection);
     }
     free(deferred);
+}
+
+size_t http_request_peer(const struct http_request *request, char to[HTTP_PEER_MAX])
+{
+    char *data = (char *)request->connection_data;
+    struct http_connection *connection =
+        (struct http_connection *)(data - offsetof(struct http_connection, data));
+
+    return stream_peer(connection->stream, to, HTTP_PEER_MAX);
 }

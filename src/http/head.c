@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 enum seen {
     SEEN_HOST = 1,
@@ -343,6 +344,7 @@ enum http_refusal http_head_read(struct http_head *head, const char *bytes, size
     enum http_refusal refusal = read_request_line(head, at, cr);
     if (refusal == HTTP_REFUSAL_NONE)
         refusal = read_headers(head, cr + 2, end);
+    head->request.headers = (struct http_span){cr + 2, (size_t)(end - cr - 2)};
     if (refusal != HTTP_REFUSAL_NONE)
         return refusal;
     if (!(head->seen & SEEN_HOST) && !head->is_http_1_0)
@@ -357,4 +359,21 @@ enum http_refusal http_head_read(struct http_head *head, const char *bytes, size
 enum http_refusal http_trailers_check(const char *bytes, size_t size)
 {
     return read_headers(NULL, bytes, bytes + size);
+}
+
+struct http_span http_request_header(const struct http_request *request, const char *name,
+                                     size_t name_size)
+{
+    const char *at = request->headers.data, *end = at + request->headers.size;
+
+    while (at < end) {
+        const char *cr = memchr(at, '\r', (size_t)(end - at));
+        const char *colon = cr == NULL ? NULL : memchr(at, ':', (size_t)(cr - at));
+        if (colon == NULL)
+            break; /* the empty line */
+        if ((size_t)(colon - at) == name_size && strncasecmp(at, name, name_size) == 0)
+            return trim(colon + 1, (size_t)(cr - colon - 1));
+        at = cr + 2;
+    }
+    return (struct http_span){NULL, 0};
 }

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -14,6 +15,7 @@
 #include "http/status.h"
 #include "net/listener.h"
 #include "net/stream.h"
+#include "net/tls.h"
 
 enum {
     LISTENERS_MAX = 16,
@@ -22,6 +24,7 @@ enum {
 
 struct http_server {
     struct http_shared shared;
+    struct tls *tls; /* NULL: everything is plain */
     struct listener *listeners[LISTENERS_MAX];
     int listener_count;
     uv_timer_t stop_timer; /* the end of the grace, or of the last connection */
@@ -76,6 +79,16 @@ static void on_stream(void *owner, struct stream *stream)
     stream_close(stream);
 }
 
+static void on_tls_stream(void *owner, struct stream *stream)
+{
+    struct http_server *server = owner;
+    if (server->shared.count < server->shared.options.connections_max ||
+        server->shared.busy_count < BUSY_MAX)
+        on_stream(owner, tls_stream_new(server->tls, server->shared.loop, stream, NULL));
+    else
+        stream_close(stream); /* telling why would take a handshake */
+}
+
 static bool are_valid(const struct http_server_options *options)
 {
     return options->connections_max != 0 && options->input_bytes_max != 0 &&
@@ -105,14 +118,29 @@ int http_server_new(struct http_server **server, struct uv_loop_s *loop,
     return 0;
 }
 
+void http_server_set_tls(struct http_server *server, struct tls *tls)
+{
+    if (server->tls != NULL)
+        tls_release(server->tls);
+    server->tls = tls;
+}
+
+void http_server_set_options(struct http_server *server, const struct http_server_options *options)
+{
+    assert(are_valid(options));
+    server->shared.options = *options;
+    http_framing_init(&server->shared.framing, options->header_bytes_max);
+}
+
 int http_server_listen(struct http_server *server, const char *address, struct buffer *bound,
                        struct buffer *why)
 {
+    bool is_tls = server->tls != NULL && strncmp(address, "unix:", 5) != 0;
     struct listener_options options = {
         .address = address,
         .refusal = busy_reply,
-        .refusal_size = sizeof busy_reply - 1,
-        .on_stream = on_stream,
+        .refusal_size = is_tls ? 0 : sizeof busy_reply - 1,
+        .on_stream = is_tls ? on_tls_stream : on_stream,
         .on_refused = on_refused,
         .owner = server,
     };
@@ -179,5 +207,7 @@ void http_server_free(struct http_server *server)
 {
     assert(server->is_stopped && server->open_timers == 0);
     http_shared_release(&server->shared);
+    if (server->tls != NULL)
+        tls_release(server->tls);
     free(server);
 }

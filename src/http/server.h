@@ -34,6 +34,7 @@
 
 struct uv_loop_s;
 struct http_server;
+struct tls;
 struct http_deferred;
 
 struct http_span {
@@ -59,6 +60,7 @@ struct http_request {
         path; /* as sent, without the query: "/v1/accounts/u1"; absolute-form is reduced to it */
     struct http_span query; /* behind the "?", NULL if none */
     struct http_span authorization, content_type, idempotency_key, request_id, accept;
+    struct http_span headers;         /* all of them, as they came: see http_request_header */
     struct http_span body;            /* in on_request only */
     int header_count_idempotency_key; /* how often the header came: more than 1 is the handler's to
                                          refuse */
@@ -66,6 +68,14 @@ struct http_request {
     void **request_data; /* likewise, of this request: set by on_body; on_request takes it over, or
                             else on_request_abandoned. Not for on_headers and on_refusal */
 };
+
+/* The first header of that name, in whichever case; data NULL: none. */
+struct http_span http_request_header(const struct http_request *request, const char *name,
+                                     size_t name_size);
+/* Writes the client's address without its port, "192.0.2.7" or "2001:db8::7", no NUL, and returns
+ * its length; 0: it has none (a Unix socket). */
+enum { HTTP_PEER_MAX = 64 };
+size_t http_request_peer(const struct http_request *request, char to[HTTP_PEER_MAX]);
 
 /* on_body: there is no room for it. The request is refused with 503 `overloaded`. */
 #define HTTP_BODY_NO_ROOM SIZE_MAX
@@ -124,6 +134,13 @@ struct http_server_options {
 /* Of the handler's functions only those that say so may be NULL. ERR_INVALID if an option is 0. */
 int http_server_new(struct http_server **server, struct uv_loop_s *loop,
                     const struct http_server_options *options, const struct http_handler *handler);
+/* Before http_server_listen: TCP addresses are served over TLS (tls_server_new; protocol
+ * "http/1.1"), Unix sockets are not. Later: the connections to come are served with this one, those
+ * that are there go on with theirs. Takes `tls` over. A handshake has header_timeout_ms; what is
+ * not TLS is closed. */
+void http_server_set_tls(struct http_server *server, struct tls *tls);
+/* From now on these hold, for the connections that are there as well. None may be 0. */
+void http_server_set_options(struct http_server *server, const struct http_server_options *options);
 /* `address`: "127.0.0.1:8080", "[::1]:8080", ":8080" style is refused (say 0.0.0.0), "unix:/path"
  * (mode 0660; a stale socket nobody listens on is replaced). Port 0 picks one; `bound` gets the
  * address as text (with the port). 0 or an enum error with a sentence in `why`. */

@@ -11,6 +11,7 @@ struct waiter;
 struct job {
     struct jobs *jobs;
     struct pipeline *pipeline;
+    struct gateways *gateways;
     /* For a run that goes on in a later turn: in the next one, or after some time. The next turn is
      * not a timer's affair: one set to "at once" by its own callback runs again before the loop
      * looks at anything else (libuv 1.44). */
@@ -20,6 +21,7 @@ struct job {
     struct waiter *waiters;
     void (*next)(struct job *job); /* what job_continue asked for */
     void *run;                     /* the run's own state */
+    void *kept;                    /* what the next run is to know; freed in the end */
     bool is_stopped;               /* finish at the next chance */
 };
 

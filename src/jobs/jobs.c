@@ -197,7 +197,7 @@ static void on_due(void *context)
     set_timer(jobs);
 }
 
-struct jobs *jobs_new(struct pipeline *pipeline, uv_loop_t *loop)
+struct jobs *jobs_new(struct pipeline *pipeline, struct gateways *gateways, uv_loop_t *loop)
 {
     struct jobs *jobs = calloc(1, sizeof *jobs);
     int64_t now_ms = pipeline_now_ms(pipeline);
@@ -211,6 +211,7 @@ struct jobs *jobs_new(struct pipeline *pipeline, uv_loop_t *loop)
         struct job *job = &jobs->items[i];
         *job = (struct job){.jobs = jobs,
                             .pipeline = pipeline,
+                            .gateways = gateways,
                             .status = {.name = infos[i].name,
                                        .description = infos[i].description,
                                        .interval_ms = infos[i].interval_ms,
@@ -248,6 +249,8 @@ void jobs_stop(struct jobs *jobs)
 
 void jobs_free(struct jobs *jobs)
 {
+    for (int i = 0; jobs != NULL && i < JOB_COUNT; i++)
+        free(jobs->items[i].kept);
     free(jobs);
 }
 

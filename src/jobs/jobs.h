@@ -8,11 +8,12 @@
 
 #include "base/text.h"
 
+struct gateways;
 struct jobs;
 struct pipeline;
 struct uv_loop_s;
 
-struct jobs *jobs_new(struct pipeline *pipeline, struct uv_loop_s *loop);
+struct jobs *jobs_new(struct pipeline *pipeline, struct gateways *gateways, struct uv_loop_s *loop);
 /* No further runs. What is under way ends early, or when the pipeline closes. Then the loop must
  * run until the handles are closed. */
 void jobs_stop(struct jobs *jobs);

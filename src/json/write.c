@@ -141,6 +141,13 @@ void json_text(struct json_writer *writer, const char *name, const char *text, s
     buffer_append(writer->to, "\"", 1);
 }
 
+void json_member(struct json_writer *writer, const char *name, size_t size)
+{
+    json_text(writer, NULL, name, size);
+    buffer_append(writer->to, ":", 1);
+    writer->needs_comma = false;
+}
+
 void json_string(struct json_writer *writer, const char *name, const char *text)
 {
     if (text == NULL)

@@ -43,6 +43,9 @@ void json_bool(struct json_writer *writer, const char *name, bool value);
 void json_null(struct json_writer *writer, const char *name);
 void json_time(struct json_writer *writer, const char *name, int64_t unix_ms);
 void json_id(struct json_writer *writer, const char *name, const char *prefix, uint64_t number);
+/* A member's name that is no literal: escaped; what is written next is its value, with a NULL name.
+ */
+void json_member(struct json_writer *writer, const char *name, size_t size);
 /* Bytes that are JSON already. */
 void json_raw(struct json_writer *writer, const char *name, const char *json, size_t size);
 

@@ -6,8 +6,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -71,6 +73,26 @@ static void socket_end(struct stream *stream)
     (void)shutdown(((struct socket_stream *)stream)->fd, SHUT_WR);
 }
 
+static size_t socket_peer(struct stream *stream, char *to, size_t size)
+{
+    struct sockaddr_storage address;
+    socklen_t address_size = sizeof address;
+    char host[NI_MAXHOST];
+    size_t length;
+
+    if (getpeername(((struct socket_stream *)stream)->fd, (struct sockaddr *)&address,
+                    &address_size) != 0 ||
+        (address.ss_family != AF_INET && address.ss_family != AF_INET6) ||
+        getnameinfo((struct sockaddr *)&address, address_size, host, sizeof host, NULL, 0,
+                    NI_NUMERICHOST) != 0)
+        return 0;
+    length = strlen(host);
+    if (length > size)
+        return 0;
+    memcpy(to, host, length);
+    return length;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -89,6 +111,7 @@ static const struct stream_ops socket_ops = {
     .watch = socket_watch,
     .end = socket_end,
     .close = socket_close,
+    .peer = socket_peer,
 };
 
 struct stream *socket_stream_new(struct uv_loop_s *loop, int fd)

@@ -1,5 +1,6 @@
 /* A stream: bytes to and from one peer, without saying what carries them. A socket is one
- * (socket.h); what encrypts on top of a socket is another and offers the same five operations.
+ * (socket.h); what encrypts on top of a socket (tls.h) is another and offers the same five
+ * operations.
  * Whoever holds a stream never blocks: it says what it waits for and is told when there is
  * something to do.
  *
@@ -11,6 +12,7 @@
 #ifndef SMSD_NET_STREAM_H
 #define SMSD_NET_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -34,6 +36,7 @@ struct stream_ops {
     void (*watch)(struct stream *stream, int events);
     void (*end)(struct stream *stream);
     void (*close)(struct stream *stream);
+    size_t (*peer)(struct stream *stream, char *to, size_t size); /* NULL: it cannot tell */
 };
 
 struct stream {
@@ -41,6 +44,8 @@ struct stream {
     /* Set by who holds the stream, before it watches. Closing the stream inside is allowed. */
     void (*on_ready)(void *owner, int events);
     void *owner;
+    /* Set by the stream: a handshake is under way, and nothing can be read or written yet. */
+    bool is_opening;
 };
 
 /* Up to `size` bytes; 0: the peer will send no more. Less than `size` means that there is no more
@@ -66,6 +71,12 @@ static inline void stream_watch(struct stream *stream, int events)
 static inline void stream_end(struct stream *stream)
 {
     stream->ops->end(stream);
+}
+
+/* Writes the peer's address without its port, no NUL, and returns its length; 0: it has none. */
+static inline size_t stream_peer(struct stream *stream, char *to, size_t size)
+{
+    return stream->ops->peer == NULL ? 0 : stream->ops->peer(stream, to, size);
 }
 
 /* Frees the stream; on_ready is not called again. */

@@ -47,6 +47,10 @@ struct pipeline {
     int64_t due_set_ms;  /* what the timer is set to; INT64_MAX: it is not */
     void (*on_due)(void *context);
     void *on_due_context;
+    void (*on_outbox)(void *context, uint64_t product, enum message_kind lane, int64_t due_ms);
+    void *on_outbox_context;
+    void (*on_webhook)(void *context, uint64_t endpoint);
+    void *on_webhook_context;
     uv_idle_t later; /* while `continuations` has any. Not a timer: one set to "at once" by its own
                       * callback runs again before the loop looks at anything else (libuv 1.44) */
     struct continuation *continuations, **continuations_end;
@@ -152,6 +156,22 @@ void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context)
 {
     pipeline->on_due = on_due;
     pipeline->on_due_context = context;
+}
+
+void pipeline_watch_outbox(struct pipeline *pipeline,
+                           void (*on_outbox)(void *context, uint64_t product,
+                                             enum message_kind lane, int64_t due_ms),
+                           void *context)
+{
+    pipeline->on_outbox = on_outbox;
+    pipeline->on_outbox_context = context;
+}
+
+void pipeline_watch_webhooks(struct pipeline *pipeline,
+                             void (*on_webhook)(void *context, uint64_t endpoint), void *context)
+{
+    pipeline->on_webhook = on_webhook;
+    pipeline->on_webhook_context = context;
 }
 
 void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms)
@@ -366,6 +386,27 @@ bool pipeline_has_room(struct pipeline *pipeline)
     return has_room;
 }
 
+static void count_messages(const struct engine_effect *effect)
+{
+    static const enum metric metrics[] = {
+        [MESSAGE_QUEUED] = METRIC_MESSAGES_QUEUED_AGAIN,
+        [MESSAGE_SENDING] = METRIC_MESSAGES_ATTEMPTED,
+        [MESSAGE_SENT] = METRIC_MESSAGES_SENT,
+        [MESSAGE_DELIVERED] = METRIC_MESSAGES_DELIVERED,
+        [MESSAGE_UNDELIVERED] = METRIC_MESSAGES_UNDELIVERED,
+        [MESSAGE_FAILED] = METRIC_MESSAGES_FAILED,
+        [MESSAGE_CANCELED] = METRIC_MESSAGES_CANCELED,
+        [MESSAGE_REJECTED] = METRIC_MESSAGES_REJECTED,
+    };
+
+    if (effect->is_message_new)
+        metric_add(METRIC_MESSAGES_ACCEPTED, 1);
+    else if (effect->message_status >= MESSAGE_QUEUED)
+        metric_add(metrics[effect->message_status], 1);
+    if (effect->is_receipt_forgotten)
+        metric_add(METRIC_RECEIPTS_UNKNOWN, 1);
+}
+
 static void run(struct pipeline *pipeline, struct txn *txn, struct command *command,
                 struct result *result)
 {
@@ -379,6 +420,12 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         pipeline->due_ms = effect.due_first_ms;
     if (effect.due_first_ms <= pipeline->due_from.due_ms)
         pipeline->due_from = (struct due){.due_ms = effect.due_first_ms};
+    if (effect.outbox_product != 0 && pipeline->on_outbox != NULL)
+        pipeline->on_outbox(pipeline->on_outbox_context, effect.outbox_product, effect.outbox_lane,
+                            effect.outbox_due_ms);
+    count_messages(&effect);
+    if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
+        pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
     metric_add(METRIC_COMMANDS, 1);
     if (result->is_replayed)
         metric_add(METRIC_COMMANDS_REPLAYED, 1);

@@ -67,6 +67,20 @@ void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms);
 /* The first row of TABLE_DUE; false: there is none. */
 bool pipeline_first_due(struct pipeline *pipeline, struct due *due);
 
+/* Has `on_outbox` called for each row that a command puts into the outbox: a message of this
+ * product and lane is to be sent at `due_ms`. The callback only notes it: it is called inside of
+ * the transaction, which may still be taken back, and then there is no such row. */
+void pipeline_watch_outbox(struct pipeline *pipeline,
+                           void (*on_outbox)(void *context, uint64_t product,
+                                             enum message_kind lane, int64_t due_ms),
+                           void *context);
+
+/* Has `on_webhook` called when a command has made a webhook ready for that endpoint
+ * (WEBHOOK_ENDPOINTS_MANY: for several). It is called inside of pipeline_run: it may neither read
+ * nor run anything, and what it is told of may yet come to nothing. */
+void pipeline_watch_webhooks(struct pipeline *pipeline,
+                             void (*on_webhook)(void *context, uint64_t endpoint), void *context);
+
 /* A look at the rows as they are: pipeline_read_begin, any reads, pipeline_read_end, which returns
  * the hold for what was seen. Nothing may be run in between. */
 struct txn *pipeline_read_begin(struct pipeline *pipeline);

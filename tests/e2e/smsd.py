@@ -295,6 +295,9 @@ class Smsd:
     def post(self, path, body=None, **how):
         return self.request("POST", path, body, **how)
 
+    def put(self, path, body=None, **how):
+        return self.request("PUT", path, body, **how)
+
     def patch(self, path, body=None, **how):
         return self.request("PATCH", path, body, **how)
 

@@ -1,5 +1,5 @@
-"""An echo server a test, with the options the test asks for. HTTP_ECHO_SERVER names the program; without it
-it is the sanitizers' build, made when missing."""
+"""An echo server a test, with the options the test asks for; or a program that calls, and who it calls.
+HTTP_ECHO_SERVER names the server's program; without it it is the sanitizers' build, made when missing."""
 
 import os
 import pathlib
@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from provider import Caller, Provider
 from wire import Client, get
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -19,7 +20,11 @@ def program(variant="sanitize"):
     chosen = os.environ.get("HTTP_ECHO_SERVER")
     if chosen and variant == "sanitize":
         return pathlib.Path(chosen)
-    path = pathlib.Path("build") / variant / "http/echo_server"
+    return made("echo_server", variant)
+
+
+def made(name, variant="sanitize"):
+    path = pathlib.Path("build") / variant / "http" / name
     subprocess.run(["make", "-s", f"VARIANT={variant}", str(path)], cwd=ROOT, check=True)
     return ROOT / path
 
@@ -118,3 +123,31 @@ def shared_server(tmp_path_factory):
     yield server
     server.terminate()
     assert server.wait() == (0, "")
+
+
+@pytest.fixture
+def caller():
+    """caller(option=value, …) → Caller. At the end each must come to its end by itself, and in silence."""
+    started = []
+
+    def start_one(**options):
+        started.append(Caller(made("caller"), options))
+        return started[-1]
+
+    yield start_one
+    for one in started:
+        assert one.finish() == (0, "")
+
+
+@pytest.fixture
+def provider():
+    """provider(…) → Provider, closed at the end."""
+    opened = []
+
+    def open_one(*arguments, **options):
+        opened.append(Provider(*arguments, **options))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()

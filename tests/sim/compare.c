@@ -48,6 +48,9 @@ static uint64_t entry_number(const struct model *model, uint32_t place)
     return place == 0 ? 0 : model->entry[place - 1].number;
 }
 
+static const char *const system_names[] = {
+    [MODEL_WORLD] = "@world", [MODEL_REVENUE] = "@revenue", [MODEL_PACKETS] = "@packets"};
+
 static void compare_user(const struct model *model, int index, const struct account_row *row)
 {
     const struct model_account *account = &model->accounts[index];
@@ -76,19 +79,15 @@ static void compare_user(const struct model *model, int index, const struct acco
 
 static void compare_system(const struct model *model, struct text id, const struct account_row *row)
 {
-    static const char *const names[] = {[MODEL_WORLD] = "@world", [MODEL_REVENUE] = "@revenue"};
     int currency = 0, system = 0;
 
     while (currency < MODEL_CURRENCIES && memcmp(model_currencies[currency], row->currency, 3) != 0)
         currency++;
     must(currency < MODEL_CURRENCIES && row->flags == ACCOUNT_IS_SYSTEM);
     must(row->held == 0 && row->pending == 0 && row->entry_last == 0);
-    if (text_equals(id, TEXT("@packets"))) {
-        must(row->balance == 0);
-        return;
-    }
-    while (system < MODEL_SYSTEMS && (id.size < strlen(names[system]) ||
-                                      memcmp(names[system], id.data, strlen(names[system])) != 0))
+    while (system < MODEL_SYSTEMS &&
+           (id.size < strlen(system_names[system]) ||
+            memcmp(system_names[system], id.data, strlen(system_names[system])) != 0))
         system++;
     must(system < MODEL_SYSTEMS && model->systems[system][currency].is_there);
     if (row->balance != model->systems[system][currency].balance)
@@ -115,15 +114,14 @@ static void compare_account(const struct model *model, struct text id, const voi
 static uint64_t counter_number(const struct model *model, struct txn *txn, int counter,
                                uint8_t currency)
 {
-    static const char *const names[] = {[MODEL_WORLD] = "@world", [MODEL_REVENUE] = "@revenue"};
     struct account account;
     char id[ACCOUNT_ID_MAX];
     size_t size;
 
     if (counter >= 0)
         return model->accounts[counter].number;
-    size = strlen(names[-1 - counter]);
-    memcpy(id, names[-1 - counter], size);
+    size = strlen(system_names[-1 - counter]);
+    memcpy(id, system_names[-1 - counter], size);
     if (currency > 0) {
         id[size++] = '.';
         memcpy(id + size, model_currencies[currency], 3);
@@ -225,14 +223,31 @@ static void compare_mark(const struct model *model, const char *key)
     must(bytes_get_u64_be(key) == model->accounts[entry->account].number);
 }
 
+static void compare_other_due(const struct model *model, int64_t due_ms, int kind, uint64_t number)
+{
+    for (uint32_t i = 0; i < model->other_dues; i++) {
+        const struct model_due *due = &model->other_due[i];
+        if (due->due_ms == due_ms && due->kind == kind && due->number == number)
+            return;
+    }
+    wrong("something is due that must not be");
+}
+
 static void compare_due(struct model *model, const char *key)
 {
     int64_t due_ms = (int64_t)bytes_get_u64_be(key);
     uint64_t number = bytes_get_u64_be(key + 9);
 
-    if (key[8] == 2) {
+    if (key[8] == 8 && model_find_webhook(model, number) != NULL) {
+        must(model_find_webhook(model, number)->due_ms == due_ms);
+    } else if (key[8] > MODEL_DUE_KINDS) {
+        compare_other_due(model, due_ms, key[8], number);
+    } else if (key[8] == 2) {
         const struct model_hold *hold = model_find_hold(model, number);
         must(hold != NULL && hold->status == HOLD_OPEN && hold->expires_ms == due_ms);
+    } else if (key[8] == 3) {
+        const struct model_packet *packet = model_find_packet(model, number);
+        must(packet != NULL && packet->due_ms == due_ms);
     } else {
         int index = model_find_account(model, number);
         must(key[8] == 1 && index >= 0 && model->accounts[index].queued > 0);
@@ -241,20 +256,20 @@ static void compare_due(struct model *model, const char *key)
     }
 }
 
-static void compare_webhook(const struct model *model, uint64_t number, const void *value,
-                            size_t size)
+static void compare_webhook(struct model *model, uint64_t number, const void *value, size_t size)
 {
+    const struct model_webhook *told = model_find_webhook(model, number);
     struct webhook_row row;
-    uint32_t i = 0;
 
-    while (i < model->webhooks && model->webhook[i].number != number)
-        i++;
-    must(i < model->webhooks && size == sizeof row);
-    memcpy(&row, value, size);
-    must(row.type == WEBHOOK_LOW_BALANCE);
-    must(row.subject == model->accounts[model->webhook[i].account].number);
-    must(row.values[0] == model->webhook[i].balance);
-    must(row.values[1] == model->webhook[i].low_balance);
+    must(size > sizeof row);
+    memcpy(&row, value, sizeof row);
+    if (row.type != WEBHOOK_LOW_BALANCE)
+        return;
+    must(told != NULL && told->due_ms != 0);
+    must(row.status == WEBHOOK_NO_URL && row.due_ms == told->due_ms);
+    must(row.subject == model->accounts[told->account].number);
+    must(row.values[0] == told->balance);
+    must(row.values[1] == told->low_balance);
 }
 
 static void compare_kept_answer(const struct model *model, const void *key, const char *value,
@@ -329,7 +344,13 @@ void compare_row(struct model *model, struct world *world, enum table table, con
         must(key_size == sizeof(struct hash128));
         compare_kept_answer(model, key, value, value_size);
         break;
-    default: /* META and API keys: see compare_all */
+    case TABLE_META: /* see compare_all */
+    case TABLE_API_KEY:
+    case TABLE_API_KEY_NUMBER:
+        break;
+    default:
+        if (table <= TABLE_EXCEPTION)
+            compare_packet_row(model, table, key, key_size, value, value_size);
         break;
     }
 }
@@ -337,7 +358,7 @@ void compare_row(struct model *model, struct world *world, enum table table, con
 void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_MAX + 1])
 {
     const uint32_t counts[TABLE_NUMBER_MAX + 1] = {
-        [TABLE_ACCOUNT] = model->accounts_there + model->systems_there + 1, /* @packets */
+        [TABLE_ACCOUNT] = model->accounts_there + model->systems_there,
         [TABLE_ACCOUNT_NUMBER] = model->accounts_there,
         [TABLE_ENTRY] = model->entries,
         [TABLE_IDEMPOTENCY] = model->keys_kept,
@@ -347,12 +368,24 @@ void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_
         [TABLE_QUEUE] = model->queues,
         [TABLE_HOLD] = model->holds,
         [TABLE_ENTRY_MARK] = model->marks,
-        [TABLE_DUE] = model->dues,
+        [TABLE_DUE] = model->dues + model->other_dues,
         [TABLE_WEBHOOK] = model->webhooks,
+        [TABLE_PACKET] = model->packets,
+        [TABLE_PACKET_TERMS] = model->packets,
+        [TABLE_PACKET_SHARES] = model->pieces,
+        [TABLE_PACKET_RECIPIENT] = model->recipients,
+        [TABLE_PACKET_SENDER] = model->senders,
+        [TABLE_PACKET_SENT] = model->packets,
+        [TABLE_PACKET_GROUP] = model->packets_grouped,
+        [TABLE_PACKET_UNFINISHED] = model->packets_unfinished,
+        [TABLE_GRAB] = model->grabs,
+        [TABLE_GRAB_PLACE] = model->grabs,
+        [TABLE_EXCEPTION] = model->exceptions + model->message_exceptions,
     };
 
-    for (int table = TABLE_ACCOUNT; table <= TABLE_WEBHOOK; table++) {
-        if (table != TABLE_API_KEY && table != TABLE_API_KEY_NUMBER && rows[table] != counts[table])
+    for (int table = TABLE_ACCOUNT; table <= TABLE_EXCEPTION; table++) {
+        if (table != TABLE_WEBHOOK && table != TABLE_API_KEY && table != TABLE_API_KEY_NUMBER &&
+            rows[table] != counts[table])
             wrong("there are %u rows of %s, and must be %u", rows[table], table_infos[table].name,
                   counts[table]);
     }

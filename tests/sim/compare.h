@@ -3,6 +3,7 @@
 #ifndef SMSD_TESTS_SIM_COMPARE_H
 #define SMSD_TESTS_SIM_COMPARE_H
 
+#include "invariant.h"
 #include "model.h"
 #include "world.h"
 
@@ -10,7 +11,9 @@
  * from the entries. */
 struct tally {
     uint32_t chain[8];
-    uint32_t entries, webhooks; /* whose numbers the model knows */
+    uint32_t entries, webhooks, exceptions; /* whose numbers the model knows */
+    struct invariant_sums sums;
+    struct invariant_message_sums message_sums;
     uint32_t rows[TABLE_NUMBER_MAX + 1];
 };
 
@@ -24,6 +27,17 @@ void compare_command(struct model *model, struct tally *tally, struct world *wor
  * whole: compare_counts. */
 void compare_row(struct model *model, struct world *world, enum table table, const void *key,
                  size_t key_size, const void *value, size_t value_size);
+/* compare_packet.c: the same for the tables of packets; all that a packet has, whether it was
+ * changed or not; as it is read; and what a command about one is answered with. */
+void compare_packet_row(struct model *model, enum table table, const char *key, size_t key_size,
+                        const void *value, size_t value_size);
+void compare_packet(struct txn *txn, struct model *model, int index);
+void compare_packet_read(struct txn *txn, struct model *model, int index, int64_t now_ms);
+void compare_packet_answered(struct model *model, const struct command *command,
+                             const struct expected *expected, const struct result *result);
+/* What a gateway reads: the head of the product's lane. */
+void compare_outbox(struct txn *txn, const struct model *model, uint64_t product,
+                    enum message_kind lane);
 void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_MAX + 1]);
 /* Everything, from the rows and lists alone. */
 void compare_all(struct model *model, const struct tally *tally, struct world *world);

@@ -9,6 +9,9 @@
 #include "engine/audit.h"
 #include "engine/entry.h"
 #include "engine/ledger.h"
+#include "engine/message.h"
+#include "engine/outbox.h"
+#include "engine/route.h"
 #include "wrong.h"
 
 struct survey {
@@ -64,11 +67,11 @@ static void compare_chain(struct survey *survey, const struct tally *tally)
 }
 
 /* The model's running sums against its own lists: held is what open holds hold, pending what waits
- * in queues, and each history adds up to its balance. */
+ * in queues, @packets what packets contain, and each history adds up to its balance. */
 static void compare_sums(const struct model *model)
 {
     int64_t held[PLAN_ACCOUNTS_MAX] = {0}, pending[PLAN_ACCOUNTS_MAX] = {0},
-            balance[PLAN_ACCOUNTS_MAX] = {0};
+            balance[PLAN_ACCOUNTS_MAX] = {0}, contained[MODEL_CURRENCIES] = {0};
 
     for (uint32_t i = 0; i < model->holds; i++) {
         if (model->hold[i].status == HOLD_OPEN)
@@ -78,6 +81,12 @@ static void compare_sums(const struct model *model)
         if (model->charge[i].entry == 0)
             pending[model->charge[i].account] += model->charge[i].amount;
     }
+    for (uint32_t i = 0; i < model->packets; i++) {
+        const struct model_packet *packet = &model->packet[i];
+        contained[packet->currency] += packet->amount - packet->credited - packet->refunded;
+    }
+    for (int i = 0; i < MODEL_CURRENCIES; i++)
+        must(model->systems[MODEL_PACKETS][i].balance == contained[i]);
     for (uint32_t i = 0; i < model->entries; i++)
         balance[model->entry[i].account] += model->entry[i].amount;
     for (int i = 0; i < PLAN_ACCOUNTS_MAX; i++) {
@@ -89,6 +98,38 @@ static void compare_sums(const struct model *model)
     }
 }
 
+/* SMS-3: what operators gave, less what messages have taken. */
+static void compare_quota(struct txn *txn, const struct model_product *product)
+{
+    struct product_row row;
+
+    must(product_find(txn, product->number, &row));
+    must(((row.flags & PRODUCT_IS_COUNTED) != 0) == product->is_counted);
+    if (row.quota != product->quota)
+        wrong("product %.*s has a quota of %lld, and must have %lld", (int)product->id.size,
+              product->id.data, (long long)row.quota, (long long)product->quota);
+}
+
+/* SMS-16: by due time, then by number. */
+void compare_outbox(struct txn *txn, const struct model *model, uint64_t product,
+                    enum message_kind lane)
+{
+    struct outbox_item head = {INT64_MAX, 0}, found;
+
+    for (uint32_t i = 0; i < model->messages; i++) {
+        const struct model_message *message = &model->message[i];
+        struct message_row row;
+        if (message->status != MESSAGE_QUEUED || message->product != product ||
+            message->kind != lane)
+            continue;
+        must(message_find(txn, message->number, &row));
+        if (row.outbox_ms < head.due_ms)
+            head = (struct outbox_item){row.outbox_ms, row.number};
+    }
+    must(outbox_first(txn, product, lane, &(struct outbox_item){0}, &found) == (head.message != 0));
+    must(head.message == 0 || (found.due_ms == head.due_ms && found.message == head.message));
+}
+
 void compare_all(struct model *model, const struct tally *tally, struct world *world)
 {
     static struct survey survey;
@@ -98,13 +139,17 @@ void compare_all(struct model *model, const struct tally *tally, struct world *w
     world_rows(world, on_row, &survey);
     compare_counts(model, survey.rows);
     must(memcmp(survey.rows + TABLE_ACCOUNT, tally->rows + TABLE_ACCOUNT,
-                (TABLE_WEBHOOK - TABLE_ACCOUNT + 1) * sizeof *survey.rows) == 0);
+                (TABLE_NUMBER_MAX - TABLE_ACCOUNT + 1) * sizeof *survey.rows) == 0);
     for (int i = 0; i < MODEL_CURRENCIES; i++) {
         if (survey.sums[i] != 0)
             wrong("the balances in %s sum to %lld", model_currencies[i], (long long)survey.sums[i]);
     }
     for (uint32_t i = 0; i < model->charges; i++)
         compare_charge(world->txn, model, model->charge[i].number);
+    for (uint32_t i = 0; i < model->packets; i++)
+        compare_packet(world->txn, model, (int)i);
+    for (uint32_t i = 0; i < model->products; i++)
+        compare_quota(world->txn, &model->product[i]);
     compare_sums(model);
     compare_chain(&survey, tally);
 }

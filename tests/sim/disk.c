@@ -148,9 +148,11 @@ static void compare_walk(struct txn *disk, struct txn *memory, enum table table,
 
 static void compare_walks(struct mirror *mirror, struct episode *episode)
 {
-    static const enum table tables[] = {TABLE_DUE, TABLE_ENTRY_MARK, TABLE_WEBHOOK,
-                                        TABLE_ACCOUNT_NUMBER};
-    enum table table = tables[draw_below(&mirror->draw, 4)];
+    static const enum table tables[] = {
+        TABLE_DUE,    TABLE_ENTRY_MARK,  TABLE_WEBHOOK,      TABLE_ACCOUNT_NUMBER,
+        TABLE_PACKET, TABLE_PACKET_SENT, TABLE_PACKET_GROUP, TABLE_PACKET_UNFINISHED,
+        TABLE_GRAB,   TABLE_EXCEPTION};
+    enum table table = tables[draw_below(&mirror->draw, sizeof tables / sizeof *tables)];
 
     mirror->txn = store_begin(mirror->store);
     world_begin(&episode->world);

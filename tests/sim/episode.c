@@ -7,9 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/id.h"
 #include "engine/due.h"
+#include "engine/message.h"
+#include "engine/packet.h"
 #include "wrong.h"
+
+static bool is_traced(const struct episode *episode)
+{
+    return episode->at >= episode->traced_from;
+}
 
 static void begin(struct episode *episode)
 {
@@ -30,7 +38,7 @@ static void try(struct episode *episode, struct command *command, struct result 
 {
     const struct change *trace;
 
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_words("(taken back) ");
     trace = world_try(&episode->world, command, tried);
     if (trace != NULL)
@@ -45,15 +53,19 @@ static void run(struct episode *episode, struct command *command, bool is_tried)
     struct result result, tried;
 
     where->steps++;
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_command(episode, command);
     if (is_tried)
         try(episode, command, &tried);
     world_run(&episode->world, command, &result, &effect);
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_outcome(&result);
     must(!is_tried || memcmp(&tried, &result, sizeof result) == 0);
     model_run(episode->model, command, &expected);
+    if (expected.is_open) {
+        expected.outcome = result.outcome;
+        model_learn(episode->model, &episode->world, command, &result, &expected);
+    }
     compare_command(episode->model, &episode->tally, &episode->world, command, &expected, &result,
                     &effect);
     episode->is_refused = episode->is_refused || result.outcome != OUTCOME_OK;
@@ -96,7 +108,8 @@ static bool run_one_due(struct episode *episode)
 static bool is_for_groups(const struct op *op)
 {
     return op->type != OP_DUE && op->type != OP_ATOMIC && op->type != OP_SWEEP &&
-           op->type != OP_CLOCK && op->type != OP_LOOK;
+           op->type != OP_CLOCK && op->type != OP_LOOK && op->type != OP_PACKET_SWEEP &&
+           op->type != OP_MESSAGE_SWEEP;
 }
 
 static void run_op_in_group(struct episode *episode, const struct op *op)
@@ -128,7 +141,7 @@ static uint32_t run_group(struct episode *episode, const struct op *op)
 {
     uint32_t count = 2 + op->number % 7, taken = 0;
 
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_words("atomic {\n");
     model_copy(episode->model_before, episode->model);
     episode->tally_before = episode->tally;
@@ -144,13 +157,83 @@ static uint32_t run_group(struct episode *episode, const struct op *op)
         run_op_in_group(episode, &episode->plan->ops[episode->at]);
     }
     episode->world.is_in_group = false;
-    if (episode->is_traced)
+    if (is_traced(episode))
         trace_words(episode->is_refused ? "} taken back\n" : "}\n");
     if (episode->is_refused)
         take_back_group(episode);
     else
         commit(episode);
     return taken;
+}
+
+/* --- what is lost --------------------------------------------------------------------------------
+ */
+
+/* PKT-10: the due index has lost the packet's row; nothing but the sweep brings it back. */
+static void lose_due(struct episode *episode, const struct model_packet *packet)
+{
+    struct txn *txn = episode->world.txn;
+    char key[17];
+
+    bytes_put_u64_be(key, (uint64_t)packet->due_ms);
+    key[8] = DUE_PACKET_EXPIRY;
+    bytes_put_u64_be(key + 9, packet->number);
+    must(txn_delete(txn, TABLE_DUE, key, sizeof key));
+    episode->tally.rows[TABLE_DUE]--;
+    episode->tally.sums.due_rows--;
+    must(packet_is_forgotten(txn, packet->number, episode->world.now_ms) ==
+         (packet->due_ms <= episode->world.now_ms));
+}
+
+/* SMS-10: a message has lost its place in the outbox, or its row in the due index. */
+static void lose_message(struct episode *episode, const struct op *op, uint64_t number)
+{
+    struct txn *txn = episode->world.txn;
+    struct message_row row;
+    char key[25];
+
+    if (!message_find(txn, number, &row) || row.due_ms == 0)
+        return;
+    if (op->number % 2 == 0 && row.outbox_ms != 0) {
+        bytes_put_u64_be(key, row.product);
+        key[8] = (char)row.kind;
+        bytes_put_u64_be(key + 9, (uint64_t)row.outbox_ms);
+        bytes_put_u64_be(key + 17, number);
+        must(txn_delete(txn, TABLE_OUTBOX, key, 25));
+        episode->tally.rows[TABLE_OUTBOX]--;
+        episode->tally.message_sums.outbox_rows--;
+    } else {
+        bytes_put_u64_be(key, (uint64_t)row.due_ms);
+        key[8] = DUE_MESSAGE;
+        bytes_put_u64_be(key + 9, number);
+        must(txn_delete(txn, TABLE_DUE, key, 17));
+        model_lose_due(episode->model, &(struct model_due){row.due_ms, DUE_MESSAGE, number});
+        episode->tally.rows[TABLE_DUE]--;
+        episode->tally.message_sums.due_rows--;
+    }
+    must(message_is_forgotten(txn, number));
+}
+
+/* On disk nothing is lost: what the sweep answers would differ. */
+static void sweep_message(struct episode *episode, const struct op *op, struct command *command)
+{
+    begin(episode);
+    if (episode->mirror == NULL && op->number / 2 % 2 == 0)
+        lose_message(episode, op, command->of.message_sweep.message);
+    run(episode, command, false);
+    commit(episode);
+}
+
+static void sweep_packet(struct episode *episode, const struct op *op, struct command *command)
+{
+    const struct model_packet *packet =
+        model_find_packet(episode->model, command->of.packet_sweep.packet);
+
+    begin(episode);
+    if (op->number % 2 == 0 && packet != NULL && packet->due_ms != 0)
+        lose_due(episode, packet);
+    run(episode, command, false);
+    commit(episode);
 }
 
 /* --- reads ---------------------------------------------------------------------------------------
@@ -176,6 +259,16 @@ static void look(struct episode *episode, const struct op *op)
         compare_charge(episode->world.txn, model, model->charge[op->pick % model->charges].number);
     compare_moment(episode->world.txn, model, op->account, moment_of(episode, op));
     compare_moment(episode->world.txn, model, op->account, episode->world.now_ms);
+    if (model->packets > 0)
+        compare_packet_read(episode->world.txn, model, (int)(op->pick % model->packets),
+                            episode->world.now_ms);
+    if (model->products > 0)
+        compare_outbox(episode->world.txn, model,
+                       model->product[op->number % model->products].number,
+                       (enum message_kind)(1 + op->pick % 3));
+    if (model->messages > 0)
+        invariant_message_read(episode->world.txn,
+                               model->message[op->pick % model->messages].number);
     world_abort(&episode->world);
 }
 
@@ -200,6 +293,14 @@ static void run_op(struct episode *episode, const struct op *op)
     default:
         if (!op_command(episode, op, &command))
             break;
+        if (op->type == OP_PACKET_SWEEP) {
+            sweep_packet(episode, op, &command);
+            break;
+        }
+        if (op->type == OP_MESSAGE_SWEEP) {
+            sweep_message(episode, op, &command);
+            break;
+        }
         begin(episode);
         run(episode, &command, op->is_tried);
         commit(episode);
@@ -211,6 +312,8 @@ static void compare_everything(struct episode *episode)
 {
     world_begin(&episode->world);
     compare_all(episode->model, &episode->tally, &episode->world);
+    invariant_all(&episode->tally.sums, &episode->world);
+    invariant_message_all(&episode->tally.message_sums, &episode->world);
     world_abort(&episode->world);
 }
 
@@ -225,7 +328,29 @@ static void bootstrap(struct episode *episode)
     commit(episode);
 }
 
-void episode_run(const struct plan *plan, struct mirror *mirror, bool is_traced)
+static void run_alone(struct episode *episode, struct command *command)
+{
+    begin(episode);
+    run(episode, command, false);
+    commit(episode);
+}
+
+static void setup_catalog(struct episode *episode)
+{
+    uint32_t number = episode->plan->catalog_number;
+    struct command command;
+
+    for (uint8_t i = 0; i < 2; i++) {
+        command = (struct command){.type = COMMAND_TOPUP};
+        command.of.topup =
+            (struct money_command){.account = op_account_id(i), .amount = 1 + number % 3000};
+        run_alone(episode, &command);
+    }
+    for (uint32_t i = 0; op_catalog_setup(i, number + i * 7919, &command); i++)
+        run_alone(episode, &command);
+}
+
+void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced_from)
 {
     static struct episode episode;
     static struct model models[2];
@@ -234,11 +359,14 @@ void episode_run(const struct plan *plan, struct mirror *mirror, bool is_traced)
     episode.model = &models[0];
     episode.model_before = &models[1];
     episode.mirror = mirror;
-    episode.is_traced = is_traced;
+    episode.traced_from = traced_from;
+    episode.at = 0;
     where->commits = 0;
     world_open(&episode.world);
     watch(&episode.world);
     bootstrap(&episode);
+    if (plan->has_messages)
+        setup_catalog(&episode);
     for (episode.at = 0; episode.at < plan->count; episode.at++) {
         const struct op *op = &plan->ops[episode.at];
         where->op = episode.at;

@@ -21,14 +21,25 @@ struct episode {
     uint32_t at;                  /* the op under way */
     bool is_in_group, is_refused; /* a group, and one of its commands was */
     struct mirror *mirror;        /* the same on disk, or NULL */
-    bool is_traced;               /* a line a command */
+    uint32_t traced_from;         /* a line a command, from this op on */
 };
 
-/* Runs the plan. What is wrong ends the process. */
-void episode_run(const struct plan *plan, struct mirror *mirror, bool is_traced);
+/* Runs the plan, with a line a command from op `traced_from` on. What is wrong ends the process. */
+enum { TRACE_ALL = 0, TRACE_NONE = OPS_MAX };
+void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced_from);
 
 /* op_command.c: what an op means now. False: nothing (there is no charge yet to refund, …). */
 bool op_command(struct episode *episode, const struct op *op, struct command *command);
+/* op_packet.c: the same for a command about a packet, whose type is set. */
+bool op_packet_command(struct episode *episode, const struct op *op, struct command *command);
+/* op_message.c, op_catalog.c: likewise about messages and the catalogue; and what there is of it
+ * before the first message, step by step: false when that is all. */
+bool op_message_command(struct episode *episode, const struct op *op, struct command *command);
+void op_catalog_command(const struct op *op, struct command *command);
+bool op_catalog_setup(uint32_t step, uint32_t number, struct command *command);
+struct text op_account_id(uint8_t account);
+/* `all`: the most that a charge of the account, the rest of a charge, a hold could be. */
+int64_t op_amount(const struct op *op, int64_t all);
 /* A number that is of no charge or hold, but may be of something else. */
 uint64_t op_number_of_another(const struct episode *episode, const struct op *op);
 

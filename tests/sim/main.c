@@ -3,9 +3,9 @@
  * comparison, an assertion of the engine, a crash) is a failure like any other: its plan is made
  * small and printed line by line.
  *
- *     sim [--seed N] [--steps N] [--disk-steps N]     TAP: a line a run
- *     sim --seed N --episode N [--ops 3,17,20] [--ops-max N]
- *                                                     one episode in memory, traced */
+ *     simulator [--seed N] [--steps N] [--disk-steps N]     TAP: a line a run
+ *     simulator --seed N --episode N [--ops 3,17,20] [--ops-max N]
+ *                                                           one episode in memory, traced */
 #include <assert.h>
 #include <ftw.h>
 #include <limits.h>
@@ -24,7 +24,7 @@
 #include "shrink.h"
 #include "wrong.h"
 
-enum { DISK_OPS_MAX = 1500 };
+enum { DISK_OPS_MAX = 1500, LAST_OPS = 30 };
 
 struct options {
     uint64_t seed, steps, disk_steps;
@@ -83,12 +83,12 @@ static double processor_seconds(void)
 
 static void run_plan(void *context)
 {
-    episode_run(context, NULL, false);
+    episode_run(context, NULL, TRACE_NONE);
 }
 
 static void run_traced(void *context)
 {
-    episode_run(context, NULL, true);
+    episode_run(context, NULL, TRACE_ALL);
 }
 
 static bool plan_fails(const struct plan *candidate)
@@ -125,7 +125,7 @@ static void explain(int status)
     where->what[0] = '\0';
     status = in_process(run_traced, &plan, false);
     say_what(status);
-    printf("# again: sim --seed %llu --episode %u --ops ", (unsigned long long)plan.seed,
+    printf("# again: simulator --seed %llu --episode %u --ops ", (unsigned long long)plan.seed,
            plan.episode);
     for (uint32_t i = 0; i < plan.count; i++)
         printf("%s%u", i == 0 ? "" : ",", kept[i]);
@@ -142,7 +142,7 @@ static void run_episodes(void *context)
     for (uint32_t episode = 0; where->steps < options->steps; episode++) {
         where->episode = episode;
         plan_draw(&plan, options->seed, episode, OPS_USUAL_MAX);
-        episode_run(&plan, NULL, false);
+        episode_run(&plan, NULL, TRACE_NONE);
     }
 }
 
@@ -156,7 +156,8 @@ static bool simulate_memory(struct options *options)
     clock_gettime(CLOCK_MONOTONIC, &start);
     status = in_process(run_episodes, options, false);
     seconds = seconds_since(&start);
-    printf("%s 1 - BILL-3, BILL-12: the engine keeps every rule over made-up commands in memory\n",
+    printf("%s 1 - BILL-3, BILL-12, PKT-5, PKT-9, SMS-8, SMS-9, SMS-22: the engine keeps every "
+           "rule over made-up commands in memory\n",
            status == 0 ? "ok" : "not ok");
     printf("# seed %llu: %llu commands in %u episodes, %.1f s, %.0f a second of processor time\n",
            (unsigned long long)options->seed, (unsigned long long)where->steps, where->episode + 1,
@@ -181,7 +182,7 @@ static void run_life(void *context)
 {
     struct mirror *mirror = mirror_new(context);
 
-    episode_run(&plan, mirror, false);
+    episode_run(&plan, mirror, TRACE_NONE);
     mirror_free(mirror);
 }
 
@@ -213,14 +214,25 @@ static int run_lives(const char *directory, uint64_t *kills)
     return status;
 }
 
+static void run_traced_end(void *context)
+{
+    const struct plan *whole = context;
+
+    episode_run(whole, NULL, whole->count > LAST_OPS ? whole->count - LAST_OPS : TRACE_ALL);
+}
+
 /* Of a failure that hangs on the disk's and its threads' whim, the seed alone may not bring it
- * back: the directory stays. */
-static void keep_directory(const char *directory)
+ * back: the directory stays, and the last commands are told as they are in memory. */
+static void explain_disk(const char *directory)
 {
     printf("# %u commits were made, %u of them durable; what is on disk is left in %s\n",
            where->commits, where->durable, directory);
-    printf("# what led there: sim --seed %llu --episode %u --ops-max %d\n",
-           (unsigned long long)where->seed, where->episode, DISK_OPS_MAX);
+    printf(
+        "# all that led there: simulator --seed %llu --episode %u --ops-max %d; the last of it:\n",
+        (unsigned long long)where->seed, where->episode, DISK_OPS_MAX);
+    if (where->op + 1 < plan.count)
+        plan.count = where->op + 1;
+    in_process(run_traced_end, &plan, false);
 }
 
 static bool simulate_disk(struct options *options)
@@ -252,7 +264,7 @@ static bool simulate_disk(struct options *options)
         return true;
     }
     say_what(status);
-    keep_directory(directory);
+    explain_disk(directory);
     return false;
 }
 
@@ -319,7 +331,7 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 == argc || !take_option(&options, argv[i], argv[i + 1])) {
-            fprintf(stderr, "sim: unknown option %s\n", argv[i]);
+            fprintf(stderr, "simulator: unknown option %s\n", argv[i]);
             return 2;
         }
     }

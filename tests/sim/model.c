@@ -1,14 +1,16 @@
-/* The rules. Where the contract leaves the order of refusals open, it is: there at all, open,
- * active, covered, in range. */
+/* The model as a whole: its lists, what is due in it, its keys, and which rule a command is for. */
 #include "model.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/outcome.h"
+#include "model_rules.h"
+
 const char model_currencies[MODEL_CURRENCIES][4] = {"CNY", "USD", "EUR"};
 
-enum { DRAIN = 1, EXPIRY = 2 };
+enum { DRAIN = 1, HOLD_EXPIRY = 2, PACKET_EXPIRY = 3, WEBHOOK = 8 };
 
 void model_init(struct model *model, uint32_t drain_max)
 {
@@ -26,6 +28,10 @@ void model_copy(struct model *to, const struct model *from)
     memcpy(to->charge, from->charge, from->charges * sizeof *from->charge);
     memcpy(to->group, from->group, from->groups * sizeof *from->group);
     memcpy(to->hold, from->hold, from->holds * sizeof *from->hold);
+    memcpy(to->packet, from->packet, from->packets * sizeof *from->packet);
+    memcpy(to->exception, from->exception, from->exceptions * sizeof *from->exception);
+    memcpy(to->message, from->message, from->messages * sizeof *from->message);
+    memcpy(to->other_due, from->other_due, from->other_dues * sizeof *from->other_due);
     memcpy(to->webhook, from->webhook, from->webhooks * sizeof *from->webhook);
     memcpy(to->key, from->key, from->keys * sizeof *from->key);
 }
@@ -51,7 +57,7 @@ int model_find_account(const struct model *model, uint64_t number)
     return -1;
 }
 
-/* Both lists are in the order of their numbers. */
+/* These lists are in the order of their numbers. */
 struct model_charge *model_find_charge(struct model *model, uint64_t number)
 {
     uint32_t low = 0, high = model->charges;
@@ -80,430 +86,34 @@ struct model_hold *model_find_hold(struct model *model, uint64_t number)
     return low < model->holds && model->hold[low].number == number ? &model->hold[low] : NULL;
 }
 
-/* --- money ---------------------------------------------------------------------------------------
- */
-
-static bool is_in_range(int64_t balance)
+struct model_packet *model_find_packet(struct model *model, uint64_t number)
 {
-    return balance >= -AMOUNT_MAX && balance <= AMOUNT_MAX;
-}
+    uint32_t low = 0, high = model->packets;
 
-/* BILL-14: told when the balance goes below the threshold, and not again before it was back. */
-static void tell_if_low(struct model *model, int index)
-{
-    struct model_account *account = &model->accounts[index];
-    bool is_low = account->has_low_balance && account->balance < account->low_balance;
-
-    if (is_low && !account->is_low)
-        model->webhook[model->webhooks++] =
-            (struct model_webhook){.account = (int8_t)index,
-                                   .balance = account->balance,
-                                   .low_balance = account->low_balance};
-    account->is_low = is_low;
-}
-
-/* One line of an account's history. `entry` has all but what follows from the account. */
-static uint32_t append(struct model *model, int index, struct model_entry entry, int64_t now_ms)
-{
-    struct model_account *account = &model->accounts[index];
-
-    account->balance += entry.amount;
-    account->updated_ms = now_ms;
-    entry.account = (int8_t)index;
-    entry.balance = account->balance;
-    entry.previous = account->entry_last;
-    entry.place = ++account->entries;
-    model->entry[model->entries++] = entry;
-    account->entry_last = model->entries;
-    model->marks += entry.place % MODEL_MARK_EVERY == 0;
-    tell_if_low(model, index);
-    return model->entries;
-}
-
-/* Between a user and a system account: false if either would leave its range. */
-static bool move(struct model *model, int index, enum model_system system, struct model_entry entry,
-                 int64_t now_ms, uint32_t *made)
-{
-    const struct model_account *account = &model->accounts[index];
-    bool *is_there = &model->systems[system][account->currency].is_there;
-    int64_t *other = &model->systems[system][account->currency].balance, after;
-
-    if (!is_in_range(account->balance + entry.amount) ||
-        __builtin_sub_overflow(*other, entry.amount, &after))
-        return false;
-    *other = after;
-    model->systems_there += !*is_there;
-    *is_there = true;
-    entry.counter = (int8_t)(-1 - (int)system);
-    *made = append(model, index, entry, now_ms);
-    return true;
-}
-
-/* May an account that is asked to pay? */
-static enum outcome may_pay(const struct model_account *account, int64_t amount)
-{
-    if (!account->is_there)
-        return OUTCOME_ACCOUNT_NOT_FOUND;
-    if (account->is_frozen)
-        return OUTCOME_ACCOUNT_FROZEN;
-    return model_available(account) < amount ? OUTCOME_INSUFFICIENT_FUNDS : OUTCOME_OK;
-}
-
-static void open_account(struct model *model, int index, uint8_t currency, uint64_t number,
-                         int64_t now_ms)
-{
-    model->accounts[index] = (struct model_account){
-        .is_there = true, .currency = currency, .number = number, .updated_ms = now_ms};
-    model->accounts_there++;
-}
-
-static enum outcome take(struct model *model, const struct command *command,
-                         enum model_system system, enum entry_type type, struct expected *expected)
-{
-    const struct money_command *money = &command->of.charge;
-    int index = expected->account = model_account_of(money->account);
-    enum outcome outcome = may_pay(&model->accounts[index], money->amount);
-    bool is_charge = type == ENTRY_CHARGE;
-    struct model_entry entry = {.type = type,
-                                .count = 1,
-                                .amount = -money->amount,
-                                .source_type = is_charge ? SOURCE_CHARGE : SOURCE_NONE,
-                                .source = is_charge ? command->number : 0,
-                                .reference = money->reference};
-    uint32_t made;
-
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (!move(model, index, system, entry, command->now_ms, &made))
-        return OUTCOME_AMOUNT_OUT_OF_RANGE;
-    if (is_charge)
-        model->charge[model->charges++] = (struct model_charge){.number = command->number,
-                                                                .account = (int8_t)index,
-                                                                .amount = money->amount,
-                                                                .entry = made,
-                                                                .reference = money->reference};
-    return OUTCOME_OK;
-}
-
-static enum outcome topup(struct model *model, const struct command *command,
-                          struct expected *expected)
-{
-    const struct money_command *money = &command->of.topup;
-    int index = expected->account = model_account_of(money->account);
-    struct model_entry entry = {
-        .type = ENTRY_TOPUP, .count = 1, .amount = money->amount, .reference = money->reference};
-    bool is_new = !model->accounts[index].is_there;
-    uint32_t made;
-
-    if (is_new)
-        open_account(model, index, 0, command->number, command->now_ms);
-    if (move(model, index, MODEL_WORLD, entry, command->now_ms, &made))
-        return OUTCOME_OK;
-    if (is_new) {
-        model->accounts[index].is_there = false;
-        model->accounts_there--;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (model->packet[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return OUTCOME_AMOUNT_OUT_OF_RANGE;
+    return low < model->packets && model->packet[low].number == number ? &model->packet[low] : NULL;
 }
 
-static enum outcome transfer(struct model *model, const struct command *command,
-                             struct expected *expected)
+struct model_exception *model_find_exception(struct model *model, uint64_t number)
 {
-    const struct transfer_command *asked = &command->of.transfer;
-    int from = expected->account = model_account_of(asked->from);
-    int to = expected->other = model_account_of(asked->to);
-    struct model_account *payer = &model->accounts[from], *payee = &model->accounts[to];
-    struct model_entry entry = {.type = ENTRY_TRANSFER,
-                                .count = 1,
-                                .source_type = SOURCE_TRANSFER,
-                                .source = command->number,
-                                .reference = asked->reference};
-    enum outcome outcome;
-
-    if (payer->is_there && payee->is_there && payer->currency != payee->currency)
-        return OUTCOME_CURRENCY_MISMATCH;
-    outcome = may_pay(payer, asked->amount);
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (!is_in_range(payer->balance - asked->amount) ||
-        !is_in_range((payee->is_there ? payee->balance : 0) + asked->amount))
-        return OUTCOME_AMOUNT_OUT_OF_RANGE;
-    if (!payee->is_there)
-        open_account(model, to, payer->currency, command->number, command->now_ms);
-    entry.amount = -asked->amount;
-    entry.counter = (int8_t)to;
-    append(model, from, entry, command->now_ms);
-    entry.amount = asked->amount;
-    entry.counter = (int8_t)from;
-    append(model, to, entry, command->now_ms);
-    return OUTCOME_OK;
-}
-
-static enum outcome refund(struct model *model, const struct command *command,
-                           struct expected *expected)
-{
-    const struct refund_command *asked = &command->of.refund;
-    struct model_charge *charge = model_find_charge(model, asked->charge);
-    struct model_entry entry = {
-        .type = ENTRY_REFUND, .count = 1, .source_type = SOURCE_CHARGE, .source = asked->charge};
-    uint32_t made;
-    int64_t left;
-
-    if (charge == NULL)
-        return OUTCOME_NOT_FOUND;
-    if (charge->entry == 0)
-        return OUTCOME_CONFLICT;
-    left = charge->amount - charge->refunded;
-    entry.amount = expected->amount = asked->has_amount ? asked->amount : left;
-    if (left == 0)
-        return OUTCOME_ALREADY_REFUNDED;
-    expected->account = charge->account;
-    if (entry.amount > left ||
-        !move(model, charge->account, MODEL_REVENUE, entry, command->now_ms, &made))
-        return OUTCOME_AMOUNT_OUT_OF_RANGE;
-    model->charges_refunded += charge->refunded == 0;
-    charge->refunded += entry.amount;
-    return OUTCOME_OK;
-}
-
-/* --- accounts ------------------------------------------------------------------------------------
- */
-
-static enum outcome create(struct model *model, const struct command *command,
-                           struct expected *expected)
-{
-    const struct account_create_command *asked = &command->of.account_create;
-    int index = expected->account = model_account_of(asked->id);
-    struct model_account *account = &model->accounts[index];
-    uint8_t currency = 0;
-
-    if (account->is_there)
-        return OUTCOME_ACCOUNT_EXISTS;
-    while (memcmp(model_currencies[currency], asked->currency, 3) != 0)
-        currency++;
-    open_account(model, index, currency, command->number, command->now_ms);
-    account->credit_limit = asked->credit_limit;
-    account->has_low_balance = asked->has_low_balance;
-    account->low_balance = asked->has_low_balance ? asked->low_balance : 0;
-    account->is_low = account->has_low_balance && account->balance < account->low_balance;
-    return OUTCOME_OK;
-}
-
-static void wake_queue(struct model *model, struct model_account *account, int64_t now_ms)
-{
-    if (account->queued == 0 || !account->queue_is_stuck)
-        return;
-    account->queue_is_stuck = false;
-    account->queue_due_ms = now_ms;
-    model->dues++;
-}
-
-static enum outcome update(struct model *model, const struct command *command,
-                           struct expected *expected)
-{
-    const struct account_update_command *asked = &command->of.account_update;
-    int index = expected->account = model_account_of(asked->id);
-    struct model_account *account = &model->accounts[index < 0 ? 0 : index];
-
-    if (index < 0)
-        return OUTCOME_CONFLICT; /* a system account */
-    if (!account->is_there)
-        return OUTCOME_ACCOUNT_NOT_FOUND;
-    if (asked->has_status)
-        account->is_frozen = asked->status == ACCOUNT_FROZEN;
-    if (asked->has_credit_limit) {
-        account->credit_limit = asked->credit_limit;
-        account->available_floor = model_available(account) < 0 ? model_available(account) : 0;
+    for (uint32_t i = 0; i < model->exceptions; i++) {
+        if (model->exception[i].number == number && number != 0)
+            return &model->exception[i];
     }
-    if (asked->has_low_balance) {
-        account->has_low_balance = !asked->is_low_balance_cleared;
-        account->low_balance = account->has_low_balance ? asked->low_balance : 0;
-        account->is_low = account->has_low_balance && account->balance < account->low_balance;
-    }
-    if (asked->has_packets_blocked)
-        account->packets_blocked = asked->packets_blocked;
-    if (!account->is_frozen)
-        wake_queue(model, account, command->now_ms);
-    account->updated_ms = command->now_ms;
-    return OUTCOME_OK;
+    return NULL;
 }
 
-/* --- queued charges ------------------------------------------------------------------------------
- */
-
-static void join_group(struct model *model, struct model_charge *charge, uint32_t last)
+static bool is_before(const struct model_due *a, const struct model_due *b)
 {
-    struct model_group *group = last == 0 ? NULL : &model->group[last - 1];
-
-    if (group == NULL || group->count == model->drain_max) {
-        model->group[model->groups++] =
-            (struct model_group){.number = charge->number, .account = charge->account};
-        if (group != NULL)
-            group->next = model->groups;
-        last = model->groups;
-        group = &model->group[last - 1];
-    }
-    group->count++;
-    group->amount += charge->amount;
-    group->last = charge->number;
-    charge->group = last;
-}
-
-static enum outcome queue(struct model *model, const struct command *command,
-                          struct expected *expected)
-{
-    const struct charge_queue_command *asked = &command->of.charge_queue;
-    int index = expected->account = model_account_of(asked->account);
-    struct model_account *account = &model->accounts[index];
-    enum outcome outcome = may_pay(account, asked->amount);
-    struct model_charge *charge = &model->charge[model->charges];
-
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    *charge = (struct model_charge){.number = command->number,
-                                    .account = (int8_t)index,
-                                    .is_queued = true,
-                                    .amount = asked->amount,
-                                    .reference = asked->reference};
-    join_group(model, charge,
-               account->queued == 0 ? 0 : model->charge[account->queue_last - 1].group);
-    model->charges_queued++;
-    model->charges++;
-    if (account->queued++ == 0) {
-        account->queue_first = model->charges;
-        account->queue_is_stuck = false;
-        account->queue_due_ms = command->now_ms + asked->interval_ms;
-        model->queues++;
-        model->dues++;
-    } else {
-        model->charge[account->queue_last - 1].behind = model->charges;
-    }
-    account->queue_last = model->charges;
-    account->pending += asked->amount;
-    account->updated_ms = command->now_ms;
-    return OUTCOME_OK;
-}
-
-/* BILL-4: as many as there are, up to the most of one drain, from the front, as one entry. */
-static void settle(struct model *model, int index, uint32_t count, int64_t sum, int64_t now_ms,
-                   uint32_t entry)
-{
-    struct model_account *account = &model->accounts[index];
-
-    model->group[model->charge[account->queue_first - 1].group - 1].entry = entry;
-    for (uint32_t i = 0; i < count; i++) {
-        struct model_charge *charge = &model->charge[account->queue_first - 1];
-        charge->entry = entry;
-        account->queue_first = charge->behind;
-    }
-    account->queued -= count;
-    account->pending -= sum;
-    account->queue_due_ms = now_ms; /* if more wait: at once */
-    model->dues -= account->queued == 0;
-    model->queues -= account->queued == 0;
-}
-
-static enum outcome drain(struct model *model, const struct command *command,
-                          struct expected *expected)
-{
-    int index = expected->account = model_find_account(model, command->of.charge_drain.number);
-    struct model_account *account = &model->accounts[index];
-    const struct model_charge *charge = &model->charge[account->queue_first - 1];
-    struct model_entry entry = {
-        .type = ENTRY_CHARGE, .source_type = SOURCE_CHARGE, .source = charge->number};
-    uint32_t made;
-
-    assert(account->queued > 0 && !account->queue_is_stuck);
-    while (entry.count < model->drain_max && entry.count < account->queued) {
-        entry.amount -= charge->amount;
-        entry.count++;
-        if (charge->behind != 0)
-            charge = &model->charge[charge->behind - 1];
-    }
-    if (account->is_frozen || !move(model, index, MODEL_REVENUE, entry, command->now_ms, &made)) {
-        account->queue_is_stuck = true;
-        model->dues--;
-        return OUTCOME_OK;
-    }
-    settle(model, index, entry.count, -entry.amount, command->now_ms, made);
-    return OUTCOME_OK;
-}
-
-/* --- holds ---------------------------------------------------------------------------------------
- */
-
-static enum outcome hold(struct model *model, const struct command *command,
-                         struct expected *expected)
-{
-    const struct hold_create_command *asked = &command->of.hold_create;
-    int index = expected->account = model_account_of(asked->account);
-    struct model_account *account = &model->accounts[index];
-    enum outcome outcome = may_pay(account, asked->amount);
-
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    model->hold[model->holds++] =
-        (struct model_hold){.number = command->number,
-                            .account = (int8_t)index,
-                            .status = HOLD_OPEN,
-                            .amount = asked->amount,
-                            .expires_ms = command->now_ms + asked->expires_in_ms};
-    model->dues++;
-    account->held += asked->amount;
-    account->updated_ms = command->now_ms;
-    return OUTCOME_OK;
-}
-
-static void close_hold(struct model *model, struct model_hold *closed, enum hold_status status,
-                       int64_t now_ms)
-{
-    model->dues--;
-    model->accounts[closed->account].held -= closed->amount;
-    model->accounts[closed->account].updated_ms = now_ms;
-    closed->status = status;
-    closed->closed_ms = now_ms;
-}
-
-static enum outcome capture(struct model *model, const struct command *command,
-                            struct expected *expected)
-{
-    const struct hold_capture_command *asked = &command->of.hold_capture;
-    struct model_hold *found = model_find_hold(model, asked->hold);
-    struct model_entry entry = {
-        .type = ENTRY_CHARGE, .count = 1, .source_type = SOURCE_HOLD, .source = asked->hold};
-    int64_t amount;
-
-    if (found == NULL)
-        return OUTCOME_NOT_FOUND;
-    if (found->status != HOLD_OPEN)
-        return OUTCOME_HOLD_CLOSED;
-    expected->account = found->account;
-    if (model->accounts[found->account].is_frozen)
-        return OUTCOME_ACCOUNT_FROZEN;
-    amount = asked->has_amount ? asked->amount : found->amount;
-    entry.amount = -amount;
-    if (amount > found->amount ||
-        !move(model, found->account, MODEL_REVENUE, entry, command->now_ms, &found->entry))
-        return OUTCOME_AMOUNT_OUT_OF_RANGE;
-    close_hold(model, found, HOLD_CAPTURED, command->now_ms);
-    found->captured = amount;
-    return OUTCOME_OK;
-}
-
-static enum outcome let_go(struct model *model, const struct command *command,
-                           enum hold_status status, struct expected *expected)
-{
-    uint64_t number =
-        status == HOLD_EXPIRED ? command->of.hold_expire.number : command->of.hold_release.hold;
-    struct model_hold *found = model_find_hold(model, number);
-
-    if (found == NULL)
-        return OUTCOME_NOT_FOUND;
-    if (found->status != HOLD_OPEN)
-        return OUTCOME_HOLD_CLOSED;
-    expected->account = found->account;
-    close_hold(model, found, status, command->now_ms);
-    return OUTCOME_OK;
+    if (a->due_ms != b->due_ms)
+        return a->due_ms < b->due_ms;
+    return a->kind != b->kind ? a->kind < b->kind : a->number < b->number;
 }
 
 bool model_due_first(const struct model *model, struct model_due *due)
@@ -520,9 +130,41 @@ bool model_due_first(const struct model *model, struct model_due *due)
     for (uint32_t i = 0; i < model->holds; i++) {
         const struct model_hold *open = &model->hold[i];
         if (open->status == HOLD_OPEN && open->expires_ms < due->due_ms)
-            *due = (struct model_due){open->expires_ms, EXPIRY, open->number};
+            *due = (struct model_due){open->expires_ms, HOLD_EXPIRY, open->number};
+    }
+    for (uint32_t i = 0; i < model->packets; i++) {
+        const struct model_packet *packet = &model->packet[i];
+        if (packet->due_ms != 0 && packet->due_ms < due->due_ms)
+            *due = (struct model_due){packet->due_ms, PACKET_EXPIRY, packet->number};
+    }
+    for (uint32_t i = 0; i < model->webhooks; i++) {
+        const struct model_webhook *kept = &model->webhook[i];
+        struct model_due deletion = {kept->due_ms, WEBHOOK, kept->number};
+        if (kept->due_ms != 0 && is_before(&deletion, due))
+            *due = deletion;
+    }
+    for (uint32_t i = 0; i < model->other_dues; i++) {
+        if (is_before(&model->other_due[i], due))
+            *due = model->other_due[i];
     }
     return due->due_ms != INT64_MAX;
+}
+
+struct model_webhook *model_find_webhook(struct model *model, uint64_t number)
+{
+    for (uint32_t i = 0; i < model->webhooks; i++) {
+        if (model->webhook[i].number == number)
+            return &model->webhook[i];
+    }
+    return NULL;
+}
+
+/* Nobody has said where it should go, and its days are over. */
+static enum outcome delete_webhook(struct model *model, const struct command *command)
+{
+    model_find_webhook(model, command->of.webhook_due.number)->due_ms = 0;
+    model->dues--;
+    return OUTCOME_OK;
 }
 
 /* --- keys ----------------------------------------------------------------------------------------
@@ -550,23 +192,10 @@ static enum outcome sweep(struct model *model, const struct command *command)
 void model_keep(struct model *model, const struct command *command, const struct result *result)
 {
     struct model_key *key = &model->key[command->key.low];
-    bool is_kept = result->outcome == OUTCOME_OK;
+    int status = outcome_infos[result->outcome].status;
+    /* API.md: a success, or a 4xx other than 422 and 429. */
+    bool is_kept = status == 0 || (status >= 400 && status < 500 && status != 422 && status != 429);
 
-    switch (result->outcome) { /* API.md: a 4xx other than 422 and 429 */
-    case OUTCOME_INSUFFICIENT_FUNDS:
-    case OUTCOME_NOT_FOUND:
-    case OUTCOME_ACCOUNT_NOT_FOUND:
-    case OUTCOME_ACCOUNT_EXISTS:
-    case OUTCOME_ACCOUNT_FROZEN:
-    case OUTCOME_CURRENCY_MISMATCH:
-    case OUTCOME_CONFLICT:
-    case OUTCOME_ALREADY_REFUNDED:
-    case OUTCOME_HOLD_CLOSED:
-        is_kept = true;
-        break;
-    default:
-        break;
-    }
     if (!command->has_key || !is_kept || result->is_replayed)
         return;
     model->keys_kept += !key->is_kept;
@@ -583,37 +212,51 @@ static enum outcome run(struct model *model, const struct command *command,
     case COMMAND_REFUSAL:
         return command->of.refusal.outcome;
     case COMMAND_ACCOUNT_CREATE:
-        return create(model, command, expected);
+        return rule_create(model, command, expected);
     case COMMAND_ACCOUNT_UPDATE:
-        return update(model, command, expected);
+        return rule_update(model, command, expected);
     case COMMAND_TOPUP:
-        return topup(model, command, expected);
+        return rule_topup(model, command, expected);
     case COMMAND_PAYOUT:
-        return take(model, command, MODEL_WORLD, ENTRY_PAYOUT, expected);
+        return rule_take(model, command, MODEL_WORLD, ENTRY_PAYOUT, expected);
     case COMMAND_CHARGE:
-        return take(model, command, MODEL_REVENUE, ENTRY_CHARGE, expected);
+        return rule_take(model, command, MODEL_REVENUE, ENTRY_CHARGE, expected);
     case COMMAND_CHARGE_QUEUE:
-        return queue(model, command, expected);
+        return rule_queue(model, command, expected);
     case COMMAND_CHARGE_DRAIN:
-        return drain(model, command, expected);
+        return rule_drain(model, command, expected);
     case COMMAND_REFUND:
-        return refund(model, command, expected);
+        return rule_refund(model, command, expected);
     case COMMAND_TRANSFER:
-        return transfer(model, command, expected);
+        return rule_transfer(model, command, expected);
     case COMMAND_HOLD_CREATE:
-        return hold(model, command, expected);
+        return rule_hold(model, command, expected);
     case COMMAND_HOLD_CAPTURE:
-        return capture(model, command, expected);
+        return rule_capture(model, command, expected);
     case COMMAND_HOLD_RELEASE:
-        return let_go(model, command, HOLD_RELEASED, expected);
+        return rule_let_go(model, command, HOLD_RELEASED, expected);
     case COMMAND_HOLD_EXPIRE:
-        return let_go(model, command, HOLD_EXPIRED, expected);
+        return rule_let_go(model, command, HOLD_EXPIRED, expected);
+    case COMMAND_PACKET_SEND:
+        return rule_packet_send(model, command, expected);
+    case COMMAND_PACKET_GRAB:
+        return rule_packet_grab(model, command, expected);
+    case COMMAND_PACKET_OPEN:
+        return rule_packet_open(model, command, expected);
+    case COMMAND_PACKET_EXPIRE:
+        return rule_packet_expire(model, command, expected);
+    case COMMAND_EXCEPTION_RETRY:
+        return rule_exception_retry(model, command, expected);
+    case COMMAND_EXCEPTION_CLOSE:
+        return rule_exception_close(model, command, expected);
+    case COMMAND_WEBHOOK_DUE:
+        return delete_webhook(model, command);
     case COMMAND_IDEMPOTENCY_EXPIRE:
         return sweep(model, command);
     case COMMAND_CLOCK_ADVANCE:
         model->clock_offset_ms = command->of.clock_advance.offset_ms;
         return OUTCOME_OK;
-    default: /* BATCH: nothing but its key */
+    default: /* BATCH: nothing but its key; PACKET_SWEEP: nothing at all */
         return OUTCOME_OK;
     }
 }
@@ -622,14 +265,17 @@ void model_run(struct model *model, const struct command *command, struct expect
 {
     const struct model_key *key = command->has_key ? &model->key[command->key.low] : NULL;
 
-    *expected = (struct expected){.account = -1, .other = -1};
+    *expected = (struct expected){.account = -1, .other = -1, .packet = -1, .exception = -1};
     if (key != NULL && key->is_kept && !is_expired(key, command->now_ms)) {
         expected->is_replayed = key->fingerprint == command->fingerprint;
         expected->outcome =
             expected->is_replayed ? key->result.outcome : OUTCOME_IDEMPOTENCY_KEY_REUSED;
         return;
     }
+    expected->is_open = model_is_open(model, command);
+    if (expected->is_open)
+        return;
     expected->outcome = run(model, command, expected);
     if (expected->outcome != OUTCOME_OK)
-        expected->account = expected->other = -1;
+        expected->account = expected->other = expected->packet = expected->exception = -1;
 }

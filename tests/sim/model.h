@@ -1,9 +1,10 @@
-/* The model: what the requirements say of billing, as plain arrays and sums, with nothing of the
- * engine but the words it is spoken to in (commands and outcomes). No rows, no indices, no chains:
- * what the engine keeps in those is compared with what follows from these lists.
+/* The model: what the requirements say of billing and of packets, as plain arrays and sums, with
+ * nothing of the engine but the words it is spoken to in (commands and outcomes). No rows, no
+ * indices, no chains: what the engine keeps in those is compared with what follows from these
+ * lists.
  *
  * Numbers are dealt out by the engine where a command makes several things; the model learns those
- * of entries and webhooks from the rows, in the order it made them itself. */
+ * of entries, webhooks and exceptions from the rows, in the order it made them itself. */
 #ifndef SMSD_TESTS_SIM_MODEL_H
 #define SMSD_TESTS_SIM_MODEL_H
 
@@ -17,8 +18,16 @@ enum { MODEL_CURRENCIES = 3, MODEL_ENTRIES_MAX = 3 * OPS_MAX, MODEL_WEBHOOKS_MAX
 /* Every so manieth entry of an account has a mark by which moments are found. */
 enum { MODEL_MARK_EVERY = 64 };
 
+/* Kinds of what is due that the model knows of itself; others it learns from rows. */
+enum { MODEL_DUE_KINDS = 3, MODEL_OTHER_DUES_MAX = 3 * OPS_MAX, MODEL_PRODUCTS_MAX = 8 };
+struct model_due {
+    int64_t due_ms;
+    int kind; /* as in engine/due.def */
+    uint64_t number;
+};
+
 /* The other sides that are no user's account. */
-enum model_system { MODEL_WORLD, MODEL_REVENUE, MODEL_SYSTEMS };
+enum model_system { MODEL_WORLD, MODEL_REVENUE, MODEL_PACKETS, MODEL_SYSTEMS };
 
 struct model_account {
     bool is_there;
@@ -33,6 +42,7 @@ struct model_account {
     uint32_t queue_first, queue_last, queued;
     bool queue_is_stuck; /* until the account is changed */
     int64_t queue_due_ms;
+    uint32_t packets_sent, packets_open; /* ever; of these, not closed */
 };
 
 struct model_entry {
@@ -72,10 +82,70 @@ struct model_hold {
     uint32_t entry;
 };
 
+/* A share that is taken. */
+struct model_grab {
+    int8_t account;
+    bool is_opened;
+    int64_t grabbed_ms;
+    uint32_t exception; /* counted from 1 */
+};
+
+struct model_packet {
+    uint64_t number;
+    int8_t sender;
+    uint8_t currency;
+    uint16_t recipients; /* of an exclusive one: bit n for account n */
+    enum packet_kind kind;
+    enum split_rule split;
+    enum packet_status status;
+    uint32_t count, taken, opened, exception;
+    int64_t amount, credited, refunded;
+    int64_t expires_ms, emptied_ms, closed_ms;
+    int64_t due_ms; /* 0: there is nothing left to wait for */
+    uint8_t seed[SPLIT_SEED_SIZE];
+    struct text group, greeting;
+    /* By place: nobody takes two, so no more than there are accounts are ever taken. */
+    struct model_grab grabs[PLAN_ACCOUNTS_MAX];
+    uint32_t shares[PLAN_ACCOUNTS_MAX];
+};
+
+struct model_exception {
+    uint64_t number; /* 0: not learnt yet */
+    enum exception_type type;
+    enum exception_status status;
+    enum outcome outcome;
+    uint32_t packet; /* counted from 1 */
+    int8_t account;
+    uint32_t attempts;
+    int64_t amount, tried_ms, closed_ms;
+};
+
+/* Of a message what its money and quota hang on. */
+struct model_message {
+    uint64_t number, product;
+    int8_t account; /* that has paid; -1: it cost nothing */
+    enum message_status status;
+    enum message_kind kind;
+    uint32_t parts;
+    bool has_quota; /* its parts were taken from the product's, and are not back */
+    bool is_paid_back;
+    uint32_t given;     /* the last attempt that was given to a gateway */
+    uint64_t exception; /* of its refund; 0: none */
+    int64_t amount;     /* what it cost */
+};
+
+struct model_product {
+    struct text id;
+    uint64_t number;
+    bool is_counted;
+    int64_t quota;
+};
+
 struct model_webhook {
     uint64_t number;
     int8_t account;
     int64_t balance, low_balance;
+    int64_t due_ms; /* when it is deleted; 0: it was */
 };
 
 struct model_key {
@@ -96,10 +166,19 @@ struct model {
     uint32_t entries, charges, groups, holds, webhooks, keys; /* how many */
     uint32_t accounts_there, systems_there, keys_kept, charges_queued, charges_refunded, queues;
     uint32_t dues, marks;
+    uint32_t packets, exceptions; /* how many */
+    uint32_t packets_grouped, packets_unfinished, pieces, recipients, senders, grabs;
+    uint32_t messages, message_exceptions, other_dues, products; /* how many */
+    struct model_product product[MODEL_PRODUCTS_MAX];
+    int8_t company_account[10]; /* of company "c0", … */
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
     struct model_group group[OPS_MAX];
     struct model_hold hold[OPS_MAX];
+    struct model_packet packet[OPS_MAX];
+    struct model_exception exception[OPS_MAX];
+    struct model_message message[OPS_MAX];
+    struct model_due other_due[MODEL_OTHER_DUES_MAX];
     struct model_webhook webhook[MODEL_WEBHOOKS_MAX];
     struct model_key key[OPS_MAX];
 };
@@ -110,13 +189,25 @@ extern const char model_currencies[MODEL_CURRENCIES][4];
 struct expected {
     enum outcome outcome;
     bool is_replayed;
-    int account, other; /* those it changes; -1: none */
-    int64_t amount;     /* of a refund */
+    bool is_open;          /* whatever it is: what follows from it is checked */
+    int account, other;    /* those it changes; -1: none */
+    int64_t amount;        /* of a refund */
+    int packet, exception; /* likewise */
+    enum grab_outcome grab_outcome;
+    bool is_new;    /* the share was taken by this grab */
+    uint32_t place; /* the share's */
 };
 
 void model_init(struct model *model, uint32_t drain_max);
 void model_copy(struct model *to, const struct model *from);
 void model_run(struct model *model, const struct command *command, struct expected *expected);
+/* model_message.c: is the command one whose answer the model does not foresee? Then, after it was
+ * run, what follows from what it did to the rows. */
+bool model_is_open(struct model *model, const struct command *command);
+void model_lose_due(struct model *model, const struct model_due *due);
+struct world;
+void model_learn(struct model *model, struct world *world, const struct command *command,
+                 const struct result *result, struct expected *expected);
 /* After the engine's answer was found right: what its key must answer from now on. */
 void model_keep(struct model *model, const struct command *command, const struct result *result);
 
@@ -125,14 +216,18 @@ int64_t model_available(const struct model_account *account);
 int model_account_of(struct text id);
 struct model_charge *model_find_charge(struct model *model, uint64_t number);
 struct model_hold *model_find_hold(struct model *model, uint64_t number);
+struct model_webhook *model_find_webhook(struct model *model, uint64_t number);
+struct model_message *model_find_message(struct model *model, uint64_t number);
+struct model_product *model_find_product(struct model *model, uint64_t number);
+struct model_packet *model_find_packet(struct model *model, uint64_t number);
+struct model_exception *model_find_exception(struct model *model, uint64_t number);
+/* The user's share; NULL: none. */
+const struct model_grab *model_find_grab(const struct model_packet *packet, int account);
+/* The place of the best share that was opened; -1: none was. */
+int model_best(const struct model_packet *packet);
 int model_find_account(const struct model *model, uint64_t number);
 
-/* What is due first; false: nothing ever. `kind` as in engine/due.def. */
-struct model_due {
-    int64_t due_ms;
-    int kind;
-    uint64_t number;
-};
+/* What is due first; false: nothing ever. */
 bool model_due_first(const struct model *model, struct model_due *due);
 
 #endif

@@ -151,6 +151,9 @@ void plan_draw(struct plan *plan, uint64_t seed, uint32_t episode, uint32_t coun
     plan->accounts = (uint8_t)(2 + draw_below(&draw, PLAN_ACCOUNTS_MAX - 1));
     plan->drain_max = 1 + draw_below(&draw, draw_chance(&draw, 2) ? 4 : 60);
     plan->drain_interval_ms = 1 + draw_below(&draw, 200);
+    plan->packets_open_max = draw_chance(&draw, 3) ? 1 + draw_below(&draw, 6) : 1000;
+    plan->has_messages = draw_below(&draw, 5) < 3;
+    plan->catalog_number = (uint32_t)draw_next(&draw);
     for (uint32_t i = 0; i < plan->count; i++) {
         struct op *op = &plan->ops[i];
         *op = (struct op){

@@ -37,7 +37,7 @@ struct op {
     uint8_t reference;
     bool has_key;
     bool is_tried;    /* run, taken back, and only then run to stay */
-    uint32_t pick;    /* of charges, holds, keys: modulo how many there are */
+    uint32_t pick;    /* of charges, packets, keys, …: modulo how many there are */
     uint32_t number;  /* amounts, limits, durations: as the type takes it */
     int64_t waits_ms; /* since the op before */
 };
@@ -48,6 +48,9 @@ struct plan {
     uint8_t accounts;
     uint32_t drain_max;
     int64_t drain_interval_ms;
+    uint32_t packets_open_max;
+    bool has_messages;       /* there is a catalogue to send by */
+    uint32_t catalog_number; /* what it is like at first */
     uint32_t count;
     struct op ops[OPS_MAX];
 };

@@ -4,8 +4,7 @@
 #include "engine/charge.h"
 #include "episode.h"
 
-/* What is the most that a charge of the account, the rest of a charge, a hold could be? */
-static int64_t amount_of(const struct op *op, int64_t all)
+int64_t op_amount(const struct op *op, int64_t all)
 {
     int64_t amount = 1 + op->number % 200;
 
@@ -36,7 +35,7 @@ static int64_t amount_of(const struct op *op, int64_t all)
     return amount < 1 ? 1 : amount;
 }
 
-static struct text id_of(uint8_t account)
+struct text op_account_id(uint8_t account)
 {
     static const char ids[] = "u0u1u2u3u4u5u6u7u8u9";
 
@@ -65,18 +64,18 @@ static struct text reference_of(const struct op *op)
 static struct money_command money_of(const struct episode *episode, const struct op *op)
 {
     return (struct money_command){
-        id_of(op->account), amount_of(op, model_available(&episode->model->accounts[op->account])),
-        reference_of(op)};
+        op_account_id(op->account),
+        op_amount(op, model_available(&episode->model->accounts[op->account])), reference_of(op)};
 }
 
 static void open_command(const struct op *op, struct command *command)
 {
     struct account_create_command *create = &command->of.account_create;
 
-    create->id = id_of(op->other);
+    create->id = op_account_id(op->other);
     memcpy(create->currency,
            model_currencies[op->number % 4 == 0 ? op->pick % MODEL_CURRENCIES : 0], 3);
-    create->credit_limit = op->number % 3 == 0 ? amount_of(op, 1000) : 0;
+    create->credit_limit = op->number % 3 == 0 ? op_amount(op, 1000) : 0;
     create->has_low_balance = op->pick % 2 == 0;
     create->low_balance = (int64_t)(op->pick % 400) - 100;
 }
@@ -86,18 +85,18 @@ static void set_command(const struct op *op, struct command *command)
     struct account_update_command *update = &command->of.account_update;
     uint32_t which = op->pick;
 
-    update->id = id_of(op->account);
+    update->id = op_account_id(op->account);
     if (which % 64 == 63)
         update->id = TEXT("@world");
     update->has_status = which & 1;
     update->status = op->number % 4 == 0 ? ACCOUNT_FROZEN : ACCOUNT_ACTIVE;
     update->has_credit_limit = (which & 6) == 0;
-    update->credit_limit = op->number % 5 == 0 ? 0 : amount_of(op, 1000);
+    update->credit_limit = op->number % 5 == 0 ? 0 : op_amount(op, 1000);
     update->has_low_balance = (which & 24) == 0;
     update->is_low_balance_cleared = op->number % 7 == 0;
     update->low_balance = (int64_t)(op->number % 1000) - 300;
     update->has_packets_blocked = (which & 32) != 0;
-    update->packets_blocked = op->number & 1;
+    update->packets_blocked = op->number % 8 == 1;
 }
 
 uint64_t op_number_of_another(const struct episode *episode, const struct op *op)
@@ -141,7 +140,7 @@ static bool refund_command(const struct episode *episode, const struct op *op,
     charge = &episode->model->charge[pick_of(op, episode->model->charges)];
     refund->charge = charge->number;
     refund->has_amount = op->amount_kind != AMOUNT_LEFT_OUT;
-    refund->amount = amount_of(op, charge->amount - charge->refunded);
+    refund->amount = op_amount(op, charge->amount - charge->refunded);
     return true;
 }
 
@@ -195,19 +194,68 @@ static void take_key(struct episode *episode, struct command *command)
     episode->keyed[index] = *command;
 }
 
+/* Ops that are commands of the same name. */
+#define SAME(name) [OP_##name] = COMMAND_##name
+
 static enum command_type type_of(const struct op *op)
 {
-    static const enum command_type types[OP_COUNT] = {
-        [OP_OPEN] = COMMAND_ACCOUNT_CREATE,  [OP_SET] = COMMAND_ACCOUNT_UPDATE,
-        [OP_TOPUP] = COMMAND_TOPUP,          [OP_PAYOUT] = COMMAND_PAYOUT,
-        [OP_CHARGE] = COMMAND_CHARGE,        [OP_QUEUE] = COMMAND_CHARGE_QUEUE,
-        [OP_REFUND] = COMMAND_REFUND,        [OP_TRANSFER] = COMMAND_TRANSFER,
-        [OP_HOLD] = COMMAND_HOLD_CREATE,     [OP_CAPTURE] = COMMAND_HOLD_CAPTURE,
-        [OP_RELEASE] = COMMAND_HOLD_RELEASE, [OP_REFUSAL] = COMMAND_REFUSAL,
-        [OP_BATCH] = COMMAND_BATCH,          [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
-        [OP_CLOCK] = COMMAND_CLOCK_ADVANCE};
+    static const enum command_type types[OP_COUNT] = {[OP_OPEN] = COMMAND_ACCOUNT_CREATE,
+                                                      [OP_SET] = COMMAND_ACCOUNT_UPDATE,
+                                                      SAME(TOPUP),
+                                                      SAME(PAYOUT),
+                                                      SAME(CHARGE),
+                                                      [OP_QUEUE] = COMMAND_CHARGE_QUEUE,
+                                                      SAME(REFUND),
+                                                      SAME(TRANSFER),
+                                                      [OP_HOLD] = COMMAND_HOLD_CREATE,
+                                                      [OP_CAPTURE] = COMMAND_HOLD_CAPTURE,
+                                                      [OP_RELEASE] = COMMAND_HOLD_RELEASE,
+                                                      SAME(PACKET_SEND),
+                                                      SAME(PACKET_GRAB),
+                                                      SAME(PACKET_OPEN),
+                                                      SAME(PACKET_SWEEP),
+                                                      SAME(EXCEPTION_RETRY),
+                                                      SAME(EXCEPTION_CLOSE),
+                                                      SAME(CATALOG_PUT),
+                                                      SAME(CATALOG_STATUS),
+                                                      SAME(QUOTA_CHANGE),
+                                                      SAME(MESSAGE_SUBMIT),
+                                                      SAME(MESSAGE_SENDING),
+                                                      SAME(MESSAGE_RESULT),
+                                                      SAME(MESSAGE_RECOVER),
+                                                      SAME(MESSAGE_CANCEL),
+                                                      SAME(MESSAGE_REPLAY),
+                                                      SAME(MESSAGE_SWEEP),
+                                                      SAME(RECEIPT),
+                                                      SAME(BLOCKLIST_PUT),
+                                                      SAME(BLOCKLIST_DELETE),
+                                                      SAME(REFUSAL),
+                                                      SAME(BATCH),
+                                                      [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
+                                                      [OP_CLOCK] = COMMAND_CLOCK_ADVANCE};
 
     return types[op->type];
+}
+
+/* May a client give it an Idempotency-Key? Of the others some are smsd's own; some point to what
+ * is gone when they are repeated. */
+static bool may_have_key(const struct op *op)
+{
+    switch ((enum op_type)op->type) {
+    case OP_SET:
+    case OP_SWEEP:
+    case OP_CLOCK:
+    case OP_PACKET_SWEEP:
+    case OP_CATALOG_PUT:
+    case OP_MESSAGE_SENDING:
+    case OP_MESSAGE_RESULT:
+    case OP_MESSAGE_RECOVER:
+    case OP_MESSAGE_SWEEP:
+    case OP_RECEIPT:
+        return false;
+    default:
+        return true;
+    }
 }
 
 static bool fill(struct episode *episode, const struct op *op, struct command *command)
@@ -227,7 +275,7 @@ static bool fill(struct episode *episode, const struct op *op, struct command *c
     case OP_TOPUP:
         if (op->amount_kind == AMOUNT_FULL)
             money.amount =
-                amount_of(op, AMOUNT_MAX - episode->model->accounts[op->account].balance);
+                op_amount(op, AMOUNT_MAX - episode->model->accounts[op->account].balance);
         else if (op->amount_kind == AMOUNT_ALL || op->amount_kind == AMOUNT_HALF)
             money.amount = 1 + op->pick % 5000;
         command->of.topup = money;
@@ -245,8 +293,8 @@ static bool fill(struct episode *episode, const struct op *op, struct command *c
         return refund_command(episode, op, command);
     case OP_TRANSFER:
         command->of.transfer = (struct transfer_command){
-            money.account, id_of(other == op->account ? (uint8_t)(other ^ 1) : other), money.amount,
-            money.reference};
+            money.account, op_account_id(other == op->account ? (uint8_t)(other ^ 1) : other),
+            money.amount, money.reference};
         return true;
     case OP_HOLD:
         command->of.hold_create = (struct hold_create_command){
@@ -257,7 +305,7 @@ static bool fill(struct episode *episode, const struct op *op, struct command *c
         command->of.hold_capture.has_amount = op->amount_kind != AMOUNT_LEFT_OUT;
         if (!hold_of(episode, op, &command->of.hold_capture.hold, &money.amount))
             return false;
-        command->of.hold_capture.amount = amount_of(op, money.amount);
+        command->of.hold_capture.amount = op_amount(op, money.amount);
         return true;
     case OP_RELEASE:
         return hold_of(episode, op, &command->of.hold_release.hold, &money.amount);
@@ -270,8 +318,17 @@ static bool fill(struct episode *episode, const struct op *op, struct command *c
     case OP_CLOCK:
         command->of.clock_advance.offset_ms = op->pick;
         return true;
-    default:
+    case OP_PACKET_SEND:
+    case OP_PACKET_GRAB:
+    case OP_PACKET_OPEN:
+    case OP_PACKET_SWEEP:
+    case OP_EXCEPTION_RETRY:
+    case OP_EXCEPTION_CLOSE:
+        return op_packet_command(episode, op, command);
+    case OP_BATCH:
         return true;
+    default:
+        return op_message_command(episode, op, command);
     }
 }
 
@@ -282,8 +339,7 @@ bool op_command(struct episode *episode, const struct op *op, struct command *co
     *command = (struct command){.type = type_of(op)};
     if (!fill(episode, op, command))
         return false;
-    if (op->type == OP_REFUSAL || op->type == OP_BATCH ||
-        (op->has_key && op->type != OP_SWEEP && op->type != OP_CLOCK && op->type != OP_SET))
+    if (op->type == OP_REFUSAL || op->type == OP_BATCH || (op->has_key && may_have_key(op)))
         take_key(episode, command);
     return true;
 }

@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "base/id.h"
+#include "engine/catalog.h"
 #include "engine/ledger.h"
+#include "engine/message.h"
 #include "episode.h"
 #include "wrong.h"
 
@@ -76,6 +78,144 @@ static void transfer_words(const struct transfer_command *transfer)
     trace_words(" %lld", (long long)transfer->amount);
 }
 
+static void send_words(const struct packet_send_command *send)
+{
+    static const char *const kinds[] = {
+#define PACKET_KIND(name, number, text) [number] = text,
+#include "engine/packet_kind.def"
+#undef PACKET_KIND
+    };
+
+    account_words(send->sender);
+    trace_words(" %lld in %u, %s, %s, expires_in=%lld ms", (long long)send->amount, send->count,
+                kinds[send->kind], split_rule_text(send->split), (long long)send->expires_in_ms);
+    for (size_t i = 0; i < send->recipient_count; i++)
+        trace_words("%s%.*s", i == 0 ? " to " : ",", (int)send->recipients[i].size,
+                    send->recipients[i].data);
+    if (send->group.size > 0)
+        trace_words(" group=%zu bytes", send->group.size);
+}
+
+static void grab_words(uint64_t packet, struct text user, const char *how)
+{
+    number_words("pkt_", packet);
+    trace_words(" ");
+    account_words(user);
+    trace_words("%s", how);
+}
+
+static void submit_words(const struct message_submit_command *submit)
+{
+    trace_words("%.*s -> %.*s", (int)submit->company.size, submit->company.data,
+                (int)submit->to.size, submit->to.data);
+    if (submit->template.data != NULL)
+        trace_words(" template=%.*s, %zu parameters", (int)submit->template.size,
+                    submit->template.data, submit->param_count);
+    else
+        trace_words(" %s, %zu bytes", message_kind_text(submit->kind), submit->content.size);
+    if (submit->send_at_ms != 0)
+        trace_words(" send_at=%lld", (long long)submit->send_at_ms);
+    if (submit->expire_at_ms != 0)
+        trace_words(" expire_at=%lld", (long long)submit->expire_at_ms);
+    trace_words(" tries=%u", submit->tries_max);
+}
+
+static void result_words(const struct message_result_command *result)
+{
+    static const char *const answers[] = {[MESSAGE_ACCEPTED] = "accepted",
+                                          [MESSAGE_REFUSED] = "refused",
+                                          [MESSAGE_RETRY] = "retry",
+                                          [MESSAGE_THROTTLED] = "throttled",
+                                          [MESSAGE_UNKNOWN] = "unknown"};
+
+    number_words("msg_", result->message);
+    trace_words(" attempt %u: %s", result->attempt, answers[result->answer]);
+    for (size_t i = 0; i < result->provider_id_count && result->answer == MESSAGE_ACCEPTED; i++)
+        trace_words(" %.*s", (int)result->provider_ids[i].size, result->provider_ids[i].data);
+}
+
+static void catalog_words(const struct command *command)
+{
+    const struct catalog_put_command *put = &command->of.catalog_put;
+    const struct catalog_status_command *status = &command->of.catalog_status;
+    const struct quota_change_command *quota = &command->of.quota_change;
+
+    if (command->type == COMMAND_CATALOG_PUT)
+        trace_words("%s %.*s", catalog_kind_infos[put->draft->kind].singular, (int)put->id.size,
+                    put->id.data);
+    else if (command->type == COMMAND_CATALOG_STATUS)
+        trace_words("%s %.*s %s", catalog_kind_infos[status->kind].singular, (int)status->id.size,
+                    status->id.data,
+                    status->status == CATALOG_ENABLED    ? "enabled"
+                    : status->status == CATALOG_DISABLED ? "disabled"
+                                                         : "void");
+    else
+        trace_words("%.*s %lld", (int)quota->product.size, quota->product.data,
+                    (long long)quota->delta);
+}
+
+static void message_words(const struct command *command)
+{
+    const struct receipt_command *receipt = &command->of.receipt;
+
+    switch (command->type) {
+    case COMMAND_CATALOG_PUT:
+    case COMMAND_CATALOG_STATUS:
+    case COMMAND_QUOTA_CHANGE:
+        catalog_words(command);
+        break;
+    case COMMAND_MESSAGE_SUBMIT:
+        submit_words(&command->of.message_submit);
+        break;
+    case COMMAND_MESSAGE_RESULT:
+        result_words(&command->of.message_result);
+        break;
+    case COMMAND_MESSAGE_SENDING:
+    case COMMAND_MESSAGE_RECOVER:
+    case COMMAND_MESSAGE_SWEEP:
+    case COMMAND_MESSAGE_CANCEL:
+    case COMMAND_MESSAGE_REPLAY:
+    case COMMAND_MESSAGE_DUE: /* which all begin with the number */
+        number_words("msg_", command->of.message_cancel.message);
+        break;
+    case COMMAND_RECEIPT:
+        trace_words("%.*s status %d", (int)receipt->provider_id.size, receipt->provider_id.data,
+                    receipt->status);
+        break;
+    default:
+        break;
+    }
+}
+
+static void packet_words(const struct command *command)
+{
+    switch (command->type) {
+    case COMMAND_PACKET_SEND:
+        send_words(&command->of.packet_send);
+        break;
+    case COMMAND_PACKET_GRAB:
+        grab_words(command->of.packet_grab.packet, command->of.packet_grab.user,
+                   command->of.packet_grab.is_open ? "" : " open=false");
+        break;
+    case COMMAND_PACKET_OPEN:
+        grab_words(command->of.packet_open.packet, command->of.packet_open.user, "");
+        break;
+    case COMMAND_PACKET_EXPIRE:
+        number_words("pkt_", command->of.packet_expire.number);
+        break;
+    case COMMAND_PACKET_SWEEP:
+        number_words("pkt_", command->of.packet_sweep.packet);
+        break;
+    case COMMAND_EXCEPTION_RETRY:
+    case COMMAND_EXCEPTION_CLOSE:
+        number_words("exc_", command->of.exception_retry.exception);
+        break;
+    default:
+        message_words(command);
+        break;
+    }
+}
+
 static void command_words(const struct command *command)
 {
     const struct charge_queue_command *queue = &command->of.charge_queue;
@@ -124,6 +264,7 @@ static void command_words(const struct command *command)
         number_words("hld_", command->of.hold_expire.number);
         break;
     default:
+        packet_words(command);
         break;
     }
 }
@@ -136,7 +277,7 @@ void trace_command(const struct episode *episode, const struct command *command)
 #undef COMMAND
     };
 
-    trace_words("%5u +%lldms  %-14s ", where->op,
+    trace_words("%5u +%lldms  %-15s ", where->op,
                 (long long)episode->plan->ops[episode->at].waits_ms, names[command->type]);
     command_words(command);
     if (command->has_key)

@@ -189,6 +189,18 @@ static void a_longer_calling_code_goes_before_a_shorter_one(void **state)
     assert_int_equal(found, 0);
 }
 
+static void of_a_countrys_prefixes_the_longest_counts_wherever_it_stands(void **state)
+{
+    static const struct text one[] = {{"9", 1}}, two[] = {{"91", 2}, {"9", 1}};
+    static const struct mobile_rule both[] = {{7, 0, one, 1}, {7, 0, two, 2}};
+    size_t found;
+    (void)state;
+    assert_int_equal(mobile_match(79112345678, both, 2, &found), MOBILE_MATCHED);
+    assert_int_equal(found, 1);
+    assert_int_equal(mobile_match(79212345678, both, 2, &found), MOBILE_MATCHED);
+    assert_int_equal(found, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_number_that_is_no_mobile_there_is_refused),
         cmocka_unit_test(a_number_that_ends_with_its_calling_code_has_no_country),
         cmocka_unit_test(of_equals_the_length_decides_then_the_order),
+        cmocka_unit_test(of_a_countrys_prefixes_the_longest_counts_wherever_it_stands),
         cmocka_unit_test(a_longer_calling_code_goes_before_a_shorter_one),
     };
     return cmocka_run_group_tests_name("engine_mobile", tests, NULL, NULL);

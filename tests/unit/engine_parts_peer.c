@@ -17,7 +17,7 @@
 
 #include "engine/parts.h"
 
-enum { TEXT_MAX = 16384, TEXTS_MIN = 70000 };
+enum { TEXT_MAX = 16384, TEXTS_MIN = 68000 };
 
 static const char peer[] = "node tests/peer/parts.js build/npm/node_modules";
 

@@ -1,0 +1,205 @@
+/* What was done to things of the catalogue, newest first: …/changes of each (who and when), and
+ * /v1/products/{id}/quota, where an operator also changes it (SMS-3). */
+#include <assert.h>
+#include <string.h>
+
+#include "api/catalog.h"
+#include "base/bytes.h"
+#include "base/id.h"
+#include "engine/route.h"
+
+static void write_by(struct json_writer *w, uint64_t number)
+{
+    if (number == 0)
+        json_null(w, "changed_by");
+    else
+        json_id(w, "changed_by", "key_", number);
+}
+
+/* --- a list of a thing's -------------------------------------------------------------------------
+ */
+
+struct history {
+    enum table table; /* number of a thing, number of the row (u64 each) -> the row */
+    void (*write)(struct json_writer *w, const struct catalog_thing *thing, uint64_t number,
+                  const char *value, size_t size);
+};
+
+static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+
+static uint64_t write_rows(struct txn *txn, struct json_writer *w, const struct history *history,
+                           const struct catalog_thing *thing, uint64_t after, int64_t limit)
+{
+    char from[16];
+    struct txn_walk *walk;
+    uint64_t last = 0;
+    int64_t count = 0;
+
+    bytes_put_u64_be(from, thing->number);
+    bytes_put_u64_be(from + 8, after - (after > 0));
+    walk = txn_walk(txn, history->table, WALK_DOWN, from, sizeof from);
+    while (count <= limit && txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0) {
+        uint64_t number = bytes_get_u64_be((const char *)walk->key + 8);
+        if (count++ == limit)
+            continue;
+        history->write(w, thing, number, walk->value, walk->value_size);
+        last = number;
+    }
+    txn_walk_end(walk);
+    return count > limit ? last : 0;
+}
+
+static void list_history(struct call *call, const struct history *history)
+{
+    enum catalog_kind kind = call_catalog_kind(call);
+    struct page_query query = {PAGE_DEFAULT};
+    struct catalog_thing thing;
+    uint64_t after = UINT64_MAX, last = 0;
+    struct txn *txn;
+    bool is_found;
+
+    if (!call_may_see_kind(call, kind) ||
+        !call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
+        !call_page_after(call, &query.page, &after))
+        return;
+    txn = pipeline_read_begin(call->api->pipeline);
+    is_found = catalog_find(txn, kind, call->params[0], &thing) && call_sees(call, &thing);
+    if (is_found) {
+        struct json_writer w = call_answer(call);
+        json_object_begin(&w, NULL);
+        json_array_begin(&w, "data");
+        last = write_rows(txn, &w, history, &thing, after, query.page.limit);
+        call_end_list(&w, last);
+    }
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    if (!is_found)
+        call_refuse(call, catalog_kind_infos[kind].not_found, NULL);
+}
+
+/* --- changes -------------------------------------------------------------------------------------
+ */
+
+static void write_change(struct json_writer *w, const struct catalog_thing *thing, uint64_t number,
+                         const char *value, size_t size)
+{
+    static const char *const actions[] = {[CATALOG_CREATED] = "created",
+                                          [CATALOG_CHANGED] = "changed",
+                                          [CATALOG_STATUS_SET] = "status"};
+    static const char *const statuses[] = {
+        [CATALOG_ENABLED] = "enabled", [CATALOG_DISABLED] = "disabled", [CATALOG_VOID] = "void"};
+    struct catalog_change_row row;
+
+    assert(size == sizeof row);
+    memcpy(&row, value, sizeof row);
+    json_object_begin(w, NULL);
+    json_id(w, "id", "chn_", number);
+    json_string(w, "action", actions[row.action]);
+    json_array_begin(w, "fields");
+    for (int i = 0; i < CATALOG_FIELD_COUNT; i++) {
+        const struct catalog_field_info *info = &catalog_field_infos[i];
+        if (info->kind == thing->kind && (row.fields >> info->number & 1))
+            json_string(w, NULL, info->json);
+    }
+    json_array_end(w);
+    json_string(w, "status", statuses[row.status]);
+    write_by(w, row.by);
+    json_time(w, "created_at", id_time_ms(number));
+    json_object_end(w);
+}
+
+void api_catalog_changes(struct call *call)
+{
+    static const struct history changes = {TABLE_CATALOG_CHANGE, write_change};
+
+    list_history(call, &changes);
+}
+
+/* --- quota ---------------------------------------------------------------------------------------
+ */
+
+static void write_quota(struct json_writer *w, struct text product, uint64_t number,
+                        const struct quota_row *row, struct text reason)
+{
+    static const char *const causes[] = {
+#define QUOTA_CAUSE(name, number, text) [QUOTA_##name] = text,
+#include "engine/quota_cause.def"
+#undef QUOTA_CAUSE
+    };
+
+    json_object_begin(w, NULL);
+    json_id(w, "id", "quo_", number);
+    json_text(w, "product", product.data, product.size);
+    json_string(w, "cause", causes[row->cause]);
+    json_int(w, "before", row->before);
+    json_int(w, "delta", row->delta);
+    json_int(w, "after", row->after);
+    if (row->cause == QUOTA_CHANGE)
+        json_text(w, "reason", reason.data, reason.size);
+    else
+        json_null(w, "reason");
+    write_by(w, row->by);
+    json_time(w, "created_at", id_time_ms(number));
+    json_object_end(w);
+}
+
+static void write_quota_row(struct json_writer *w, const struct catalog_thing *thing,
+                            uint64_t number, const char *value, size_t size)
+{
+    struct quota_row row;
+
+    assert(size >= sizeof row);
+    memcpy(&row, value, sizeof row);
+    write_quota(w, thing->id, number, &row, (struct text){value + sizeof row, row.reason_size});
+}
+
+void api_quota_list(struct call *call)
+{
+    static const struct history quota = {TABLE_QUOTA, write_quota_row};
+
+    list_history(call, &quota);
+}
+
+struct quota_body {
+    int64_t delta;
+    struct json_text reason;
+};
+
+static const struct json_field quota_fields[] = {
+    {.name = "delta",
+     .kind = JSON_INT,
+     .offset = offsetof(struct quota_body, delta),
+     .is_required = true,
+     .min = -AMOUNT_MAX,
+     .max = AMOUNT_MAX},
+    {.name = "reason",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct quota_body, reason),
+     .is_required = true,
+     .min = 1,
+     .max = QUOTA_REASON_MAX},
+};
+
+void api_quota_change(struct call *call)
+{
+    struct quota_body body;
+    struct command command = {.type = COMMAND_QUOTA_CHANGE};
+    struct json_writer w;
+    struct result result;
+    uint64_t given;
+
+    if (!call_may_change_catalog(call) ||
+        !call_bind(call, quota_fields, FIELD_COUNT(quota_fields), &body, &given))
+        return;
+    if (body.delta == 0) {
+        call_refuse_field(call, "/delta", "must not be 0");
+        return;
+    }
+    command.of.quota_change = (struct quota_change_command){.product = call->params[0],
+                                                            .delta = body.delta,
+                                                            .reason = text_of(body.reason),
+                                                            .by = call->key->row.number};
+    if (!call_run(call, &command, &result))
+        return;
+    w = call_answer(call);
+    write_quota(&w, call->params[0], result.number, &result.of.quota.row, text_of(body.reason));
+}

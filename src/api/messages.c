@@ -1,0 +1,437 @@
+/* POST /v1/messages, …/batch, …/preview, …/cancel, …/replay. What a submit is answered with comes
+ * from its result, so that the same key gives the same answer whatever has become of the message
+ * since. */
+#include "api/messages.h"
+
+#include <string.h>
+
+#include "api/batch.h"
+#include "base/id.h"
+#include "base/time_text.h"
+#include "engine/catalog.h"
+#include "engine/message_plan.h"
+#include "engine/mobile.h"
+#include "engine/signature.h"
+#include "engine/template.h"
+#include "engine/webhook.h"
+
+enum { PARAM_VALUE_MAX = 1000 };
+
+#define TIME_RULE "must be a time as RFC 3339 writes it"
+#define ID_RULE   "must be 1 to 64 letters, digits or any of _.:+-@, not beginning with @"
+
+struct message_body {
+    struct json_text company, to, template;
+    const struct json_value *params;
+    struct json_text content, kind, signature, send_at, expire_at, client_reference, callback_url;
+    bool test;
+    struct json_text idempotency_key; /* of an item of a batch */
+};
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
+
+static bool is_id(const char *data, size_t size)
+{
+    return catalog_id_is_valid(CATALOG_COMPANY, (struct text){data, size});
+}
+
+static bool is_kind(const char *data, size_t size)
+{
+    return message_kind_parse((struct text){data, size}) != 0;
+}
+
+static bool is_signature(const char *data, size_t size)
+{
+    return signature_check((struct text){data, size});
+}
+
+static bool is_time(const char *data, size_t size)
+{
+    int64_t time_ms;
+
+    return time_parse(data, size, &time_ms) && time_ms > 0;
+}
+
+#define TEXT_FIELD(field, required, bytes_min, bytes_max, checked, text)                           \
+    {                                                                                              \
+        .name = #field, .kind = JSON_TEXT, .offset = offsetof(struct message_body, field),         \
+        .is_required = (required), .is_nullable = !(required), .min = (bytes_min),                 \
+        .max = (bytes_max), .check = (checked), .rule = (text)                                     \
+    }
+
+/* The last row is for items of batches only. */
+static const struct json_field message_fields[] = {
+    TEXT_FIELD(company, true, 1, COMPANY_ID_MAX, is_id, ID_RULE),
+    TEXT_FIELD(to, true, 1, 64, NULL, NULL),
+    TEXT_FIELD(template, false, 1, TEMPLATE_ID_MAX, is_id, ID_RULE),
+    {.name = "params",
+     .kind = JSON_ANY,
+     .offset = offsetof(struct message_body, params),
+     .is_nullable = true},
+    TEXT_FIELD(content, false, 1, 16384, NULL, NULL),
+    TEXT_FIELD(kind, false, 1, 16, is_kind, "must be verification, notice or marketing"),
+    TEXT_FIELD(signature, false, 0, MESSAGE_SIGNATURE_MAX, is_signature,
+               "must be up to 32 characters without line ends or brackets"),
+    TEXT_FIELD(send_at, false, 1, 64, is_time, TIME_RULE),
+    TEXT_FIELD(expire_at, false, 1, 64, is_time, TIME_RULE),
+    TEXT_FIELD(client_reference, false, 1, REFERENCE_MAX, NULL, NULL),
+    TEXT_FIELD(callback_url, false, 1, CALLBACK_URL_MAX, webhook_url_is_valid, WEBHOOK_URL_RULE),
+    {.name = "test", .kind = JSON_BOOL, .offset = offsetof(struct message_body, test)},
+    TEXT_FIELD(idempotency_key, false, 1, IDEMPOTENCY_KEY_MAX, idempotency_key_is_valid,
+               "must be 1 to 64 printable characters"),
+};
+
+/* Names are unique: the JSON reader refuses an object with the same one twice. */
+static void take_params(struct call *call, const struct json_value *params,
+                        struct message_submit_command *submit, struct json_errors *errors)
+{
+    struct template_param *taken = arena_alloc(call->arena, TEMPLATE_NAMES_MAX * sizeof *taken);
+    size_t count = 0;
+
+    submit->params = taken;
+    if (!json_is_object(params)) {
+        json_errors_add(call->arena, errors, "/params", "must be an object");
+        return;
+    }
+    for (const struct json_value *value = json_object_first(params); value != NULL;
+         value = json_next(value)) {
+        struct json_text text;
+        if (count == TEMPLATE_NAMES_MAX) {
+            json_errors_add(call->arena, errors, "/params", "has more than 32 members");
+            return;
+        }
+        if (json_get_text(value, &text) && text.size <= PARAM_VALUE_MAX)
+            taken[count++] = (struct template_param){text_of(json_name(value)), text_of(text)};
+        else
+            json_errors_add(call->arena, errors,
+                            json_pointer_name(call->arena, "/params", json_name(value).data),
+                            "must be a text of at most 1000 bytes");
+    }
+    submit->param_count = count;
+}
+
+/* What one field cannot say alone. */
+static void check_text(struct call *call, const struct message_body *body,
+                       struct json_errors *errors)
+{
+    bool has_template = body->template.data != NULL, has_content = body->content.data != NULL;
+
+    if (has_template == has_content)
+        json_errors_add(call->arena, errors, has_template ? "/content" : "/template",
+                        "one of template and content must be given");
+    if (has_content && body->kind.data == NULL)
+        json_errors_add(call->arena, errors, "/kind", "must be given with content");
+    if (!has_content && body->kind.data != NULL)
+        json_errors_add(call->arena, errors, "/kind",
+                        "is the template's, and given with content only");
+    if (has_content && body->params != NULL)
+        json_errors_add(call->arena, errors, "/params", "are given with a template only");
+}
+
+static int64_t time_of(struct json_text text)
+{
+    int64_t time_ms = 0;
+
+    if (text.data != NULL)
+        time_parse(text.data, text.size, &time_ms);
+    return time_ms;
+}
+
+/* The errors of one field are in already. */
+static void fill(struct call *call, const struct message_body *body, struct command *command,
+                 struct json_errors *errors)
+{
+    struct message_submit_command *submit = &command->of.message_submit;
+
+    *command = (struct command){.type = COMMAND_MESSAGE_SUBMIT};
+    *submit = (struct message_submit_command){.company = text_of(body->company),
+                                              .to = text_of(body->to),
+                                              .template = text_of(body->template),
+                                              .content = text_of(body->content),
+                                              .signature = text_of(body->signature),
+                                              .client_reference = text_of(body->client_reference),
+                                              .callback_url = text_of(body->callback_url),
+                                              .send_at_ms = time_of(body->send_at),
+                                              .expire_at_ms = time_of(body->expire_at),
+                                              .is_test = body->test,
+                                              .tries_max = call->api->options.messages_tries_max};
+    if (body->kind.data != NULL)
+        submit->kind = message_kind_parse(text_of(body->kind));
+    if (body->params != NULL && !json_is_null(body->params))
+        take_params(call, body->params, submit, errors);
+    check_text(call, body, errors);
+}
+
+bool call_may_use_company(const struct call *call, struct text company)
+{
+    struct text own = {call->key->company, call->key->row.company_size};
+
+    return own.size == 0 || text_equals(own, company);
+}
+
+/* OUTCOME_OK, _INVALID with errors, _FORBIDDEN. */
+static enum outcome bind(struct call *call, const struct json_value *json, bool is_item,
+                         struct command *command, struct text *idempotency_key,
+                         struct json_errors *errors)
+{
+    struct message_body body = {.test = false};
+    uint64_t given;
+
+    if (!json_bind(call->arena, json, message_fields, FIELD_COUNT(message_fields) - !is_item, &body,
+                   &given, "", errors))
+        return OUTCOME_INVALID;
+    fill(call, &body, command, errors);
+    if (errors->count > 0)
+        return OUTCOME_INVALID;
+    *idempotency_key = text_of(body.idempotency_key);
+    return call_may_use_company(call, text_of(body.company)) ? OUTCOME_OK : OUTCOME_FORBIDDEN;
+}
+
+static bool bind_body(struct call *call, struct command *command)
+{
+    struct json_errors errors;
+    struct text own_key;
+    enum outcome outcome;
+
+    json_errors_init(&errors);
+    if (call->json == NULL) {
+        call_refuse(call, OUTCOME_MALFORMED_JSON, "A JSON object is expected as the body");
+        return false;
+    }
+    outcome = bind(call, call->json, false, command, &own_key, &errors);
+    if (outcome == OUTCOME_INVALID)
+        call_refuse_errors(call, &errors);
+    else if (outcome != OUTCOME_OK)
+        call_refuse(call, outcome, "The API key is another company's");
+    return outcome == OUTCOME_OK;
+}
+
+/* --- answering -----------------------------------------------------------------------------------
+ */
+
+/* All that is wrong, by the plan of the same command. False: it was refused for something else. */
+static bool write_faults(const struct api *api, struct buffer *body, struct arena *arena,
+                         const struct command *command, enum outcome outcome)
+{
+    struct message_plan plan;
+    struct json_errors errors;
+    struct txn *txn = pipeline_read_begin(api->pipeline);
+    bool is_so;
+
+    message_plan_preview(&plan, txn, &command->of.message_submit, command->now_ms);
+    is_so = plan.fault_count > 0 && message_plan_outcome(&plan) == outcome;
+    json_errors_init(&errors);
+    for (size_t i = 0; is_so && i < plan.fault_count; i++) {
+        const struct message_fault *fault = &plan.faults[i];
+        const char *pointer = json_pointer_name(arena, "", fault->field);
+        if (fault->param.data != NULL)
+            pointer = json_pointer_name(arena, pointer,
+                                        arena_copy(arena, fault->param.data, fault->param.size));
+        json_errors_add(arena, &errors, pointer, fault->detail);
+    }
+    pipeline_read_end(api->pipeline, txn);
+    if (is_so)
+        call_write_problem_errors(body, outcome, NULL, &errors);
+    return is_so;
+}
+
+static void write_submitted(const struct api *api, struct json_writer *w, const char *name,
+                            const struct command *command, const struct result *result)
+{
+    const struct message_submit_command *submit = &command->of.message_submit;
+    const struct message_submit_result *made = &result->of.message_submit;
+    struct txn *txn = pipeline_read_begin(api->pipeline);
+
+    json_object_begin(w, name);
+    write_message(w, txn,
+                  &(struct message_view){.number = result->number,
+                                         .company = submit->company,
+                                         .client_reference = submit->client_reference,
+                                         .country = {made->country[0], made->country[1]},
+                                         .status = (enum message_status)made->status,
+                                         .kind = (enum message_kind)made->kind,
+                                         .encoding = made->encoding,
+                                         .parts = made->parts,
+                                         .to = made->to,
+                                         .product = made->product,
+                                         .price = made->price,
+                                         .is_test = submit->is_test,
+                                         .send_at_ms = made->send_at_ms,
+                                         .expire_at_ms = made->expire_at_ms});
+    json_object_end(w);
+    pipeline_read_end(api->pipeline, txn);
+}
+
+static void write_preview(struct json_writer *w, struct txn *txn, const struct message_plan *plan)
+{
+    char mobile[MOBILE_TEXT_MAX];
+    struct catalog_thing product;
+
+    json_object_begin(w, NULL);
+    json_text(w, "company", plan->command->company.data, plan->command->company.size);
+    json_text(w, "to", mobile, mobile_put(mobile, plan->to));
+    json_text(w, "country", plan->country, sizeof plan->country);
+    json_string(w, "kind", message_kind_text(plan->kind));
+    json_text(w, "content", plan->content.data, plan->content.size);
+    json_string(w, "encoding", parts_encoding_text(plan->parts.encoding));
+    json_int(w, "units", plan->parts.units);
+    json_int(w, "part_length", plan->parts.part_length);
+    json_int(w, "parts", plan->parts.count);
+    json_int(w, "price", plan->price);
+    json_int(w, "amount", plan->amount);
+    if (catalog_find_number(txn, CATALOG_PRODUCT, plan->route.product, &product))
+        json_text(w, "product", product.id.data, product.id.size);
+    if (plan->send_at_ms == 0)
+        json_null(w, "send_at");
+    else
+        json_time(w, "send_at", plan->send_at_ms);
+    json_time(w, "expire_at", plan->expire_at_ms);
+    json_object_end(w);
+}
+
+void api_message_create(struct call *call)
+{
+    struct command command;
+    struct result result;
+    struct buffer problem;
+
+    if (!bind_body(call, &command))
+        return;
+    if (call_run(call, &command, &result)) {
+        struct json_writer w = call_answer(call);
+        write_submitted(call->api, &w, NULL, &command, &result);
+        return;
+    }
+    buffer_init(&problem);
+    if (write_faults(call->api, &problem, call->arena, &command, result.outcome)) {
+        call->reply->body->size = 0;
+        buffer_append(call->reply->body, problem.data, problem.size);
+    }
+    buffer_release(&problem);
+}
+
+void api_message_preview(struct call *call)
+{
+    struct command command;
+    struct message_plan plan;
+    struct txn *txn;
+    enum outcome outcome;
+
+    if (!bind_body(call, &command))
+        return;
+    command.now_ms = pipeline_now_ms(call->api->pipeline);
+    txn = pipeline_read_begin(call->api->pipeline);
+    message_plan_preview(&plan, txn, &command.of.message_submit, command.now_ms);
+    outcome = message_plan_outcome(&plan);
+    if (outcome == OUTCOME_OK) {
+        struct json_writer w = call_answer(call);
+        write_preview(&w, txn, &plan);
+    }
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    if (outcome == OUTCOME_OK)
+        return;
+    call_refuse(call, outcome, NULL);
+    if (plan.fault_count > 0) {
+        call->reply->body->size = 0;
+        write_faults(call->api, call->reply->body, call->arena, &command, outcome);
+    }
+}
+
+/* --- items of a batch ----------------------------------------------------------------------------
+ */
+
+static enum outcome bind_item(struct call *call, const struct json_value *json,
+                              struct command *command, struct text *idempotency_key,
+                              struct json_errors *errors)
+{
+    return bind(call, json, true, command, idempotency_key, errors);
+}
+
+static void keep_item(struct arena *texts, struct command *command)
+{
+    struct message_submit_command *submit = &command->of.message_submit;
+    struct text *kept[] = {&submit->company,     &submit->to,        &submit->template,
+                           &submit->content,     &submit->signature, &submit->client_reference,
+                           &submit->callback_url};
+    struct template_param *params = NULL;
+
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        *kept[i] = batch_keep_text(texts, *kept[i]);
+    if (submit->param_count > 0)
+        params = arena_alloc(texts, submit->param_count * sizeof *params);
+    for (size_t i = 0; i < submit->param_count; i++) {
+        params[i].name = batch_keep_text(texts, submit->params[i].name);
+        params[i].value = batch_keep_text(texts, submit->params[i].value);
+    }
+    submit->params = params;
+}
+
+static int status_of(const struct command *command)
+{
+    (void)command;
+    return 202;
+}
+
+static void write_item_refusal(const struct api *api, struct buffer *problem,
+                               const struct command *command, enum outcome outcome)
+{
+    struct arena arena;
+
+    arena_init(&arena, 0);
+    if (!write_faults(api, problem, &arena, command, outcome))
+        call_write_problem(problem, outcome, NULL);
+    arena_release(&arena);
+}
+
+const struct batch_kind message_batch_kind = {
+    .bind = bind_item,
+    .keep = keep_item,
+    .text_bytes_max = SIZE_MAX,
+    /* Seven texts and the parameters, each rounded up and ended by a NUL. */
+    .overhead_bytes = 7 * 16 + TEMPLATE_NAMES_MAX * (sizeof(struct template_param) + 2 * 16),
+    .status = status_of,
+    .write = write_submitted,
+    .write_refusal = write_item_refusal,
+};
+
+void api_message_batch(struct call *call)
+{
+    batch_answer(call);
+}
+
+/* --- of one that is there ------------------------------------------------------------------------
+ */
+
+static void change(struct call *call, struct command *command, uint64_t *message)
+{
+    struct message_row row;
+    struct message_text text;
+    struct result result;
+    struct json_writer w;
+    struct txn *txn;
+
+    if (!call_message(call, message) || !call_run(call, command, &result))
+        return;
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    txn = pipeline_read_begin(call->api->pipeline);
+    if (message_find(txn, *message, &row) && message_text_find(txn, *message, &text))
+        write_message_rows(&w, txn, &row, &text);
+    pipeline_read_end(call->api->pipeline, txn);
+    json_object_end(&w);
+}
+
+void api_message_cancel(struct call *call)
+{
+    struct command command = {.type = COMMAND_MESSAGE_CANCEL};
+
+    change(call, &command, &command.of.message_cancel.message);
+}
+
+void api_message_replay(struct call *call)
+{
+    struct command command = {.type = COMMAND_MESSAGE_REPLAY};
+
+    change(call, &command, &command.of.message_replay.message);
+}

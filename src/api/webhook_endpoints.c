@@ -1,0 +1,173 @@
+/* /v1/webhooks/endpoints and /v1/webhooks/secret: where webhooks go, and what they are signed with.
+ */
+#include "api/call.h"
+#include "api/webhooks.h"
+#include "base/base64.h"
+#include "base/bytes.h"
+#include "base/entropy.h"
+#include "base/id.h"
+#include "engine/webhook.h"
+
+#define SECRET_PREFIX "whsec_"
+
+enum { SECRET_TEXT_SIZE = sizeof SECRET_PREFIX - 1 + BASE64_SIZE(WEBHOOK_SECRET_SIZE) };
+
+static const char *const reason_texts[] = {
+    [WEBHOOK_ENDPOINT_GONE] = "gone", [WEBHOOK_ENDPOINT_BY_OPERATOR] = "operator"};
+
+static void write_endpoint(struct json_writer *w, const struct webhook_endpoint *endpoint)
+{
+    const struct webhook_endpoint_row *row = &endpoint->row;
+    bool is_enabled = row->status == WEBHOOK_ENDPOINT_ENABLED;
+
+    json_object_begin(w, NULL);
+    json_id(w, "id", "whe_", endpoint->number);
+    json_text(w, "url", endpoint->url.data, endpoint->url.size);
+    json_string(w, "status", is_enabled ? "enabled" : "disabled");
+    json_string(w, "disabled_by", is_enabled ? NULL : reason_texts[row->reason]);
+    json_int(w, "kept", (int64_t)row->kept);
+    json_int(w, "pending", (int64_t)row->pending);
+    json_int(w, "failures", (int64_t)row->failures);
+    webhook_write_answer(w, "last_status", row->last_status);
+    json_string(w, "last_error", webhook_error_text(row->last_error));
+    webhook_write_time(w, "last_attempt_at", row->last_attempt_ms);
+    webhook_write_time(w, "last_delivery_at", row->last_delivery_ms);
+    json_time(w, "created_at", id_time_ms(endpoint->number));
+    json_object_end(w);
+}
+
+static void answer_endpoint(struct call *call, uint64_t number)
+{
+    struct webhook_endpoint endpoint;
+    struct json_writer w;
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    bool is_found = webhook_endpoint_find(txn, number, &endpoint);
+    uint64_t hold = pipeline_read_end(call->api->pipeline, txn);
+
+    if (hold > call->reply->hold)
+        call->reply->hold = hold;
+    if (!is_found) {
+        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+        return;
+    }
+    w = call_answer(call);
+    write_endpoint(&w, &endpoint);
+}
+
+static bool endpoint_number(struct call *call, uint64_t *number)
+{
+    if (id_parse(call->params[0].data, call->params[0].size, "whe_", number))
+        return true;
+    call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+    return false;
+}
+
+void api_webhook_endpoint_get(struct call *call)
+{
+    uint64_t number;
+
+    if (endpoint_number(call, &number))
+        answer_endpoint(call, number);
+}
+
+struct endpoint_change {
+    struct json_text status;
+};
+
+static bool is_status(const char *data, size_t size)
+{
+    struct text status = {data, size};
+    return text_equals(status, TEXT("enabled")) || text_equals(status, TEXT("disabled"));
+}
+
+static const struct json_field change_fields[] = {
+    {.name = "status",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct endpoint_change, status),
+     .is_required = true,
+     .min = 1,
+     .max = 16,
+     .check = is_status,
+     .rule = "must be enabled or disabled"},
+};
+
+void api_webhook_endpoint_update(struct call *call)
+{
+    struct endpoint_change body;
+    struct command command = {.type = COMMAND_WEBHOOK_ENDPOINT_STATUS};
+    struct webhook_endpoint_status_command *change = &command.of.webhook_endpoint_status;
+    struct result result;
+    uint64_t given;
+
+    if (!endpoint_number(call, &change->endpoint) ||
+        !call_bind(call, change_fields, FIELD_COUNT(change_fields), &body, &given))
+        return;
+    change->status = text_equals(text_of(body.status), TEXT("enabled")) ? WEBHOOK_ENDPOINT_ENABLED
+                                                                        : WEBHOOK_ENDPOINT_DISABLED;
+    if (call_run(call, &command, &result))
+        answer_endpoint(call, change->endpoint);
+}
+
+static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+
+void api_webhook_endpoint_list(struct call *call)
+{
+    struct page_query query = {PAGE_DEFAULT};
+    uint64_t after = UINT64_MAX, last = 0;
+    struct json_writer w;
+    struct txn_walk *walk;
+    struct txn *txn;
+    char from[8];
+    int64_t count = 0;
+    bool has_more = false;
+
+    if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
+        !call_page_after(call, &query.page, &after))
+        return;
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    json_array_begin(&w, "data");
+    bytes_put_u64_be(from, after - (after > 0));
+    txn = pipeline_read_begin(call->api->pipeline);
+    walk = txn_walk(txn, TABLE_WEBHOOK_ENDPOINT, WALK_DOWN, from, sizeof from);
+    while (!has_more && txn_walk_next(walk)) {
+        struct webhook_endpoint endpoint;
+        uint64_t number = bytes_get_u64_be(walk->key);
+        if (count++ == query.page.limit) {
+            has_more = true;
+        } else if (webhook_endpoint_find(txn, number, &endpoint)) {
+            write_endpoint(&w, &endpoint);
+            last = number;
+        }
+    }
+    txn_walk_end(walk);
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_end_list(&w, has_more ? last : 0);
+}
+
+/* A replayed answer cannot show the secret again: it is not kept for that. */
+void api_webhook_secret_create(struct call *call)
+{
+    struct command command = {.type = COMMAND_WEBHOOK_SECRET};
+    char text[SECRET_TEXT_SIZE];
+    struct result result;
+    struct json_writer w;
+    uint64_t given;
+
+    if (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given))
+        return;
+    entropy_fill(command.of.webhook_secret.secret, WEBHOOK_SECRET_SIZE);
+    memcpy(text, SECRET_PREFIX, sizeof SECRET_PREFIX - 1);
+    base64_format(text + sizeof SECRET_PREFIX - 1, command.of.webhook_secret.secret,
+                  WEBHOOK_SECRET_SIZE);
+    if (!call_run(call, &command, &result))
+        return;
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    if (result.is_replayed)
+        json_null(&w, "secret");
+    else
+        json_text(&w, "secret", text, sizeof text);
+    webhook_write_time(&w, "previous_valid_until", result.of.webhook_secret.previous_until_ms);
+    json_object_end(&w);
+}

@@ -1,0 +1,26 @@
+/* Understanding what a provider said, by its configuration. */
+#ifndef SMSD_GATEWAY_HTTP_ANSWER_H
+#define SMSD_GATEWAY_HTTP_ANSWER_H
+
+#include "gateway/http_config.h"
+#include "gateway/outlet.h"
+#include "http/client.h"
+
+/* A response as something heard: its JSON is in the arena. */
+void http_heard(struct arena *arena, const struct http_client_response *response,
+                struct heard *heard);
+/* What it says to one of `count` messages; texts are in the arena. `reference` is our id. */
+void http_said(struct arena *arena, const struct http_answer *answer, const struct heard *heard,
+               size_t index, size_t count, struct text reference, struct said *said);
+/* The same of a response that did not come. */
+void http_said_error(const struct http_client_response *response, struct said *said);
+
+/* The receipts that were heard; returns how many, at most `max`. */
+struct heard_receipt {
+    struct text id, detail; /* may be absent */
+    enum receipt_status status;
+};
+size_t http_receipts(struct arena *arena, const struct http_receipts *receipts,
+                     const struct heard *heard, struct heard_receipt *found, size_t max);
+
+#endif

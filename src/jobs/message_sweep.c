@@ -1,0 +1,212 @@
+/* The five-minute sweep (SMS-10). A lane of a product stands still if its first message is the same
+ * as at the last sweep and long due: then everything due in it goes by another route where one
+ * exists. A lane that moves is only slow (a campaign at its product's rate) and is left alone.
+ *
+ * The same pass is the safety net under due index and outbox: rows that were lost are put back, and
+ * a message that has been with a gateway for an hour is recovered. There are none, unless smsd has
+ * a fault.
+ *
+ * The rows are read off the loop; what was found is looked at again, and done, in slices on it. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "engine/message.h"
+#include "engine/outbox.h"
+#include "jobs/job.h"
+#include "pipeline/pipeline.h"
+
+enum {
+    FOUND_MAX = 1 << 20, /* 16 MiB; what is beyond waits for the next run */
+    LANES_MAX = 1 << 12,
+    SLICE_MESSAGES = 256,
+    LATE_MS = 300000,
+    SENDING_MS = 3600000,
+};
+
+enum reason { LATE, STANDING, WITH_GATEWAY };
+
+/* A lane and its first message. */
+struct lane {
+    uint64_t product;
+    enum message_kind kind;
+    struct outbox_item first;
+};
+
+struct lanes {
+    struct lane items[LANES_MAX];
+    size_t count;
+};
+
+struct sweep {
+    struct job *job;
+    int64_t now_ms;
+    const struct lanes *before; /* at the last sweep; NULL: this is the first */
+    struct lanes *lanes;
+    bool is_standing; /* the lane that is being read */
+    struct found {
+        uint64_t message;
+        enum reason reason;
+    } * found;
+    size_t count, looked_at;
+    uint64_t done;
+};
+
+/* --- on the scan's thread ------------------------------------------------------------------------
+ */
+
+static void note(struct sweep *sweep, uint64_t message, enum reason reason)
+{
+    if (sweep->count < FOUND_MAX)
+        sweep->found[sweep->count++] = (struct found){message, reason};
+}
+
+static bool was_first(const struct sweep *sweep, const struct lane *lane)
+{
+    for (size_t i = 0; sweep->before != NULL && i < sweep->before->count; i++) {
+        const struct lane *before = &sweep->before->items[i];
+        if (before->product == lane->product && before->kind == lane->kind)
+            return before->first.message == lane->first.message &&
+                   before->first.due_ms == lane->first.due_ms;
+    }
+    return false;
+}
+
+static void on_outbox_row(struct sweep *sweep, const struct lane *row)
+{
+    const struct lane *last =
+        sweep->lanes->count == 0 ? NULL : &sweep->lanes->items[sweep->lanes->count - 1];
+
+    if (last == NULL || last->product != row->product || last->kind != row->kind) {
+        sweep->is_standing = row->first.due_ms + LATE_MS <= sweep->now_ms && was_first(sweep, row);
+        if (sweep->lanes->count < LANES_MAX)
+            sweep->lanes->items[sweep->lanes->count++] = *row;
+    }
+    if (sweep->is_standing && row->first.due_ms <= sweep->now_ms)
+        note(sweep, row->first.message, STANDING);
+    else if (row->first.due_ms + LATE_MS <= sweep->now_ms)
+        note(sweep, row->first.message, LATE);
+}
+
+static int on_row(void *context, enum table table, const void *key, size_t key_size,
+                  const void *value, size_t value_size)
+{
+    struct sweep *sweep = context;
+    struct lane row;
+
+    (void)value, (void)value_size;
+    if (table == TABLE_MESSAGE_SENDING) {
+        note(sweep, bytes_get_u64_be(key), WITH_GATEWAY);
+    } else if (outbox_read_key(key, key_size, &row.product, &row.kind, &row.first)) {
+        on_outbox_row(sweep, &row);
+    }
+    return 0;
+}
+
+/* --- on the loop ---------------------------------------------------------------------------------
+ */
+
+static void finish(struct sweep *sweep, bool is_failed)
+{
+    struct job *job = sweep->job;
+    uint64_t done = sweep->done;
+
+    if (is_failed) {
+        free(sweep->lanes);
+    } else {
+        free(job->kept);
+        job->kept = sweep->lanes;
+    }
+    free(sweep->found);
+    free(sweep);
+    job->run = NULL;
+    job_finish(job, done, is_failed);
+}
+
+static void run(struct sweep *sweep, struct command *command, uint64_t message)
+{
+    struct result result;
+
+    pipeline_run(sweep->job->pipeline, command, &result);
+    if (result.outcome != OUTCOME_OK || !result.of.message_change.is_changed)
+        return; /* nothing to do, or nothing is admitted now: the next run finds it again */
+    sweep->done++;
+    metric_add(METRIC_MESSAGES_SWEPT, 1);
+    if (command->type == COMMAND_MESSAGE_RECOVER || !command->of.message_sweep.is_standing)
+        log_event(LOG_ERROR, "message_lost", LOG_NUMBER("message", message));
+}
+
+/* By now it may be somewhere else. */
+static bool needs_sweep(struct sweep *sweep, const struct found *found)
+{
+    struct txn *txn = pipeline_read_begin(sweep->job->pipeline);
+    struct message_row row;
+    bool needs = message_find(txn, found->message, &row);
+
+    if (needs && found->reason == WITH_GATEWAY)
+        needs = row.status == MESSAGE_SENDING && row.sending_ms + SENDING_MS <= sweep->now_ms;
+    else if (needs && found->reason == LATE)
+        needs = message_is_forgotten(txn, found->message);
+    pipeline_read_end(sweep->job->pipeline, txn);
+    return needs;
+}
+
+static void look_at_slice(struct job *job)
+{
+    struct sweep *sweep = job->run;
+
+    for (int i = 0; i < SLICE_MESSAGES && sweep->looked_at < sweep->count; i++) {
+        const struct found *found = &sweep->found[sweep->looked_at++];
+        struct command command = {.type = COMMAND_MESSAGE_SWEEP};
+        if (!needs_sweep(sweep, found))
+            continue;
+        if (found->reason == WITH_GATEWAY) {
+            command.type = COMMAND_MESSAGE_RECOVER;
+            command.of.message_recover.message = found->message;
+        } else {
+            command.of.message_sweep.message = found->message;
+            command.of.message_sweep.is_standing = found->reason == STANDING;
+        }
+        run(sweep, &command, found->message);
+    }
+    if (job->is_stopped || sweep->looked_at == sweep->count)
+        finish(sweep, false);
+    else
+        job_continue(job, 0, look_at_slice);
+}
+
+static void on_scan_end(void *context, int error)
+{
+    struct sweep *sweep = context;
+
+    if (error != 0 || sweep->job->is_stopped)
+        finish(sweep, error != 0);
+    else
+        look_at_slice(sweep->job);
+}
+
+void job_message_sweep(struct job *job)
+{
+    static const enum table tables[] = {TABLE_OUTBOX, TABLE_MESSAGE_SENDING};
+    struct sweep *sweep = calloc(1, sizeof *sweep);
+    struct pipeline_scan scan = {.tables = tables,
+                                 .table_count = 2,
+                                 .on_row = on_row,
+                                 .on_end = on_scan_end,
+                                 .context = sweep};
+
+    assert(sweep != NULL && job->run == NULL);
+    sweep->job = job;
+    sweep->now_ms = pipeline_now_ms(job->pipeline);
+    sweep->before = job->kept;
+    sweep->lanes = malloc(sizeof *sweep->lanes); /* touched as they fill */
+    sweep->found = malloc(FOUND_MAX * sizeof *sweep->found);
+    assert(sweep->lanes != NULL && sweep->found != NULL);
+    sweep->lanes->count = 0;
+    job->run = sweep;
+    if (pipeline_scan(job->pipeline, &scan) != 0)
+        finish(sweep, true);
+}
