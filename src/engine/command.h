@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "engine/catalog.h"
+#include "engine/city_row.h"
 #include "engine/outcome.h"
 #include "engine/row.h"
 #include "engine/split.h"
