@@ -42,7 +42,7 @@ struct smsd {
     struct webhook_sender *webhook_sender;
     uv_signal_t signals[3];
     struct buffer address; /* the first one listened on */
-    int running; /* of server and gateways: what stopping waits for */
+    int running;           /* of server and gateways: what stopping waits for */
     bool is_tls;
     bool is_stopping;
 };
@@ -368,7 +368,8 @@ static void start_api(struct smsd *smsd)
 static void start_gateways(struct smsd *smsd)
 {
     const char *log = smsd->config.sandbox_log;
-    struct gateways_options options = {.sandbox_log = *log != '\0' ? log : NULL};
+    struct gateways_options options = {.sandbox_log = *log != '\0' ? log : NULL,
+                                       .ca_file = smsd->config.tls_ca_file};
 
     smsd->gateways = gateways_new(smsd->pipeline, &smsd->loop, &options);
 }
@@ -382,6 +383,7 @@ static void start_webhook_sender(struct smsd *smsd)
         .endpoints_max = (uint32_t)config->webhooks_endpoints_max,
         .timeout_ms = (uint32_t)config->webhooks_timeout_ms,
         .allow_private = config->webhooks_allow_private,
+        .ca_file = config->tls_ca_file,
     };
 
     smsd->webhook_sender = webhook_sender_new(smsd->pipeline, &smsd->loop, &options);

@@ -121,16 +121,6 @@ static void refuse_item(struct batch *batch, struct item *item, enum outcome out
     buffer_release(&problem);
 }
 
-/* What is kept of an item is no larger than the item, or than its kind's texts can be. */
-static bool has_room_for_texts(struct batch *batch, size_t item_size)
-{
-    size_t bytes_max = batch->kind->text_bytes_max;
-    size_t bytes = item_size + batch->kind->overhead_bytes;
-
-    batch->text_bytes += bytes < bytes_max ? bytes : bytes_max;
-    return batch->text_bytes <= TEXT_BYTES_MAX;
-}
-
 static void bind_item(struct batch *batch, struct item *item, const struct json_value *json,
                       const char *text, size_t size)
 {
@@ -146,7 +136,8 @@ static void bind_item(struct batch *batch, struct item *item, const struct json_
         refuse_item(batch, item, outcome, NULL, errors.count > 0 ? &errors : NULL);
         return;
     }
-    if (!has_room_for_texts(batch, size)) {
+    batch->text_bytes += batch->kind->text_bytes(&item->command);
+    if (batch->text_bytes > TEXT_BYTES_MAX) {
         refuse_item(batch, item, OUTCOME_BODY_TOO_LARGE, "the texts of the batch are too large",
                     NULL);
         return;

@@ -36,8 +36,8 @@ struct batch_kind {
                          struct text *idempotency_key, struct json_errors *errors);
     /* Moves what the command points to into the arena, by batch_keep_text. */
     void (*keep)(struct arena *texts, struct command *command);
-    size_t text_bytes_max; /* the most that is kept of an item */
-    size_t overhead_bytes; /* how much of it is not the item's own bytes */
+    /* The most that `keep` takes from the arena for it. */
+    size_t (*text_bytes)(const struct command *command);
     /* HTTP status of a success. */
     int (*status)(const struct command *command);
     /* The answer to a success, as the member `name`. */
@@ -51,6 +51,11 @@ struct batch_kind {
 extern const struct batch_kind charge_batch_kind, message_batch_kind;
 
 struct text batch_keep_text(struct arena *texts, struct text text);
+/* What a text takes there: rounded up, ended by a NUL. */
+static inline size_t batch_text_bytes(struct text text)
+{
+    return text.data == NULL ? 0 : text.size + 16;
+}
 
 /* For a call that has passed all checks up to its idempotency key. NULL: batches_max are there. */
 struct batch *batch_new(struct call *call);

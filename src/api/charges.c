@@ -101,6 +101,16 @@ static void keep_item(struct arena *texts, struct command *command)
     }
 }
 
+static size_t text_bytes(const struct command *command)
+{
+    const struct money_command *now = &command->of.charge;
+    const struct charge_queue_command *queued = &command->of.charge_queue;
+
+    return command->type == COMMAND_CHARGE
+               ? batch_text_bytes(now->account) + batch_text_bytes(now->reference)
+               : batch_text_bytes(queued->account) + batch_text_bytes(queued->reference);
+}
+
 static int status_of(const struct command *command)
 {
     return command->type == COMMAND_CHARGE_QUEUE ? 202 : 201;
@@ -130,7 +140,7 @@ static void write_item(const struct api *api, struct json_writer *w, const char 
 const struct batch_kind charge_batch_kind = {
     .bind = bind_item,
     .keep = keep_item,
-    .text_bytes_max = ACCOUNT_ID_MAX + REFERENCE_MAX + 64,
+    .text_bytes = text_bytes,
     .status = status_of,
     .write = write_item,
 };

@@ -348,15 +348,41 @@ static enum outcome bind_item(struct call *call, const struct json_value *json,
     return bind(call, json, true, command, idempotency_key, errors);
 }
 
+/* The texts that it points to, parameters left out. */
+enum { ITEM_TEXTS = 7 };
+
+static void texts_of(struct message_submit_command *submit, struct text *texts[ITEM_TEXTS])
+{
+    struct text *all[ITEM_TEXTS] = {&submit->company,     &submit->to,
+                                    &submit->template,    &submit->content,
+                                    &submit->signature,   &submit->client_reference,
+                                    &submit->callback_url};
+
+    memcpy(texts, all, sizeof all);
+}
+
+static size_t text_bytes(const struct command *command)
+{
+    struct message_submit_command submit = command->of.message_submit;
+    struct text *texts[ITEM_TEXTS];
+    size_t bytes = submit.param_count * (sizeof *submit.params + 16);
+
+    texts_of(&submit, texts);
+    for (int i = 0; i < ITEM_TEXTS; i++)
+        bytes += batch_text_bytes(*texts[i]);
+    for (size_t i = 0; i < submit.param_count; i++)
+        bytes += batch_text_bytes(submit.params[i].name) + batch_text_bytes(submit.params[i].value);
+    return bytes;
+}
+
 static void keep_item(struct arena *texts, struct command *command)
 {
     struct message_submit_command *submit = &command->of.message_submit;
-    struct text *kept[] = {&submit->company,     &submit->to,        &submit->template,
-                           &submit->content,     &submit->signature, &submit->client_reference,
-                           &submit->callback_url};
+    struct text *kept[ITEM_TEXTS];
     struct template_param *params = NULL;
 
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+    texts_of(submit, kept);
+    for (int i = 0; i < ITEM_TEXTS; i++)
         *kept[i] = batch_keep_text(texts, *kept[i]);
     if (submit->param_count > 0)
         params = arena_alloc(texts, submit->param_count * sizeof *params);
@@ -387,9 +413,7 @@ static void write_item_refusal(const struct api *api, struct buffer *problem,
 const struct batch_kind message_batch_kind = {
     .bind = bind_item,
     .keep = keep_item,
-    .text_bytes_max = SIZE_MAX,
-    /* Seven texts and the parameters, each rounded up and ended by a NUL. */
-    .overhead_bytes = 7 * 16 + TEMPLATE_NAMES_MAX * (sizeof(struct template_param) + 2 * 16),
+    .text_bytes = text_bytes,
     .status = status_of,
     .write = write_submitted,
     .write_refusal = write_item_refusal,

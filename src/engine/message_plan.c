@@ -71,14 +71,14 @@ static bool take_company(struct message_plan *plan, struct txn *txn, struct cata
     }
     plan->company = company->number;
     account = catalog_text(company, COMPANY_ACCOUNT);
-    assert(account.size <= sizeof plan->account_bytes);
+    assert(account.data != NULL && account.size <= sizeof plan->account_bytes);
     memcpy(plan->account_bytes, account.data, account.size);
     plan->account = (struct text){plan->account_bytes, account.size};
     signature = catalog_text(company, COMPANY_SIGNATURE);
     assert(signature.size <= sizeof plan->company_signature);
     plan->has_company_signature = signature.data != NULL;
     plan->company_signature_size = signature.size;
-    if (signature.size > 0)
+    if (signature.data != NULL)
         memcpy(plan->company_signature, signature.data, signature.size);
     return true;
 }

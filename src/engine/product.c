@@ -149,14 +149,16 @@ static bool falls_below(const struct product_row *product, enum product_flag fla
 static void warn(struct engine *engine, struct product_row *product)
 {
     struct catalog_thing thing;
+    char id[CATALOG_ID_MAX];
 
     set_flag(product, PRODUCT_IS_LOW, true);
     if (!catalog_find_number(engine->txn, CATALOG_PRODUCT, product->number, &thing))
-        assert(!"a product's row without its thing");
+        assert(!"a quota of no product");
+    memcpy(id, thing.id.data, thing.id.size);
     webhook_put(engine, &(struct webhook_event){.type = WEBHOOK_PRODUCT_LOW,
                                                 .subject = product->number,
                                                 .values = {product->quota, product->low_warn},
-                                                .texts = {thing.id}});
+                                                .texts = {{id, thing.id.size}}});
 }
 
 /* After parts were taken by a message. */

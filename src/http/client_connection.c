@@ -51,7 +51,7 @@ static void lose(struct http_client_connection *connection, enum http_client_err
     struct http_client_host *host = connection->host;
     struct http_client_call *call = connection->call;
     bool may_retry = error == HTTP_CLIENT_CLOSED && connection->is_used && call != NULL &&
-                     !call->is_retry && !call->response->has_begun &&
+                     !call->response->has_begun &&
                      (connection->written == 0 || call->is_idempotent);
     http_client_connection_close(connection);
     if (may_retry)

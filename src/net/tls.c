@@ -16,7 +16,10 @@
 #include "base/log.h"
 #include "net/tls_struct.h"
 
-enum { TICKET_SECONDS = 3600 };
+enum {
+    TICKET_SECONDS = 3600,
+    STEP_NS = 1000000, /* until one was measured */
+};
 
 static const int cipher_suites[] = {
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -84,6 +87,7 @@ static struct tls *tls_new(bool is_server, const char *protocol)
     if (tls == NULL)
         log_fatal("TLS allocation", NULL, ENOMEM);
     tls->holders = 1;
+    tls->step_ns = STEP_NS;
     tls->is_server = is_server;
     tls->protocols[0] = protocol;
     mbedtls_ssl_config_init(&tls->config);

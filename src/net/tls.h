@@ -6,7 +6,9 @@
  *
  * While stream->is_opening the handshake is under way: nothing can be read or written. It goes on
  * by itself, whatever is watched, as long as both ends do; how long that may take is the holder's
- * affair. If it fails the holder is told STREAM_FAILED and tls_stream_why says why.
+ * affair. If it fails the holder is told STREAM_FAILED and tls_stream_why says why. All handshakes
+ * of a server together have half of the loop's time and no more: a flood of them waits in line for
+ * its turns, and streams that are open go on.
  *
  * The end is told (close_notify): a stream whose peer vanished without it is STREAM_BROKEN, not
  * ended, so that nobody can cut an answer short. A stream takes about 35 KiB while it is there.

@@ -13,12 +13,14 @@
 #include <uv.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "net/tls_struct.h"
 
 enum {
+    BURST_NS = 20 * 1000 * 1000,    /* of the time of others that handshakes may take beforehand */
     WRITE_BYTES = 64 * 1024,        /* encrypted in one go */
     OUT_BYTES_MAX = 2 * WRITE_BYTES /* what a peer may provoke that does not read */
 };
@@ -35,7 +37,10 @@ struct tls_stream {
     struct buffer out; /* encrypted */
     size_t sent;       /* of `out` */
     int watched;
+    uint64_t reserved_ns; /* of the handshakes' time: it waits for its turn; 0: it does not */
     bool is_broken, is_ended;
+    bool is_input_over; /* reading has come to `input_end`, for good */
+    ssize_t input_end;
     const char *why;
     size_t address_size; /* the host is an address: 4 or 16; 0: a name */
     unsigned char address[16];
@@ -142,19 +147,61 @@ static void shake_hands(struct tls_stream *tls)
     }
 }
 
-/* Ready. */
+/* A handshake is some milliseconds of computing that a client has for a few bytes. So for each one
+ * as much time goes by without any, but for a burst: who comes too early is given a turn, each a
+ * later one, and is not read until then. */
 
 static void on_again(uv_timer_t *timer);
 
+static bool is_turn(struct tls_stream *stream)
+{
+    struct tls *tls = stream->tls;
+    uint64_t now = clock_monotonic_ns();
+    if (!tls->is_server)
+        return true;
+    if (tls->free_at_ns < now)
+        tls->free_at_ns = now;
+    uint64_t wait = tls->free_at_ns - now;
+    if (wait <= BURST_NS)
+        return true;
+    stream->reserved_ns = 2 * tls->step_ns;
+    tls->free_at_ns += stream->reserved_ns;
+    uv_timer_start(&stream->again, on_again, (wait - BURST_NS) / 1000000 + 1, 0);
+    return false;
+}
+
+static void give_turn_back(struct tls_stream *stream)
+{
+    stream->tls->free_at_ns -= stream->reserved_ns;
+    stream->reserved_ns = 0;
+}
+
+static void take_turn(struct tls_stream *stream)
+{
+    struct tls *tls = stream->tls;
+    uint64_t began = clock_monotonic_ns();
+    give_turn_back(stream);
+    shake_hands(stream);
+    uint64_t took = clock_monotonic_ns() - began;
+    tls->free_at_ns += 2 * took;
+    tls->step_ns = (7 * tls->step_ns + took) / 8;
+}
+
+/* Ready. */
+
 static bool has_input(const struct tls_stream *tls)
 {
-    return mbedtls_ssl_check_pending(&tls->ssl) != 0;
+    return tls->is_input_over || mbedtls_ssl_check_pending(&tls->ssl) != 0;
 }
 
 /* What to be told by whom. */
 static void settle(struct tls_stream *tls)
 {
     int events = tls->watched & STREAM_READABLE;
+    if (tls->reserved_ns != 0) {
+        stream_watch(tls->under, 0);
+        return;
+    }
     bool is_ready_already = tls->is_broken;
     if (tls->stream.is_opening) {
         events = STREAM_READABLE;
@@ -174,6 +221,11 @@ static void settle(struct tls_stream *tls)
 static void on_again(uv_timer_t *timer)
 {
     struct tls_stream *tls = timer->data;
+    if (tls->reserved_ns != 0) {
+        take_turn(tls);
+        settle(tls);
+        return;
+    }
     settle(tls); /* again and again, until the holder reads or looks away */
     tls->stream.on_ready(tls->stream.owner, tls->is_broken ? STREAM_FAILED : STREAM_READABLE);
 }
@@ -184,9 +236,9 @@ static void on_ready(void *owner, int events)
     bool was_opening = tls->stream.is_opening;
     if (events & STREAM_FAILED)
         tls->is_broken = true;
-    else if (was_opening)
-        shake_hands(tls);
-    else if (events & STREAM_WRITABLE)
+    else if (was_opening && is_turn(tls))
+        take_turn(tls);
+    else if (!was_opening && events & STREAM_WRITABLE)
         flush(tls);
     settle(tls);
     if (was_opening || tls->is_broken)
@@ -200,32 +252,38 @@ static void on_ready(void *owner, int events)
 
 /* Above. */
 
+/* What reading came to when it did not come to bytes. */
+static void note_end(struct tls_stream *tls, int result)
+{
+    if (result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE)
+        return;
+    tls->is_input_over = true;
+    tls->input_end = result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? 0 : STREAM_BROKEN;
+}
+
 static ssize_t tls_read(struct stream *stream, void *to, size_t size)
 {
     struct tls_stream *tls = of(stream);
     size_t count = 0;
-    int result = 0;
     assert(size != 0);
     if (tls->is_broken)
         return STREAM_BROKEN;
     if (stream->is_opening)
         return STREAM_AGAIN;
-    while (count < size) {
-        result = mbedtls_ssl_read(&tls->ssl, (unsigned char *)to + count, size - count);
-        if (result <= 0)
+    while (count < size && !tls->is_input_over) {
+        int result = mbedtls_ssl_read(&tls->ssl, (unsigned char *)to + count, size - count);
+        if (result <= 0) {
+            note_end(tls, result);
             break;
+        }
         count += (size_t)result;
     }
     flush(tls); /* an alert, perhaps */
+    tls->is_broken |= count == 0 && tls->is_input_over && tls->input_end == STREAM_BROKEN;
     settle(tls);
-    if (count != 0) /* what else there is shows at the next read */
+    if (count != 0) /* the end shows at the next read */
         return (ssize_t)count;
-    if (result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE)
-        return STREAM_AGAIN;
-    if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
-        return 0;
-    tls->is_broken = true;
-    return STREAM_BROKEN;
+    return tls->is_input_over ? tls->input_end : STREAM_AGAIN;
 }
 
 /* Encrypts up to WRITE_BYTES; how many bytes were taken. */
@@ -293,6 +351,7 @@ static void tls_close(struct stream *stream)
 {
     struct tls_stream *tls = of(stream);
     say_end(tls);
+    give_turn_back(tls);
     stream_close(tls->under);
     mbedtls_ssl_free(&tls->ssl);
     buffer_release(&tls->out);

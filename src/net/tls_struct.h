@@ -19,7 +19,9 @@ struct tls {
     mbedtls_ssl_ticket_context tickets;
     const char *protocols[2]; /* for ALPN, ended by NULL */
     bool is_server;
-    uint32_t holders; /* its maker, and its streams */
+    uint32_t holders;    /* its maker, and its streams */
+    uint64_t free_at_ns; /* when a server's handshakes will have had their share of time */
+    uint64_t step_ns;    /* what a step of one takes, about */
 };
 
 #endif

@@ -314,6 +314,11 @@ void pipeline_close(struct pipeline *pipeline)
 void pipeline_free(struct pipeline *pipeline)
 {
     assert(pipeline->is_closed);
+    while (pipeline->continuations != NULL) { /* what was put off and will not go on */
+        struct continuation *continuation = pipeline->continuations;
+        pipeline->continuations = continuation->behind;
+        free(continuation);
+    }
     city_index_release(&pipeline->cities);
     uv_mutex_destroy(&pipeline->ended_lock);
     free(pipeline);
@@ -470,7 +475,10 @@ bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, si
     }
     txn = store_begin(pipeline->store);
     for (size_t i = 0; i < count; i++) {
-        run(pipeline, txn, &commands[i], &results[i]);
+        if (store_txn_has_room(txn))
+            run(pipeline, txn, &commands[i], &results[i]);
+        else
+            results[i] = (struct result){.outcome = OUTCOME_BODY_TOO_LARGE};
         is_done = is_done && results[i].outcome == OUTCOME_OK;
     }
     is_done = is_done && !is_trial;

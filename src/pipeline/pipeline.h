@@ -51,7 +51,8 @@ void pipeline_expect(struct pipeline *pipeline, const struct command *command,
                      enum txn_distance distance);
 
 /* Runs several as one: all, or, if any is refused, none: then false is returned, and `results` say
- * for each what it would have been answered. `is_trial`: none in any case. Each is stamped and has
+ * for each what it would have been answered; those that one transaction has no room for are
+ * OUTCOME_BODY_TOO_LARGE. `is_trial`: none in any case. Each is stamped and has
  * its own idempotency key. */
 bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, size_t count,
                          struct result *results, bool is_trial, uint64_t *hold);

@@ -61,6 +61,10 @@ unsigned store_fullness(const struct store *store);
 
 /* One transaction at a time. */
 struct txn *store_begin(struct store *store);
+/* For one that is made of many steps: may it grow by a further one, of STORE_STEP_BYTES_MAX? What
+ * goes beyond the bound ends the process. */
+enum { STORE_STEP_BYTES_MAX = 64 << 10 };
+bool store_txn_has_room(const struct txn *txn);
 void store_commit(struct txn *txn);
 void store_abort(struct txn *txn);
 

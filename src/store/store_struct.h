@@ -50,6 +50,7 @@ struct walk {
 struct txn {
     struct store *store;
     bool is_open;
+    size_t begun_bytes; /* of the open batch when it began */
     struct undo *undo;
     size_t undo_count, undo_capacity;
     struct buffer values;

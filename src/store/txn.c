@@ -263,7 +263,15 @@ struct txn *store_begin(struct store *store)
     assert(!store->txn.is_open);
     assert(store->txn.undo_count == 0);
     store->txn.is_open = true;
+    store->txn.begun_bytes = store->open.bytes;
     return &store->txn;
+}
+
+bool store_txn_has_room(const struct txn *txn)
+{
+    const struct store *store = txn->store;
+
+    return store->open.bytes + STORE_STEP_BYTES_MAX <= txn->begun_bytes + store->txn_bytes_max;
 }
 
 static void end_txn(struct txn *txn)

@@ -5,6 +5,8 @@ import itertools
 import pytest
 
 import smsd as harness
+from receiver import Receiver
+from webhook import send_to
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,3 +54,27 @@ def account():
 @pytest.fixture
 def other():
     return f"user.{next(account_numbers)}"
+
+
+@pytest.fixture
+def receiver():
+    one = Receiver()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def start_telling(tmp_path):
+    """Starts a smsd whose webhooks go to `url`, if there is one; further options behind it."""
+    started = []
+
+    def start(url, *options, private=True):
+        allowed = ["--webhooks-allow-private"] if private else []
+        started.append(harness.Smsd(tmp_path, options=[*allowed, *options]).start())
+        if url:
+            send_to(started[0], url)
+        return started[0]
+
+    yield start
+    for server in started:
+        server.close()

@@ -1,6 +1,6 @@
 /* Preloaded into smsd by test_faults.py: the SMSD_FAIL_SYNC-th fdatasync or fsync after a file
  * named by SMSD_FAIL_SYNC_ARMED has appeared fails with EIO, as a failing disk's would, and every
- * one behind it. */
+ * one behind it. While a file named by SMSD_HOLD_SYNC is there every one waits. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -22,7 +22,10 @@ static int is_failing(void)
 static int sync_or_fail(const char *name, int fd)
 {
     int (*real)(int fd);
+    const char *held = getenv("SMSD_HOLD_SYNC");
 
+    while (held != NULL && access(held, F_OK) == 0)
+        usleep(1000);
     if (is_failing()) {
         errno = EIO;
         return -1;

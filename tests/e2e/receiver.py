@@ -20,7 +20,8 @@ class Receiver:
     """`answers[path]` is a status, (status, headers), or a function of the hook that returns one of these
     and may take its time; 200 where nothing is said."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        """`tls`: an SSLContext, for https."""
         self.answers = {}
         self.hooks = []
         self.changed = threading.Condition()
@@ -28,11 +29,15 @@ class Receiver:
         self.most_under_way = collections.Counter()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
         self.server.daemon_threads = True
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True,
+                                                 do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def url(self, path="/hook"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
     def close(self):
         self.server.shutdown()
@@ -72,6 +77,12 @@ class Receiver:
 def handler_of(receiver):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self):
+            try:
+                super().handle()
+            except OSError:
+                pass  # smsd has gone, or did not trust the certificate
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))

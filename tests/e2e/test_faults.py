@@ -6,6 +6,7 @@ import pathlib
 import random
 import re
 import subprocess
+import threading
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from contract import balance, charge, topup
 from journal_file import BLOCK, last_block, overwrite, written_segment
 from load import Load
 from smsd import Smsd, StartFailed, run
+from webhook import send_to
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -160,6 +162,26 @@ def failing_sync(tmp_path_factory):
     subprocess.run(["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", str(library), str(HERE / "failing_sync.c"),
                     "-ldl"], check=True)
     return library
+
+
+def test_nobody_is_told_of_what_is_not_durable_yet(tmp_path, failing_sync, receiver):
+    """SMS-20, BILL-14: a webhook leaves only when its event is sure to have happened, as a reply does."""
+    held = tmp_path / "held"
+    smsd = Smsd(tmp_path, options=["--webhooks-allow-private"], environment={
+        "LD_PRELOAD": str(failing_sync), "SMSD_HOLD_SYNC": str(held),
+        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0:exitcode=99"}).start()
+    send_to(smsd, receiver.url())
+    smsd.post("/v1/accounts", {"id": "A", "low_balance": 50})
+    topup(smsd, "A", 100)
+    held.touch()
+    charge = threading.Thread(target=smsd.post, args=("/v1/charges", {"account": "A", "amount": 60}), daemon=True)
+    charge.start()
+    charge.join(0.3)
+    assert charge.is_alive() and receiver.at() == []
+    held.unlink()
+    receiver.wait()
+    charge.join()
+    smsd.close()
 
 
 @pytest.mark.parametrize("count", [1, 2, 10])

@@ -212,9 +212,23 @@ def test_an_atomic_batch_is_all_or_none(platform):
     assert len(platform.get("/v1/messages").body["data"]) == 5
 
 
-def test_a_batch_has_room_for_texts_up_to_a_bound(platform):
-    """OPS-8: what is beyond is refused item by item."""
+def test_an_atomic_batch_has_room_up_to_a_bound(platform):
+    """OPS-8: more than a transaction holds is refused, and harms nobody."""
     topup(platform, "acme-purse", 10**6)
+    put(platform, "templates/long", {"content": "x" * 1500, "kind": "notice"})
+    item = {"company": "acme", "to": "+8613800000001", "template": "long", "params": {}}
+    answer = platform.post("/v1/messages/batch?atomic=true", [item] * 10000)
+    assert (answer.status, answer.code) == (409, "batch_failed")
+    assert {result["status"] for result in answer.body["results"]} == {202, 413}
+    assert platform.get("/v1/messages").body["data"] == []
+    assert platform.post("/v1/messages/batch?atomic=true", [item] * 5000).body["succeeded"] == 5000
+
+
+def test_a_batch_has_room_for_texts_up_to_a_bound(platform):
+    """OPS-8: ten thousand codes have room; of what is too much, the items beyond are refused."""
+    topup(platform, "acme-purse", 10**6)
+    code = {"company": "acme", "to": "+8613800000001", "template": "code", "params": {"code": "471100"}}
+    assert platform.post("/v1/messages/batch", [code] * 10000).body["succeeded"] == 10000
     lines = "\n".join(json.dumps(notice(content="x" * 1500, client_reference=f"{number}" + " " * 100))
                       for number in range(9999))
     answer = platform.request("POST", "/v1/messages/batch", lines, headers={"Content-Type": "application/x-ndjson"})

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import smsd as harness
+from receiver import Receiver
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "http"))
 from certificates import Authority  # noqa: E402
@@ -318,3 +319,28 @@ def test_certificates_are_exchanged_under_load(smsd, files, account):
     assert not failures and min(counts) > 0
     balance = smsd.get(f"/v1/accounts/{account}").body["balance"]
     assert balance == 1000000 - sum(counts)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_webhooks_go_over_tls_to_whom_the_ca_file_vouches_for(tmp_path, authority, is_known):
+    receiver = Receiver()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("receiver"))
+    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    known = ["--tls-ca-file", str(authority.file)] if is_known else []
+    smsd = harness.Smsd(tmp_path, options=["--webhooks-allow-private", *known]).start()
+    url = receiver.url().replace("http:", "https:")
+    assert smsd.request("PUT", "/v1/settings/webhook_url", {"value": url}).status in (200, 201)
+    smsd.post("/v1/accounts", {"id": "low", "low_balance": 50})
+    smsd.post("/v1/accounts/low/topups", {"amount": 100})
+    smsd.post("/v1/accounts/low/payouts", {"amount": 100})
+    if is_known:
+        assert len(receiver.wait()) == 1
+    else:
+        until = time.monotonic() + SECONDS_MAX
+        while smsd.get("/v1/webhooks").body["data"][0]["error"] != "tls":
+            assert time.monotonic() < until, smsd.get("/v1/webhooks")
+            time.sleep(0.02)
+        assert receiver.at() == []
+    smsd.close()
+    receiver.close()

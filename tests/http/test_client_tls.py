@@ -96,6 +96,7 @@ def test_a_certificate_of_an_authority_nobody_knows(caller, provider, authority,
     refused(caller, provider, authority, Authority(tmp_path, "unknown").sign("own"), "not signed by")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tls_1_1_is_not_spoken(caller, provider, authority, own):
     context = context_of(own)
     context.set_ciphers("ALL:@SECLEVEL=0")

@@ -108,14 +108,19 @@ static void a_draft_that_is_too_large_says_so_and_is_refused(void **state)
 /* --- countries by calling code -------------------------------------------------------------------
  */
 
-static void put_country(struct world *world, const char *id, int64_t code)
+static enum outcome try_country(struct world *world, const char *id, int64_t code)
 {
     struct catalog_draft draft;
 
     catalog_draft_init(&draft, CATALOG_COUNTRY);
     catalog_draft_text(&draft, COUNTRY_NAME, text_of(id));
     catalog_draft_int(&draft, COUNTRY_CALLING_CODE, code);
-    assert_int_equal(put(world, id, &draft), OUTCOME_OK);
+    return put(world, id, &draft);
+}
+
+static void put_country(struct world *world, const char *id, int64_t code)
+{
+    assert_int_equal(try_country(world, id, code), OUTCOME_OK);
 }
 
 /* `wanted`: the countries one behind the other, "" for none. */
@@ -160,6 +165,28 @@ static void a_country_that_changes_its_calling_code_is_found_by_the_new_one(void
     expect_calling(world, "9991234567", "SG");
     set_status(world, CATALOG_COUNTRY, "SG", CATALOG_VOID);
     expect_calling(world, "9991234567", "");
+}
+
+/* No world has so many. */
+static void more_countries_than_fit_are_refused_and_leave_nothing(void **state)
+{
+    struct world *world = *state;
+    struct catalog_thing thing;
+    struct txn *txn;
+    char id[3] = "";
+    int count = 0;
+
+    for (id[0] = 'A'; id[0] <= 'Z' && count < 512; id[0]++) {
+        for (id[1] = 'A'; id[1] <= 'Z' && count < 512; id[1]++, count++)
+            put_country(world, id, 7);
+    }
+    assert_int_equal(try_country(world, "ZZ", 799), OUTCOME_CONFLICT);
+    txn = store_begin(world->store);
+    assert_false(catalog_find(txn, CATALOG_COUNTRY, TEXT("ZZ"), &thing));
+    store_abort(txn);
+    put_country(world, "ZZ", 99);
+    put_country(world, "AA", 799); /* one that is there may change */
+    expect_calling(world, "998", "ZZ");
 }
 
 /* --- quotas --------------------------------------------------------------------------------------
@@ -462,6 +489,7 @@ int main(void)
         TEST(a_draft_that_is_too_large_says_so_and_is_refused),
         TEST(countries_are_found_by_calling_code_the_longest_first),
         TEST(a_country_that_changes_its_calling_code_is_found_by_the_new_one),
+        TEST(more_countries_than_fit_are_refused_and_leave_nothing),
         TEST(what_is_not_counted_is_never_used_up),
         TEST(parts_are_taken_while_there_are_enough),
         TEST(a_warning_is_given_once_until_an_operator_lifts_the_quota),

@@ -109,9 +109,13 @@ __attribute__((unused)) static int setup_messages(void **state)
 /* --- the audit of everything ---------------------------------------------------------------------
  */
 
+struct sorted {
+    const struct row *row;
+};
+
 static int compare_rows(const void *a, const void *b)
 {
-    const struct row *x = *(const struct row *const *)a, *y = *(const struct row *const *)b;
+    const struct row *x = ((const struct sorted *)a)->row, *y = ((const struct sorted *)b)->row;
     size_t size = x->key_size < y->key_size ? x->key_size : y->key_size;
     int order = memcmp(row_key(x), row_key(y), size);
 
@@ -123,7 +127,7 @@ static int compare_rows(const void *a, const void *b)
 /* Each table in the order of its keys, as the audit wants it. */
 __attribute__((unused)) static void expect_audit(struct world *world)
 {
-    static const struct row *sorted[AUDIT_ROWS_MAX];
+    static struct sorted sorted[AUDIT_ROWS_MAX];
     static struct audit audit;
     const struct overlay *rows = world->store->live;
     size_t count = 0;
@@ -134,12 +138,14 @@ __attribute__((unused)) static void expect_audit(struct world *world)
         next = row->next_changed;
         assert_true(count < AUDIT_ROWS_MAX);
         if (!row->is_deleted)
-            sorted[count++] = row;
+            sorted[count++].row = row;
     }
     qsort(sorted, count, sizeof *sorted, compare_rows);
-    for (size_t i = 0; i < count; i++)
-        audit_row(&audit, (enum table)sorted[i]->table, row_key(sorted[i]), sorted[i]->key_size,
-                  overlay_value(rows, sorted[i]), sorted[i]->value_size);
+    for (size_t i = 0; i < count; i++) {
+        const struct row *row = sorted[i].row;
+        audit_row(&audit, (enum table)row->table, row_key(row), row->key_size,
+                  overlay_value(rows, row), row->value_size);
+    }
     if (!audit_finish(&audit))
         fail_msg("the audit: %s", audit.fault);
 }
