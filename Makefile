@@ -156,7 +156,7 @@ COUNTED = 1000
 .PHONY: instructions
 instructions: $(BUILD)/bench/json_charge $(BUILD)/bench/catalog ## count what a charge's JSON and the catalogue cost (valgrind)
 	bench/install
-	for step in read_charge write_charge; do \
+	for step in read_charge write_charge read_signal; do \
 		valgrind --tool=callgrind --toggle-collect=$$step --callgrind-out-file=$(BUILD)/bench/$$step.callgrind \
 			$< $(COUNTED) 2>&1 | awk -v step=$$step '/Collected/ { count = $$NF } END { \
 			printf "%s: %d instructions\n", step, count / $(COUNTED); exit count == 0 }' || exit 1; \
@@ -173,6 +173,28 @@ $(BUILD)/bench/json_charge $(BUILD)/bench/catalog: $(BUILD)/bench/%: $(BUILD)/$(
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
 -include $(BUILD)/$(VARIANT)/bench/json_charge.d $(BUILD)/$(VARIANT)/bench/catalog.d
+
+# What a look-up of a visit costs, and what misses the cache of valgrind's model (32 KiB and 1 MiB).
+VISITS = 1000000
+VISIT_LOOK_UPS = 320000
+
+.PHONY: instructions-visits
+instructions-visits: $(BUILD)/bench/visits ## count the instructions of a look-up in a city's filter and table (valgrind)
+	bench/install
+	for way in "filter $(VISITS)" "table $(VISITS)" "area 10" "area 10000"; do \
+		set -- $$way; \
+		valgrind --tool=callgrind --cache-sim=yes --I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 \
+			--toggle-collect=$${1}_look_ups --callgrind-out-file=$(BUILD)/bench/$$1.callgrind \
+			$< $$2 $(VISIT_LOOK_UPS) $$1 2>&1 | awk -v way="$$way" '/Collected/ { \
+			printf "%s: %.0f instructions a look-up, %.2f lines not in cache\n", way, \
+			$$4 / $(VISIT_LOOK_UPS), ($$11 + $$12) / $(VISIT_LOOK_UPS) } END { exit NR == 0 }' || exit 1; \
+	done
+
+$(BUILD)/bench/visits: $(BUILD)/$(VARIANT)/bench/visits.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
+
+-include $(BUILD)/$(VARIANT)/bench/visits.d
 
 $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/bench_*.c)): \
 	$(filter-out %/main.o,$(BENCH_OBJECTS))

@@ -10,6 +10,7 @@
 #include "api/call.h"
 #include "api/grab_limit.h"
 #include "api/packet_gate.h"
+#include "api/signals.h"
 #include "base/entropy.h"
 
 /* Beside the parsed body: decoded parameters, pointers of errors, what a handler keeps. */
@@ -29,7 +30,8 @@ static bool take_type(struct call *call)
 
     if (type.data == NULL || is_type(type, TEXT("application/json")))
         return true;
-    call->is_lines = call->route->body == BODY_BATCH && is_type(type, TEXT("application/x-ndjson"));
+    call->is_lines = (call->route->body == BODY_BATCH || call->route->body == BODY_LINES) &&
+                     is_type(type, TEXT("application/x-ndjson"));
     return call->is_lines;
 }
 
@@ -107,7 +109,11 @@ static void take_fingerprint(struct call *call)
 
     if (!call->has_idempotency_key)
         return;
-    hash = call->batch == NULL ? call->fingerprinting : batch_fingerprint(call->batch);
+    hash = call->fingerprinting;
+    if (call->batch != NULL)
+        hash = batch_fingerprint(call->batch);
+    else if (call->signals != NULL)
+        hash = signal_stream_fingerprint(call->signals);
     hash_update(&hash, body.data, body.size);
     call->fingerprint = hash_finish64(&hash);
 }
@@ -123,7 +129,7 @@ static bool parse_body(struct call *call)
         call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE, NULL);
         return false;
     }
-    if (call->route->body == BODY_BATCH)
+    if (call->route->body != BODY_JSON)
         return true;
     call->json = json_parse(call->arena, request->body.data, request->body.size, &why);
     if (call->json != NULL)
@@ -161,7 +167,7 @@ static bool may_become_batch(struct call *call, const struct http_request *reque
     struct http_reply never_sent = {.headers = &api->try_headers, .body = &api->try_body};
     bool is_so;
 
-    if (!route_takes_batch(request->method, path))
+    if (route_that_streams(request->method, path) == NULL)
         return false;
     api->try_headers.size = api->try_body.size = 0;
     call->reply = &never_sent;
@@ -180,42 +186,76 @@ static size_t on_headers(void *context, const struct http_request *request)
     return is_batch ? api->options.batch_bytes_max : api->options.body_bytes_max;
 }
 
+/* What a request's data is, begins with which of the two it is. */
+static enum route_body kind_of(const void *request_data)
+{
+    enum route_body kind;
+
+    memcpy(&kind, request_data, sizeof kind);
+    return kind;
+}
+
+static void take_request_data(struct call *call, void *request_data)
+{
+    if (request_data == NULL)
+        return;
+    if (kind_of(request_data) == BODY_BATCH)
+        call->batch = request_data;
+    else
+        call->signals = request_data;
+}
+
+/* What the first bytes of a body begin. */
+static void *begin_body(struct call *call)
+{
+    if (call->route->body == BODY_BATCH)
+        return batch_new(call);
+    return signal_stream_new(call);
+}
+
 static size_t on_body(void *context, const struct http_request *request, const char *data,
                       size_t size)
 {
     struct api *api = context;
     struct call call = {.api = api, .arena = &api->arena, .request = request};
-    struct batch *batch = *request->request_data;
 
-    if (batch == NULL && !may_become_batch(&call, request)) {
+    if (*request->request_data == NULL && !may_become_batch(&call, request)) {
         arena_reset(&api->arena);
         return 0;
     }
-    if (batch == NULL)
-        *request->request_data = batch = batch_new(&call);
-    if (batch == NULL)
-        size = HTTP_BODY_NO_ROOM;
+    if (*request->request_data == NULL)
+        *request->request_data = begin_body(&call);
+    take_request_data(&call, *request->request_data);
+    if (call.batch != NULL)
+        batch_feed(call.batch, &call, data, size);
+    else if (call.signals != NULL)
+        signal_stream_feed(call.signals, data, size);
     else
-        batch_feed(batch, &call, data, size);
+        size = HTTP_BODY_NO_ROOM;
     arena_reset(&api->arena);
     return size;
+}
+
+static void abandon(void *request_data)
+{
+    if (kind_of(request_data) == BODY_BATCH)
+        batch_free(request_data);
+    else
+        signal_stream_abandon(request_data);
 }
 
 static void on_request_abandoned(void *context, void *request_data)
 {
     (void)context;
-    batch_free(request_data);
+    abandon(request_data);
 }
 
 static void on_request(void *context, const struct http_request *request, struct http_reply *reply)
 {
     struct api *api = context;
-    struct call call = {.api = api,
-                        .arena = &api->arena,
-                        .request = request,
-                        .reply = reply,
-                        .batch = *request->request_data};
+    struct call call = {.api = api, .arena = &api->arena, .request = request, .reply = reply};
 
+    take_request_data(&call, *request->request_data);
     call_common_headers(api, request, reply->headers);
     if (may(&call)) {
         take_fingerprint(&call);
@@ -224,6 +264,8 @@ static void on_request(void *context, const struct http_request *request, struct
     }
     if (call.batch != NULL)
         batch_free(call.batch);
+    if (call.signals != NULL)
+        signal_stream_abandon(call.signals);
     arena_reset(&api->arena);
 }
 

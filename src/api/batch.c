@@ -40,6 +40,7 @@ struct item {
 };
 
 struct batch {
+    enum route_body body_kind; /* first, as in whatever a body becomes */
     struct api *api;
     const struct batch_kind *kind;
     struct call *call;     /* the one that brings bytes, while it does */
@@ -449,6 +450,7 @@ struct batch *batch_new(struct call *call)
     batch = calloc(1, sizeof *batch);
     assert(batch != NULL);
     call->api->batch_count++;
+    batch->body_kind = BODY_BATCH;
     batch->api = call->api;
     batch->kind = kind_of(call->route);
     batch->caller = *call->key;

@@ -30,6 +30,7 @@ struct session {
 struct batch;
 struct grab_limit;
 struct packet_gate;
+struct signal_stream;
 
 struct api {
     struct pipeline *pipeline;
@@ -60,8 +61,10 @@ struct call {
     struct hash128 idempotency_key;
     struct hash fingerprinting; /* with an idempotency key: of what is in front of the body */
     uint64_t fingerprint;
-    struct batch *batch; /* what came of the body before; a handler that keeps it sets NULL */
-    int retry_after_s;   /* for a 429 or 503; 0: one second */
+    /* What came of the body before, of either kind; a handler that keeps it sets NULL. */
+    struct batch *batch;
+    struct signal_stream *signals;
+    int retry_after_s; /* for a 429 or 503; 0: one second */
 };
 
 /* --- refusing ------------------------------------------------------------------------------------

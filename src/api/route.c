@@ -23,10 +23,8 @@ struct segments {
 };
 
 static struct segments route_segments[ROUTE_COUNT];
-enum { BATCH_ROUTES_MAX = 4 };
-
-static const struct route *batch_routes[BATCH_ROUTES_MAX];
-static size_t batch_route_count;
+static const struct route
+    *streaming[ROUTE_COUNT]; /* the first are those whose body is taken as it comes */
 
 static const char *const method_names[] = {
     [HTTP_METHOD_GET] = "GET",         [HTTP_METHOD_HEAD] = "HEAD",
@@ -57,25 +55,26 @@ static void cut(struct text path, struct segments *segments)
 
 void routes_init(void)
 {
-    batch_route_count = 0;
+    size_t count = 0;
+
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         cut((struct text){routes[i].path, strlen(routes[i].path)}, &route_segments[i]);
         assert(route_segments[i].count > 0);
-        if (routes[i].body == BODY_BATCH) {
-            assert(batch_route_count < BATCH_ROUTES_MAX && strchr(routes[i].path, '{') == NULL);
-            batch_routes[batch_route_count++] = &routes[i];
+        if (routes[i].body == BODY_BATCH || routes[i].body == BODY_LINES) {
+            assert(strchr(routes[i].path, '{') == NULL);
+            streaming[count++] = &routes[i];
         }
     }
 }
 
-bool route_takes_batch(enum http_method method, struct text path)
+const struct route *route_that_streams(enum http_method method, struct text path)
 {
-    for (size_t i = 0; i < batch_route_count; i++) {
-        const char *own = batch_routes[i]->path;
-        if (method == batch_routes[i]->method && text_equals(path, (struct text){own, strlen(own)}))
-            return true;
+    for (size_t i = 0; i < ROUTE_COUNT && streaming[i] != NULL; i++) {
+        struct text own = {streaming[i]->path, strlen(streaming[i]->path)};
+        if (method == streaming[i]->method && text_equals(path, own))
+            return streaming[i];
     }
-    return false;
+    return NULL;
 }
 
 static bool is_param(struct text segment)

@@ -141,6 +141,7 @@ static enum outcome run_result(struct submit *submit, const struct said *said, b
         (struct message_result_command){.message = submit->message,
                                         .attempt = submit->attempt,
                                         .answer = said->answer,
+                                        .can_query = submit->gateway->can_query,
                                         .provider_ids = said->ids,
                                         .provider_id_count = said->id_count,
                                         .detail = detail_clean(said->detail, clean)};

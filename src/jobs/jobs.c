@@ -21,7 +21,7 @@ struct countdown {
     void *context;
 };
 
-enum trigger { TRIGGER_TIMER, TRIGGER_DUE };
+enum trigger { TRIGGER_TIMER, TRIGGER_DUE, TRIGGER_START };
 
 static const struct {
     const char *name, *description;
@@ -216,6 +216,8 @@ struct jobs *jobs_new(struct pipeline *pipeline, struct gateways *gateways, uv_l
                                        .description = infos[i].description,
                                        .interval_ms = infos[i].interval_ms,
                                        .next_run_ms = now_ms + infos[i].interval_ms}};
+        if (infos[i].trigger == TRIGGER_START)
+            job->status.next_run_ms = now_ms;
         uv_idle_init(loop, &job->turn);
         uv_unref((uv_handle_t *)&job->turn);
         job->turn.data = job;

@@ -34,6 +34,7 @@ struct pipeline {
     struct store *store;
     struct clock clock;
     struct engine_state state;
+    struct city_index cities;
     uint64_t number_stored; /* what TABLE_META knows of state.number_last */
     struct pipeline_options options;
     uv_prepare_t turn_end;
@@ -289,6 +290,8 @@ int pipeline_open(struct pipeline **out, uv_loop_t *loop, const struct pipeline_
     }
     txn = store_begin(pipeline->store);
     engine_state_load(txn, &pipeline->state);
+    city_index_init(&pipeline->cities, &pipeline->state.secret);
+    city_index_load(&pipeline->cities, txn);
     store_abort(txn);
     pipeline->number_stored = pipeline->state.number_last;
     clock_init(&pipeline->clock, id_time_ms(pipeline->state.number_last),
@@ -316,6 +319,7 @@ void pipeline_free(struct pipeline *pipeline)
         pipeline->continuations = continuation->behind;
         free(continuation);
     }
+    city_index_release(&pipeline->cities);
     uv_mutex_destroy(&pipeline->ended_lock);
     free(pipeline);
 }
@@ -542,6 +546,11 @@ void pipeline_bootstrap(struct pipeline *pipeline, struct command *command)
 const struct hash_key *pipeline_secret(const struct pipeline *pipeline)
 {
     return &pipeline->state.secret;
+}
+
+struct city_index *pipeline_cities(struct pipeline *pipeline)
+{
+    return &pipeline->cities;
 }
 
 struct store *pipeline_store(struct pipeline *pipeline)

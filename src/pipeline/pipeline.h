@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "engine/city_index.h"
 #include "engine/due.h"
 #include "engine/engine.h"
 #include "store/store.h"
@@ -100,6 +101,8 @@ void pipeline_bootstrap(struct pipeline *pipeline, struct command *command);
 /* Secret of this data directory, for hashes of what clients send. */
 const struct hash_key *pipeline_secret(const struct pipeline *pipeline);
 struct store *pipeline_store(struct pipeline *pipeline);
+/* What the rows of cities and visits say, in memory. */
+struct city_index *pipeline_cities(struct pipeline *pipeline);
 /* store_scan, with `on_end` on the loop. `on_row` runs on the scan's thread. Returns 0, or -1 if
  * too many wait. */
 struct pipeline_scan {

@@ -303,6 +303,28 @@ class Memory:
         return 200, {"id": "m" + message}
 
 
+@pytest.mark.parametrize("has_it, requests", [(True, 1), (False, 2)])
+def test_a_provider_that_hangs_up_is_asked_what_it_has(sending, has_it, requests):
+    """SMS-11, SMS-12: no answer is an unknown outcome; what the provider has is sent, what it has not goes again."""
+    sent = []
+
+    def answer(request):
+        if request.path == "/status":
+            return (200, {"id": "m1", "status": "pending"}) if has_it else (404, {})
+        sent.append(request.json["id"])
+        return (0, None) if len(sent) == 1 else (200, {"id": "m1"})
+
+    with Provider(answer) as provider:
+        put_product(sending, "far", http(provider, query=query(provider)), on_unknown="query")
+        put_route(sending, "far")
+        message = send(sending, DE + "131")
+        deadline = time.monotonic() + 30
+        while get(sending, message)["status"] != "sent":
+            assert time.monotonic() < deadline, get(sending, message)
+            sending.advance(1)
+        assert sent == [message] * requests
+
+
 @pytest.mark.parametrize("on_unknown", ["query", "drop"])
 def test_killed_with_messages_waiting_and_under_way(tmp_path, on_unknown):
     """SMS-22, SMS-11: after kill -9 none is lost and none is sent twice. Asked, the provider tells which it has;

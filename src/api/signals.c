@@ -1,0 +1,536 @@
+/* POST /v1/signals (CITY-1, CITY-12). A line is read the short way if it is plain (json/flat.h) and
+ * by the parser otherwise, which also says what is wrong with it: that is noted and the next one is
+ * taken. What is hard: lines, slices and turns of the loop do not begin and end together, and with
+ * an Idempotency-Key the slices must be cut the same way each time, however the bytes come. So a
+ * slice is SIGNALS_MAX good lines in a row, and each has a key made of the request's and its place.
+ */
+#include "api/signals.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "base/metric.h"
+#include "base/time_text.h"
+#include "engine/city_index.h"
+#include "engine/mobile.h"
+#include "json/flat.h"
+
+enum {
+    LINE_BYTES_MAX = 4096,
+    LINES_PER_TURN = 1024,
+    PENDING_BYTES_MAX = 1 << 20,
+    ERRORS_MAX = 100,
+    DETAIL_MAX = 120,
+    AT_TEXT_MAX = 40,
+};
+
+struct line_error {
+    uint64_t line;
+    enum outcome outcome;
+    char detail[DETAIL_MAX]; /* "": the outcome's title */
+};
+
+struct signal_stream {
+    enum route_body body_kind; /* first, as in a batch */
+    struct api *api;
+    struct buffer pending;
+    size_t offset; /* in it, of what was not looked at yet */
+    bool is_ended, is_abandoned, is_scheduled, is_skipping; /* the rest of a line too long */
+    uint64_t line;                                          /* lines begun */
+    uint32_t last_city;
+    struct signal signals[SIGNALS_MAX]; /* the slice being filled, */
+    uint64_t lines[SIGNALS_MAX];        /* and the line of each */
+    size_t count;
+    bool has_key;
+    struct hash128 key;
+    struct hash fingerprint, slice_fingerprint;
+    uint64_t slices;
+    uint64_t first_visits, repeats, skipped, invalid;
+    struct line_error errors[ERRORS_MAX];
+    size_t error_count;
+    enum outcome refusal; /* OUTCOME_OK: none */
+    uint64_t hold;
+    struct http_deferred *deferred;
+    struct buffer headers;
+};
+
+/* --- a line --------------------------------------------------------------------------------------
+ */
+
+struct signal_body {
+    struct json_text mobile, city;
+    int64_t lat, lon;
+    struct json_text at, label;
+};
+
+enum { GIVEN_CITY = 1 << 1, GIVEN_LAT = 1 << 2, GIVEN_LON = 1 << 3, GIVEN_AT = 1 << 4 };
+#define GIVEN_PLACE (GIVEN_CITY | GIVEN_LAT | GIVEN_LON)
+
+static const struct json_field signal_fields[] = {
+    {.name = "mobile",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct signal_body, mobile),
+     .is_required = true,
+     .min = 1,
+     .max = MOBILE_TEXT_MAX},
+    {.name = "city",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct signal_body, city),
+     .min = 1,
+     .max = CITY_CODE_MAX},
+    {.name = "lat",
+     .kind = JSON_DECIMAL,
+     .offset = offsetof(struct signal_body, lat),
+     .min = -AREA_LAT_MAX,
+     .max = AREA_LAT_MAX,
+     .decimals = 6},
+    {.name = "lon",
+     .kind = JSON_DECIMAL,
+     .offset = offsetof(struct signal_body, lon),
+     .min = -AREA_LON_MAX,
+     .max = AREA_LON_MAX,
+     .decimals = 6},
+    {.name = "at",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct signal_body, at),
+     .min = 1,
+     .max = AT_TEXT_MAX},
+    {.name = "label",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct signal_body, label),
+     .min = 1,
+     .max = CITY_LABEL_MAX},
+};
+
+static void note_error(struct signal_stream *stream, uint64_t line, enum outcome outcome,
+                       const char *pointer, const char *detail)
+{
+    struct line_error *error = &stream->errors[stream->error_count];
+
+    stream->invalid++;
+    if (stream->error_count == ERRORS_MAX)
+        return;
+    stream->error_count++;
+    error->line = line;
+    error->outcome = outcome;
+    error->detail[0] = '\0';
+    if (detail != NULL)
+        snprintf(error->detail, sizeof error->detail, "%s%s%s", pointer,
+                 *pointer == '\0' ? "" : ": ", detail);
+}
+
+static void refuse_line(struct signal_stream *stream, const char *pointer, const char *detail)
+{
+    note_error(stream, stream->line, OUTCOME_INVALID, pointer, detail);
+}
+
+/* By the parser. False: what is wrong is noted. */
+static bool read_slowly(struct signal_stream *stream, const char *text, size_t size,
+                        struct signal_body *body, uint64_t *given)
+{
+    struct arena *arena = &stream->api->arena;
+    struct json_errors errors;
+    const char *why;
+    const struct json_value *value = json_parse(arena, text, size, &why);
+
+    *body = (struct signal_body){.lat = 0};
+    json_errors_init(&errors);
+    if (value == NULL) {
+        note_error(stream, stream->line, OUTCOME_MALFORMED_JSON, "", why);
+        return false;
+    }
+    if (json_bind(arena, value, signal_fields, FIELD_COUNT(signal_fields), body, given, "",
+                  &errors))
+        return true;
+    note_error(stream, stream->line,
+               errors.has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID,
+               errors.items[0].pointer, errors.items[0].detail);
+    return false;
+}
+
+/* The city by its code, which is most often that of the line before. */
+static uint32_t find_city(struct signal_stream *stream, struct text code)
+{
+    const struct city_index *cities = pipeline_cities(stream->api->pipeline);
+
+    if (stream->last_city < cities->count) {
+        const struct city *last = cities->cities[stream->last_city];
+        if (text_equals(code, (struct text){last->code, last->code_size}))
+            return stream->last_city;
+    }
+    stream->last_city = city_index_find(cities, code);
+    return stream->last_city;
+}
+
+/* Where it was. False: what is wrong is noted. */
+static bool take_place(struct signal_stream *stream, const struct signal_body *body, uint64_t given,
+                       struct signal *signal)
+{
+    struct city_index *cities = pipeline_cities(stream->api->pipeline);
+
+    if ((given & GIVEN_PLACE) == GIVEN_CITY) {
+        signal->city = find_city(stream, text_of(body->city));
+        if (signal->city == CITY_NONE)
+            note_error(stream, stream->line, OUTCOME_CITY_NOT_FOUND, "", NULL);
+        return signal->city != CITY_NONE;
+    }
+    if ((given & GIVEN_PLACE) != (GIVEN_LAT | GIVEN_LON)) {
+        refuse_line(stream, "", "needs city, or lat and lon");
+        return false;
+    }
+    signal->city = city_index_at(cities, (int32_t)body->lat, (int32_t)body->lon);
+    return true;
+}
+
+/* False: what is wrong is noted. */
+static bool take_body(struct signal_stream *stream, const struct signal_body *body, uint64_t given,
+                      struct signal *signal)
+{
+    const struct city_index *cities = pipeline_cities(stream->api->pipeline);
+
+    signal->at_ms = 0;
+    if (!mobile_parse(text_of(body->mobile), &signal->mobile)) {
+        refuse_line(stream, "/mobile", "must be + and 7 to 15 digits");
+        return false;
+    }
+    if ((given & GIVEN_AT) != 0 && !time_parse(body->at.data, body->at.size, &signal->at_ms)) {
+        refuse_line(stream, "/at", "must be a time as RFC 3339 has it");
+        return false;
+    }
+    if (!take_place(stream, body, given, signal))
+        return false;
+    signal->is_labelled = signal->city == CITY_NONE ||
+                          city_takes_label(cities->cities[signal->city], text_of(body->label));
+    return true;
+}
+
+/* --- a slice -------------------------------------------------------------------------------------
+ */
+
+static struct hash128 key_of_slice(const struct signal_stream *stream)
+{
+    struct {
+        struct hash128 key;
+        uint64_t place;
+    } derived = {stream->key, stream->slices};
+
+    return hash128(pipeline_secret(stream->api->pipeline), &derived, sizeof derived);
+}
+
+static void count_slice(struct signal_stream *stream, const struct signals_result *result)
+{
+    stream->first_visits += result->first_visits;
+    stream->repeats += result->repeats;
+    stream->skipped += result->skipped;
+    metric_add(METRIC_SIGNALS, stream->count);
+    metric_add(METRIC_SIGNALS_FIRST_VISITS, result->first_visits);
+    if (result->invalid == 0)
+        return;
+    for (size_t i = 0; i < stream->count; i++) {
+        enum signal_code code = result->codes[i / 4] >> i % 4 * 2 & 3;
+        if (code != SIGNAL_TAKEN)
+            note_error(stream, stream->lines[i],
+                       code == SIGNAL_IS_LATE ? OUTCOME_SIGNAL_LATE : OUTCOME_SIGNAL_EARLY, "",
+                       NULL);
+    }
+}
+
+static void begin_slice(struct signal_stream *stream)
+{
+    stream->count = 0;
+    if (stream->has_key)
+        hash_init(&stream->slice_fingerprint, pipeline_secret(stream->api->pipeline), false);
+}
+
+static void run_slice(struct signal_stream *stream)
+{
+    struct pipeline *pipeline = stream->api->pipeline;
+    struct command command = {.type = COMMAND_SIGNALS,
+                              .has_key = stream->has_key,
+                              .of.signals = {.signals = stream->signals,
+                                             .count = stream->count,
+                                             .index = pipeline_cities(pipeline)}};
+    struct result result;
+
+    if (stream->has_key) {
+        command.key = key_of_slice(stream);
+        command.fingerprint = hash_finish64(&stream->slice_fingerprint);
+    }
+    uint64_t hold = pipeline_run(pipeline, &command, &result);
+    stream->hold = hold > stream->hold ? hold : stream->hold;
+    if (result.outcome == OUTCOME_OK)
+        count_slice(stream, &result.of.signals);
+    else
+        stream->refusal = result.outcome;
+    stream->slices++;
+    begin_slice(stream);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void take_line(struct signal_stream *stream, const char *text, size_t size)
+{
+    static struct json_flat flat; /* prepared once */
+    struct signal_body body = {.lat = 0};
+    uint64_t given = 0;
+
+    if (flat.field_count == 0)
+        json_flat_init(&flat, signal_fields, FIELD_COUNT(signal_fields));
+    while (size > 0 && is_space(*text)) {
+        text++;
+        size--;
+    }
+    while (size > 0 && is_space(text[size - 1]))
+        size--;
+    if (size == 0)
+        return;
+    bool is_good = json_flat_read(&flat, text, size, &body, &given) ||
+                   read_slowly(stream, text, size, &body, &given);
+    if (is_good && take_body(stream, &body, given, &stream->signals[stream->count])) {
+        if (stream->has_key)
+            hash_update(&stream->slice_fingerprint, text, size);
+        stream->lines[stream->count++] = stream->line;
+    }
+    arena_reset(&stream->api->arena);
+    if (stream->count == SIGNALS_MAX)
+        run_slice(stream);
+}
+
+/* --- lines ---------------------------------------------------------------------------------------
+ */
+
+/* The next line of what is pending, if it is whole; its end is passed over. */
+static bool next_line(struct signal_stream *stream, const char **text, size_t *size)
+{
+    size_t left = stream->pending.size - stream->offset;
+    const char *end;
+
+    if (left == 0)
+        return false;
+    *text = stream->pending.data + stream->offset;
+    end = memchr(*text, '\n', left);
+    if (end == NULL && !stream->is_ended) {
+        if (left > LINE_BYTES_MAX) { /* of no use: only its end is looked for */
+            stream->is_skipping = true;
+            stream->offset = stream->pending.size;
+        }
+        return false;
+    }
+    *size = end == NULL ? left : (size_t)(end - *text);
+    stream->offset += *size + (end != NULL);
+    return true;
+}
+
+/* Up to so many lines. False: none is left that is whole. */
+static bool take_lines(struct signal_stream *stream, int lines_max)
+{
+    const char *text;
+    size_t size;
+
+    for (; lines_max > 0 && stream->refusal == OUTCOME_OK; lines_max--) {
+        if (!next_line(stream, &text, &size))
+            return false;
+        stream->line++;
+        if (stream->is_skipping || size > LINE_BYTES_MAX)
+            note_error(stream, stream->line, OUTCOME_INVALID, "", "the line is too long");
+        else
+            take_line(stream, text, size);
+        stream->is_skipping = false;
+    }
+    return stream->refusal == OUTCOME_OK && stream->offset < stream->pending.size;
+}
+
+static void forget_taken(struct signal_stream *stream)
+{
+    buffer_consume(&stream->pending, stream->offset);
+    stream->offset = 0;
+}
+
+/* --- answering -----------------------------------------------------------------------------------
+ */
+
+static void stream_free(struct signal_stream *stream)
+{
+    assert(stream->api->batch_count > 0);
+    stream->api->batch_count--;
+    buffer_release(&stream->pending);
+    buffer_release(&stream->headers);
+    free(stream);
+}
+
+static void write_errors(struct signal_stream *stream, struct json_writer *w)
+{
+    json_array_begin(w, "errors");
+    for (size_t i = 0; i < stream->error_count; i++) {
+        const struct line_error *error = &stream->errors[i];
+        const struct outcome_info *info = &outcome_infos[error->outcome];
+        json_object_begin(w, NULL);
+        json_int(w, "line", (int64_t)error->line);
+        json_string(w, "code", info->code);
+        json_string(w, "detail", error->detail[0] != '\0' ? error->detail : info->title);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+/* Those of a slice are found when it is run, those of reading before. */
+static int compare_errors(const void *a, const void *b)
+{
+    const struct line_error *x = a, *y = b;
+
+    return (x->line > y->line) - (x->line < y->line);
+}
+
+static void write_counts(struct signal_stream *stream, struct buffer *body)
+{
+    struct json_writer w = json_writer(body);
+
+    qsort(stream->errors, stream->error_count, sizeof stream->errors[0], compare_errors);
+    json_object_begin(&w, NULL);
+    json_int(&w, "accepted", (int64_t)(stream->first_visits + stream->repeats + stream->skipped));
+    json_int(&w, "first_visits", (int64_t)stream->first_visits);
+    json_int(&w, "repeats", (int64_t)stream->repeats);
+    json_int(&w, "skipped", (int64_t)stream->skipped);
+    json_int(&w, "invalid", (int64_t)stream->invalid);
+    write_errors(stream, &w);
+    json_object_end(&w);
+}
+
+static void finish(struct signal_stream *stream)
+{
+    struct buffer body;
+
+    if (stream->is_skipping) { /* the last line had no end */
+        stream->line++;
+        note_error(stream, stream->line, OUTCOME_INVALID, "", "the line is too long");
+    }
+    if (stream->count > 0 && stream->refusal == OUTCOME_OK)
+        run_slice(stream);
+    metric_add(METRIC_SIGNALS_INVALID, stream->invalid);
+    buffer_init(&body);
+    if (stream->refusal == OUTCOME_OK) {
+        write_counts(stream, &body);
+        http_answer(stream->deferred, 200, "application/json", &stream->headers, &body,
+                    stream->hold);
+    } else {
+        int status = call_write_problem(&body, stream->refusal, NULL);
+        if (status == 503)
+            buffer_append_literal(&stream->headers, "Retry-After: 1\r\n");
+        http_answer(stream->deferred, status, "application/problem+json", &stream->headers, &body,
+                    stream->hold);
+    }
+    buffer_release(&body);
+    stream_free(stream);
+}
+
+static void schedule(struct signal_stream *stream);
+
+static void on_turn(void *context)
+{
+    struct signal_stream *stream = context;
+
+    stream->is_scheduled = false;
+    if (stream->is_abandoned) {
+        stream_free(stream);
+        return;
+    }
+    bool has_more = take_lines(stream, LINES_PER_TURN);
+    forget_taken(stream);
+    if (has_more)
+        schedule(stream);
+    else if (stream->deferred != NULL)
+        finish(stream);
+}
+
+static void schedule(struct signal_stream *stream)
+{
+    if (stream->is_scheduled)
+        return;
+    stream->is_scheduled = true;
+    pipeline_continue(stream->api->pipeline, on_turn, stream);
+}
+
+/* --- what api.c calls ----------------------------------------------------------------------------
+ */
+
+struct signal_stream *signal_stream_new(struct call *call)
+{
+    struct signal_stream *stream;
+
+    if (call->api->batch_count >= call->api->options.batches_max)
+        return NULL;
+    stream = calloc(1, sizeof *stream);
+    assert(stream != NULL);
+    call->api->batch_count++;
+    stream->body_kind = BODY_LINES;
+    stream->api = call->api;
+    stream->last_city = CITY_NONE;
+    stream->has_key = call->has_idempotency_key;
+    stream->key = call->idempotency_key;
+    stream->fingerprint = call->fingerprinting;
+    stream->refusal = OUTCOME_OK;
+    begin_slice(stream);
+    return stream;
+}
+
+void signal_stream_abandon(struct signal_stream *stream)
+{
+    stream->is_abandoned = true;
+    if (!stream->is_scheduled)
+        stream_free(stream);
+}
+
+void signal_stream_feed(struct signal_stream *stream, const char *data, size_t size)
+{
+    if (stream->has_key)
+        hash_update(&stream->fingerprint, data, size);
+    if (stream->refusal != OUTCOME_OK)
+        return; /* it is as good as answered */
+    buffer_append(&stream->pending, data, size);
+    while (stream->pending.size - stream->offset > PENDING_BYTES_MAX &&
+           take_lines(stream, LINES_PER_TURN))
+        continue;
+    schedule(stream);
+}
+
+struct hash signal_stream_fingerprint(const struct signal_stream *stream)
+{
+    return stream->fingerprint;
+}
+
+/* False: the key was used for something else, and that is replied. */
+static bool run_key(struct call *call)
+{
+    struct command command = {.type = COMMAND_BATCH};
+    struct result result;
+
+    return !call->has_idempotency_key || call_run(call, &command, &result);
+}
+
+void api_signals(struct call *call)
+{
+    struct signal_stream *stream;
+
+    if (call->signals == NULL)
+        call->signals = signal_stream_new(call);
+    stream = call->signals;
+    if (stream == NULL) {
+        call_refuse(call, OUTCOME_OVERLOADED, "too many batches are under way");
+        return;
+    }
+    if (!run_key(call))
+        return;
+    call->signals = NULL; /* it outlives the call */
+    buffer_append(&stream->pending, call->request->body.data, call->request->body.size);
+    buffer_append(&stream->headers, call->reply->headers->data, call->reply->headers->size);
+    stream->is_ended = true;
+    stream->hold = call->reply->hold > stream->hold ? call->reply->hold : stream->hold;
+    stream->deferred = http_defer(call->reply);
+    if (!stream->is_scheduled)
+        on_turn(stream);
+}

@@ -1,0 +1,78 @@
+/* Rows of cities, visits and traces: engine/row.h's rules hold here, too. */
+#ifndef SMSD_ENGINE_CITY_ROW_H
+#define SMSD_ENGINE_CITY_ROW_H
+
+#include <assert.h>
+#include <stdint.h>
+
+enum city_basis { CITY_SEEN = 1, CITY_SENT = 2 };
+
+enum city_decision {
+#define DECISION(name, number, text, reason) DECISION_##name = (number),
+#include "engine/city_decision.def"
+#undef DECISION
+};
+
+/* TABLE_CITY: city code -> this, then areas (struct city_area_row each), name, group, and labels
+ * (a byte of size before each). */
+struct city_row {
+    uint8_t version;
+    uint8_t basis; /* enum city_basis */
+    uint8_t is_enabled;
+    uint8_t rollout_percent; /* 0 to 100 */
+    uint16_t window_days;
+    uint16_t area_count;
+    uint8_t name_size;
+    uint8_t group_size;
+    uint8_t label_count;
+    uint8_t zero;
+    uint32_t index;        /* 0, 1, … in the order of their creation: part of a visit's key */
+    uint64_t number;       /* its creation */
+    uint64_t capacity;     /* of its filter */
+    uint64_t misjudgement; /* the rate its filter keeps, in 10^-9 */
+    int64_t updated_ms;
+};
+static_assert(sizeof(struct city_row) == 48, "stored layout");
+
+struct city_area_row {
+    int32_t lat, lon; /* millionths of a degree */
+    uint32_t radius_m;
+};
+static_assert(sizeof(struct city_area_row) == 12, "stored layout");
+
+/* TABLE_VISIT: a user in a city. Seconds of Unix time; 0: never. */
+struct visit_row {
+    uint8_t version;
+    uint8_t decision;  /* enum city_decision, the last */
+    uint16_t last_day; /* of Unix time: when it was seen last; 0: the mark was taken away */
+    uint32_t first_s;
+    uint32_t last_s; /* the first sighting of the last day */
+    uint32_t decided_s;
+    uint32_t sent_s;
+    uint32_t zero;
+    uint64_t message; /* 0: none */
+};
+static_assert(sizeof(struct visit_row) == 32, "stored layout");
+
+enum { TRACE_ITEMS_MAX = 16 };
+
+struct trace_item {
+    int64_t at_ms; /* of the signal */
+    int64_t decided_ms;
+    uint64_t message; /* 0: none */
+    uint32_t city;    /* its index */
+    uint8_t decision; /* enum city_decision */
+    uint8_t zero[3];
+};
+
+/* TABLE_TRACE: what was decided of a mobile, newest first; the oldest go. As many items as there
+ * are. */
+struct trace_row {
+    uint8_t version;
+    uint8_t count;
+    uint8_t zero[6];
+    struct trace_item items[TRACE_ITEMS_MAX];
+};
+static_assert(sizeof(struct trace_row) == 8 + 32 * TRACE_ITEMS_MAX, "stored layout");
+
+#endif
