@@ -117,8 +117,7 @@ static bool parse_body(struct call *call)
     const struct http_request *request = call->request;
     const char *why;
 
-    if (request->body.size == 0 || call->route->body == BODY_NONE ||
-        call->route->body == BODY_ANY)
+    if (request->body.size == 0 || call->route->body == BODY_NONE || call->route->body == BODY_ANY)
         return true;
     if (!take_type(call)) {
         call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE, NULL);
