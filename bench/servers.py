@@ -65,6 +65,9 @@ class Server:
     def start(self):
         self.directory.mkdir(parents=True)
         self.prepare()
+        self.restart()
+
+    def restart(self):
         log = open(self.directory / "output", "w")
         command = [*self.as_user(), *self.wrapper, *self.command()]
         self.process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=subprocess.STDOUT,
@@ -175,6 +178,32 @@ class Smsd(Server):
         self.seed(core, *self.load_options(), "--request", HERE / "requests/topup.http", "--expect", "201",
                   "--connections", 64, "--depth", 32, "--requests", accounts, "--name", "top-ups")
 
+
+    def request(self, method, path, body=None):
+        connection = http.client.HTTPConnection(self.target, timeout=600)
+        connection.request(method, path, None if body is None else json.dumps(body),
+                           {"Authorization": self.authorization(), "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status >= 300:
+            raise Failure(f"{path}: {text.decode()}")
+        return json.loads(text) if answer.headers.get_content_subtype() == "json" else text.decode()
+
+    def make_catalogue(self, rate_per_second=None):
+        """What a message of requests/message.http needs: it goes to the sandbox."""
+        self.request("POST", "/v1/accounts/acme/topups", {"amount": 10**12})
+        self.request("PUT", "/v1/countries/CN", {"name": "China", "calling_code": 86, "number_lengths": [11]})
+        self.request("PUT", "/v1/companies/acme", {"name": "Acme", "account": "acme"})
+        self.request("PUT", "/v1/channels/sandbox", {"name": "Sandbox"})
+        self.put_product(rate_per_second)
+        self.request("PUT", "/v1/routes/acme", {"company": "acme", "country": "CN", "kind": "general",
+                                                "product": "sandbox", "weight": 1, "sort": 1})
+
+    def put_product(self, rate_per_second=None):
+        rate = {} if rate_per_second is None else {"rate_per_second": rate_per_second}
+        self.request("PUT", "/v1/products/sandbox", {"channel": "sandbox", "name": "Sandbox", "price": 5, **rate,
+                                                     "gateway": {"type": "sandbox"}})
 
     def ask(self, connection, path, body):
         connection.request("POST", path, json.dumps(body), {"Authorization": self.authorization(),

@@ -224,6 +224,7 @@ static void take_ints(struct binding *b, enum catalog_field field, const struct 
 static void take_object(struct binding *b, enum catalog_field field,
                         const struct json_value *object)
 {
+    size_t errors_before = b->errors->count_all;
     struct text text;
 
     if (object == NULL)
@@ -233,6 +234,8 @@ static void take_object(struct binding *b, enum catalog_field field,
         return;
     }
     gateway_check_config(b->call->arena, object, b->errors);
+    if (b->errors->count_all > errors_before)
+        return;
     text = catalog_config_take(b->call->arena, object, b->kept_config, b->errors);
     if ((int64_t)text.size > catalog_field_infos[field].max)
         refuse(b, field, "is too large");

@@ -51,7 +51,7 @@ static bool window_allows(const struct outlet *outlet, unsigned lane)
 
 static bool is_impatient(const struct outlet *outlet, unsigned lane)
 {
-    return lane > 0 && outlet->passed[lane] >= PATIENCE;
+    return outlet->passed[lane] >= PATIENCE; /* nobody goes before the first lane */
 }
 
 /* May it use what of the rate is kept for codes? Codes, and who has waited for them long enough. */

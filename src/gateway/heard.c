@@ -30,9 +30,12 @@ static struct text decoded(struct arena *arena, struct text text)
 size_t heard_parameters(struct arena *arena, struct text encoded, struct parameter *parameters,
                         size_t count)
 {
-    const char *at = encoded.data, *end = encoded.data + encoded.size;
+    const char *at = encoded.data, *end;
 
-    while (encoded.data != NULL && at < end && count < HEARD_PARAMETERS_MAX) {
+    if (encoded.size == 0)
+        return count;
+    end = encoded.data + encoded.size;
+    while (at < end && count < HEARD_PARAMETERS_MAX) {
         const char *mark = memchr(at, '&', (size_t)(end - at));
         const char *stop = mark == NULL ? end : mark;
         const char *equals = memchr(at, '=', (size_t)(stop - at));

@@ -105,8 +105,8 @@ void http_receipts_read(struct arena *arena, const struct json_value *value, con
  */
 
 struct callback_body {
-    const struct json_value *receipts, *only, *secret, *basic, *signature, *answer;
-    struct json_text url;
+    const struct json_value *receipts, *only, *secret_at, *basic, *signature, *answer;
+    struct json_text url, secret;
     struct json_texts addresses;
 };
 
@@ -119,7 +119,7 @@ struct callback_body {
 static const struct json_field callback_fields[] = {
     CALLBACK_ANY(receipts, true),
     CALLBACK_ANY(only, false),
-    CALLBACK_ANY(secret, false),
+    CALLBACK_ANY(secret_at, false),
     CALLBACK_ANY(basic, false),
     CALLBACK_ANY(signature, false),
     CALLBACK_ANY(answer, false),
@@ -128,6 +128,11 @@ static const struct json_field callback_fields[] = {
      .offset = offsetof(struct callback_body, url),
      .min = 1,
      .max = 1024},
+    {.name = "secret",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct callback_body, secret),
+     .min = 8,
+     .max = 4096},
     {.name = "addresses",
      .kind = JSON_TEXTS,
      .offset = offsetof(struct callback_body, addresses),
@@ -136,37 +141,17 @@ static const struct json_field callback_fields[] = {
      .text_bytes_max = 64},
 };
 
-struct secret_body {
-    const struct json_value *at;
-    struct json_text secret;
-};
-
-static const struct json_field secret_fields[] = {
-    {.name = "at",
-     .kind = JSON_ANY,
-     .offset = offsetof(struct secret_body, at),
-     .is_required = true},
-    {.name = "secret",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct secret_body, secret),
-     .is_required = true,
-     .min = 8,
-     .max = 4096},
-};
-
-static void read_secret(struct arena *arena, const struct json_value *value,
+static void read_secret(struct arena *arena, const struct callback_body *body,
                         const struct stencil_names *names, const char *pointer,
                         struct json_errors *errors, struct http_callback *callback)
 {
-    struct secret_body body = {0};
-    uint64_t given;
-
-    if (!json_bind(arena, value, secret_fields, sizeof secret_fields / sizeof *secret_fields, &body,
-                   &given, pointer, errors))
+    if ((body->secret_at == NULL) != (body->secret.data == NULL))
+        json_errors_add(arena, errors, pointer, "secret and secret_at go together");
+    if (body->secret_at == NULL)
         return;
     callback->secret_place =
-        place_read(arena, body.at, json_pointer_name(arena, pointer, "at"), errors);
-    callback->secret = config_stencil(arena, body.secret, names, pointer, "secret", errors);
+        place_read(arena, body->secret_at, json_pointer_name(arena, pointer, "secret_at"), errors);
+    callback->secret = config_stencil(arena, body->secret, names, pointer, "secret", errors);
 }
 
 struct basic_body {
@@ -265,9 +250,7 @@ const struct http_callback *http_callback_read(struct arena *arena, const struct
         condition_read(arena, body.only, json_pointer_name(arena, pointer, "only"), errors, only);
         callback->only = only;
     }
-    if (body.secret != NULL)
-        read_secret(arena, body.secret, &constants, json_pointer_name(arena, pointer, "secret"),
-                    errors, callback);
+    read_secret(arena, &body, &constants, pointer, errors, callback);
     if (body.basic != NULL)
         read_basic(arena, body.basic, &constants, json_pointer_name(arena, pointer, "basic"),
                    errors, callback);
@@ -279,7 +262,7 @@ const struct http_callback *http_callback_read(struct arena *arena, const struct
                        errors, callback);
     read_reply(arena, body.answer, pointer, errors, callback);
     callback->url = config_stencil(arena, body.url, &constants, pointer, "url", errors);
-    if (body.secret == NULL && body.basic == NULL && body.signature == NULL &&
+    if (body.secret_at == NULL && body.basic == NULL && body.signature == NULL &&
         body.addresses.count == 0)
         json_errors_add(arena, errors, pointer,
                         "needs a check: one of secret, basic, signature, addresses");

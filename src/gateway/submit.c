@@ -23,10 +23,13 @@ enum { ASKED_MAX = sizeof ask_delays_ms / sizeof *ask_delays_ms };
 
 struct text detail_clean(struct text detail, char to[MESSAGE_DETAIL_MAX])
 {
-    const char *at = detail.data, *end = detail.data + detail.size;
+    const char *at = detail.data, *end;
     size_t size = 0;
 
-    while (detail.data != NULL && at < end) {
+    if (detail.size == 0)
+        return (struct text){NULL, 0};
+    end = detail.data + detail.size;
+    while (at < end) {
         size_t length = utf8_length(at, end);
         bool is_plain = length > 0 && (unsigned char)*at >= 0x20 && *at != 0x7f;
         size_t needed = is_plain ? length : 1;

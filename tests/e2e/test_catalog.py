@@ -17,7 +17,8 @@ FULL = {
     "companies/acme": {"name": "Acme Ltd", "account": "purse", "signature": "艾克米", "countries": ["CN"]},
     "channels/wind": {"name": "Wind", "sort": 3, "signature_supported": False, "timezone": "Asia/Shanghai"},
     "products/wind.cn": {"channel": "wind", "name": "Wind in China", "countries": ["CN"],
-                         "gateway": {"type": "http", "url": "https://wind.example/send", "retry": [1, True, None]},
+                         "gateway": {"type": "http", "send": {"url": "https://wind.example/send",
+                                                              "json": {"to": "{to}", "a": [1, True, None]}}},
                          "price": 45, "rate_per_second": 100, "batch": {"max": 50, "wait_ms": 200},
                          "low_warn": 1000, "low_switch": 100, "on_unknown": "resend", "part_length": 67},
     "scenes/login": {"name": "Signing in"},
@@ -176,9 +177,11 @@ WRONG = [
     ("products/x", {"channel": "wind", "gateway": {}, "price": 1}, ["/gateway/type"]),
     ("products/x", {"channel": "wind", "gateway": {"type": "pigeon"}, "price": -1}, ["/gateway/type", "/price"]),
     ("products/x", {"channel": "wind", "gateway": [], "price": 1}, ["/gateway"]),
-    ("products/x", {"channel": "wind", "gateway": {"type": "http", "n": [1.5, 10 ** 30]}, "price": 1},
-     ["/gateway/n/0", "/gateway/n/1"]),
-    ("products/x", {"channel": "wind", "gateway": {"type": "http", "url": "x" * 3500}, "price": 1}, ["/gateway"]),
+    ("products/x", {"channel": "wind", "gateway": {"type": "http", "send": {"url": "http://x/",
+                                                                            "json": {"n": [1.5, 10 ** 30]}}},
+                    "price": 1}, ["/gateway/send/json/n/0", "/gateway/send/json/n/1"]),
+    ("products/x", {"channel": "wind", "gateway": {"type": "http", "send": {"url": "http://x/" + "x" * 3500}},
+                    "price": 1}, ["/gateway"]),
     ("products/x", {"channel": "nobody", "gateway": {"type": "sandbox"}, "price": 1, "countries": ["XX", "CN"],
                     "rate_per_second": 0, "batch": {"max": 0, "wait_ms": 70000}, "low_warn": -1, "low_switch": 1.5,
                     "on_unknown": "hope", "part_length": 0},
@@ -380,12 +383,19 @@ def test_lists_are_filtered(smsd):
 
 # --- gateways' secrets -----------------------------------------------------------------------------------------------
 
-SECRET = {"type": "http", "token": "t0p", "headers": [{"name": "X", "secret": "s1"}, {"name": "Y", "secret": "s2"}],
-          "login": {"user": "u", "password": "p4ss", 'a "quoted" name': "v"}, "secret": {"inner": ["deep"], "n": 7}}
-MASKED = {"type": "http", "token": "********",
-          "headers": [{"name": "X", "secret": "********"}, {"name": "Y", "secret": "********"}],
-          "login": {"user": "u", "password": "********", 'a "quoted" name': "v"},
-          "secret": {"inner": ["********"], "n": 7}}
+def gateway_with(*, password, token, secret, inner, key):
+    receipts = {"status": {"field": 'a "quoted" name'}, "statuses": {"1": "delivered"}}
+    return {"type": "http", "variables": {"user": "u"}, "secrets": {"inner": inner},
+            "send": {"url": "https://wind.example/", "form": {"to": "{to}"},
+                     "auth": {"type": "basic", "user": "u", "password": password},
+                     "signature": {"hash": "hmac_sha1", "key": key, "over": "{body}", "header": "X"}},
+            "query": {"request": {"url": "https://wind.example/", "form": {"id": "{id}"},
+                                  "auth": {"type": "bearer", "token": token}}, "receipts": receipts},
+            "callback": {"secret_at": {"field": "s"}, "secret": secret, "receipts": receipts}}
+
+
+SECRET = gateway_with(password="p4ss", token="t0p", secret="s1s2s3s4", inner="deep", key="k3y")
+MASKED = gateway_with(**{name: "********" for name in ("password", "token", "secret", "inner", "key")})
 
 
 def test_secrets_of_a_gateway_are_never_shown(smsd):
@@ -394,7 +404,7 @@ def test_secrets_of_a_gateway_are_never_shown(smsd):
     shown = [smsd.put("/v1/products/x", {**FULL["products/wind.cn"], "gateway": SECRET}), smsd.get("/v1/products/x"),
              smsd.patch("/v1/products/x", {"status": "disabled"}), smsd.get("/v1/products")]
     for answer in shown:
-        for secret in (b"t0p", b"s1", b"s2", b"p4ss", b"deep"):
+        for secret in (b"t0p", b"s1s2s3s4", b"p4ss", b"deep", b"k3y"):
             assert secret not in answer.raw
     assert shown[1].body["gateway"] == MASKED
     assert "p4ss" not in smsd.said()
@@ -406,12 +416,12 @@ def test_a_mask_that_comes_back_leaves_the_secret(smsd):
     changes = len(smsd.get("/v1/products/x/changes").body["data"])
     new_product(smsd, "x", gateway=MASKED)
     assert len(smsd.get("/v1/products/x/changes").body["data"]) == changes, "it is what it was"
-    new_product(smsd, "x", gateway={**MASKED, "token": "new"})
+    new_product(smsd, "x", gateway={**MASKED, "secrets": {"inner": "new"}})
     assert len(smsd.get("/v1/products/x/changes").body["data"]) == changes + 1
     answer = smsd.put("/v1/products/y", {"channel": "wind", "price": 1, "gateway": MASKED})
     assert answer.status == 422
-    assert answer.pointers == ["/gateway/headers/0/secret", "/gateway/headers/1/secret", "/gateway/login/password",
-                               "/gateway/secret/inner/0", "/gateway/token"]
+    assert answer.pointers == ["/gateway/callback/secret", "/gateway/query/request/auth/token",
+                               "/gateway/secrets/inner", "/gateway/send/auth/password", "/gateway/send/signature/key"]
 
 
 # --- quotas ----------------------------------------------------------------------------------------------------------

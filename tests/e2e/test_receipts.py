@@ -13,7 +13,7 @@ from provider import Provider, call_back
 
 DE = "+4915112340"
 TOKEN = {"token": "the secret of ours"}
-CALLBACK = {"secret": {"at": {"field": "token"}, "secret": TOKEN["token"]},
+CALLBACK = {"secret_at": {"field": "token"}, "secret": TOKEN["token"],
             "receipts": {"id": {"field": "id"}, "status": {"field": "status"}, "error": {"field": "why"},
                          "statuses": {"DELIVRD": "delivered", "UNDELIV": "undelivered", "EXPIRED": "expired",
                                       "REJECTD": "rejected", "ACCEPTD": "accepted"}}}

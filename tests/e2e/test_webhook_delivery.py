@@ -12,6 +12,7 @@ import time
 import pytest
 
 from contract import is_time
+from platform_setup import COMPANY, sandbox, set_up
 from receiver import verified
 from smsd import ROOT, Smsd
 from webhook import DAY, attempted, cross, endpoint, moment, new_secret, one, send_to, settled, until, webhooks
@@ -53,6 +54,31 @@ def test_a_product_that_runs_low_is_told_of(start_telling, receiver):
     payload = json.loads(receiver.wait()[0].body)
     assert payload["type"] == "product.low_quota"
     assert payload["data"] == {"product": "wind.cn", "quota": 90, "low_warn": 100}
+
+
+def test_a_message_tells_its_callback_what_became_of_it(start_telling, receiver):
+    """SMS-20: as it was at that moment, with the client's own reference."""
+    smsd = start_telling("")
+    secret = new_secret(smsd)
+    set_up(smsd)
+    sandbox(smsd)
+    ends = {"4915112340001": "delivered", "4915112340002": "undelivered"}
+    for to, reference in (("4915112340001", "order 7"), ("4915112340002", None)):
+        answer = smsd.post("/v1/messages", {"company": COMPANY, "to": f"+{to}", "content": "Hello", "kind": "notice",
+                                            "callback_url": receiver.url(), "client_reference": reference})
+        assert answer.status == 202, answer
+
+    def ended():
+        found = {payload["data"]["to"][1:]: payload for payload in verified(receiver.at(), secret)
+                 if payload["data"]["status"] in ends.values()}
+        return found if len(found) == len(ends) else None
+
+    found = until(ended, "both ends")
+    assert {to: payload["data"]["status"] for to, payload in found.items()} == ends
+    assert found["4915112340001"]["data"]["client_reference"] == "order 7"
+    assert found["4915112340002"]["data"]["client_reference"] is None
+    assert all(payload["type"] == "message.status" and payload["data"]["company"] == COMPANY and
+               payload["data"]["at"] == payload["timestamp"] for payload in found.values())
 
 
 def test_a_changed_body_time_or_id_does_not_pass(start_telling, receiver):

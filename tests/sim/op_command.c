@@ -68,6 +68,18 @@ static struct money_command money_of(const struct episode *episode, const struct
         op_amount(op, model_available(&episode->model->accounts[op->account])), reference_of(op)};
 }
 
+/* What is there says nothing about what may come. */
+static struct money_command topup_of(const struct episode *episode, const struct op *op)
+{
+    struct money_command money = money_of(episode, op);
+
+    if (op->amount_kind == AMOUNT_FULL)
+        money.amount = op_amount(op, AMOUNT_MAX - episode->model->accounts[op->account].balance);
+    else if (op->amount_kind == AMOUNT_ALL || op->amount_kind == AMOUNT_HALF)
+        money.amount = 1 + op->pick % 5000;
+    return money;
+}
+
 static void open_command(const struct op *op, struct command *command)
 {
     struct account_create_command *create = &command->of.account_create;
@@ -273,12 +285,7 @@ static bool fill(struct episode *episode, const struct op *op, struct command *c
         set_command(op, command);
         return true;
     case OP_TOPUP:
-        if (op->amount_kind == AMOUNT_FULL)
-            money.amount =
-                op_amount(op, AMOUNT_MAX - episode->model->accounts[op->account].balance);
-        else if (op->amount_kind == AMOUNT_ALL || op->amount_kind == AMOUNT_HALF)
-            money.amount = 1 + op->pick % 5000;
-        command->of.topup = money;
+        command->of.topup = topup_of(episode, op);
         return true;
     case OP_PAYOUT:
     case OP_CHARGE:
