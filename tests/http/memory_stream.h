@@ -67,8 +67,8 @@ static void memory_close(struct stream *stream)
     ((struct memory_stream *)stream)->is_closed = true;
 }
 
-static const struct stream_ops memory_ops = {memory_read, memory_write, memory_watch, memory_end,
-                                             memory_close};
+static const struct stream_ops memory_ops = {memory_read, memory_write, memory_watch,
+                                             memory_end,  memory_close, NULL};
 
 static inline void memory_stream_init(struct memory_stream *memory)
 {
