@@ -20,7 +20,7 @@
 #include "engine/route.h"
 #include "engine/webhook.h"
 
-enum { EVENT_KEY_SIZE = 9, EVENT_ROW_VERSION = 1 };
+enum { EVENT_KEY_SIZE = 9, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };
 
 /* --- events --------------------------------------------------------------------------------------
  */
@@ -116,18 +116,51 @@ static size_t add_moment(struct message_event *events, size_t count, int64_t at_
     return at_ms == 0 ? count : add(events, count, &event);
 }
 
+static void move_to_front(struct message_event *events, size_t count)
+{
+    struct message_event last = events[count - 1];
+
+    memmove(events + 1, events, (count - 1) * sizeof *events);
+    events[0] = last;
+}
+
+static void move_to_end(struct message_event *events, size_t count)
+{
+    struct message_event first = events[0];
+
+    memmove(events, events + 1, (count - 1) * sizeof *events);
+    events[count - 1] = first;
+}
+
+/* Finds an order of events[from … end) in which each can follow the one before it, as near to
+ * theirs as there is. A remark on a status is an event with the same: it follows where no step can.
+ * False: there is none, and they stay. */
+static bool arrange(struct message_event *events, size_t from, size_t end)
+{
+    if (from == end)
+        return true;
+    for (size_t i = from; i < 2 * end - from; i++) {
+        bool is_remark = i >= end;
+        size_t at = is_remark ? i - end + from : i;
+        enum message_status before = events[from - 1].status, status = events[at].status;
+        if (is_remark ? status != before : !may_move(before, status))
+            continue;
+        move_to_front(events + from, at - from + 1);
+        if (arrange(events, from + 1, end))
+            return true;
+        move_to_end(events + from, at - from + 1);
+    }
+    return false;
+}
+
 /* What happened within a millisecond, in an order in which it can have happened. */
 static void order_ties(struct message_event *events, size_t count)
 {
-    for (size_t i = 1; i < count; i++) {
-        for (size_t j = i; j < count && events[j].at_ms == events[i].at_ms; j++) {
-            struct message_event event = events[j];
-            if (!may_move(events[i - 1].status, event.status))
-                continue;
-            memmove(events + i + 1, events + i, (j - i) * sizeof *events);
-            events[i] = event;
-            break;
-        }
+    for (size_t i = 1, end; i < count; i = end) {
+        for (end = i + 1; end < count && events[end].at_ms == events[i].at_ms; end++)
+            ;
+        if (end - i > 1 && end - i <= TIES_MAX)
+            arrange(events, i, end);
     }
 }
 

@@ -83,6 +83,23 @@ static void throttling_is_no_failure(void **state)
     accept(world, message, "x");
 }
 
+static void steps_of_one_millisecond_are_told_in_an_order_that_can_be(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+
+    for (uint32_t i = 1; i <= 3; i++) {
+        struct command command = {.type = COMMAND_MESSAGE_SENDING,
+                                  .of.message_sending = {message, row_of(world, message).product}};
+        assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
+        if (i < 3)
+            answer(world, message, i, MESSAGE_THROTTLED, NULL, 0);
+    }
+    answer(world, message, 3, MESSAGE_ACCEPTED, NULL, 0);
+    assert_string_equal(history(world, message),
+                        "queued sending queued sending queued sending sent");
+}
+
 /* Attempts are told apart by 16 bits; a product that throttles for three weeks uses them up. */
 static void no_attempt_has_the_number_of_another(void **state)
 {
@@ -469,6 +486,7 @@ int main(void)
         TEST(the_third_attempt_may_be_accepted),
         TEST(without_another_route_the_same_is_tried_after_five_minutes),
         TEST(throttling_is_no_failure),
+        TEST(steps_of_one_millisecond_are_told_in_an_order_that_can_be),
         TEST(no_attempt_has_the_number_of_another),
         TEST(refused_for_good_is_rejected_at_once),
         TEST(a_retry_behind_the_expiry_is_a_failure_now),
