@@ -172,12 +172,6 @@ static void check_message(struct txn *txn, uint64_t number)
     must(is_there(txn, TABLE_MESSAGE_COMPANY, key, sizeof key));
 }
 
-static bool is_tied(const struct message_event *events, size_t count, size_t place)
-{
-    return (place > 0 && events[place - 1].at_ms == events[place].at_ms) ||
-           (place + 1 < count && events[place + 1].at_ms == events[place].at_ms);
-}
-
 /* Every moment once, in order, from its acceptance to its end. */
 void invariant_message_read(struct txn *txn, uint64_t number)
 {
@@ -195,8 +189,6 @@ void invariant_message_read(struct txn *txn, uint64_t number)
         must(events[i].at_ms >= events[i - 1].at_ms);
         if (events[i].detail_size > 0 || events[i - 1].detail_size > 0)
             continue; /* a late receipt, say */
-        if (is_tied(events, count, i) || is_tied(events, count, i - 1))
-            continue; /* what happened within a millisecond may be told in another order */
         if (events[i].status == events[i - 1].status)
             wrong("%s is said twice", message_status_text(events[i].status));
     }
