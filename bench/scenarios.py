@@ -51,6 +51,7 @@ SCENARIOS = (
     Scenario("queued_one_account", "smsd", "load", 256, 16, QUEUED_ONE_ACCOUNT),
     Scenario("queued", "smsd", "load", 256, 16, QUEUED),
     Scenario("grab", "smsd", "load", 3000, 1, GRAB, "grab"),
+    Scenario("grab_at_40000", "smsd", "load", 3000, 1, (*GRAB, "--rate", "40000"), "grab"),
     Scenario("grab_1000_packets", "smsd", "load", 3000, 1, GRAB_MANY, "grab"),
     Scenario("grab_empty", "smsd", "load", 3000, 1, GRAB_EMPTY, "refusal"),
     Scenario("nginx", "nginx", "load", 256, 1, CHARGE, "request"),
@@ -79,7 +80,8 @@ GOALS = (
     Goal("in batches: 500,000 charges a second", "charge_batch_1000", "items_rate", (), None, 500000),
     Goal("pipelined by 16: 250,000 charges a second", "charge_pipelined", "items_rate", (), None, 250000),
     Goal("grabs by 3,000 connections on one packet: 40,000 a second", "grab", "items_rate", (), None, 40000),
-    Goal("p99 of a grab under 100 ms", "grab", "p99_ms", (), None, 100),
+    Goal("p99 of a grab under 100 ms, as many as can be", "grab", "p99_ms", (), None, 100),
+    Goal("p99 of a grab under 100 ms, at 40,000 a second", "grab_at_40000", "p99_ms", (), None, 100),
     Goal("grabs: beside Redis's Lua with appendfsync always", "grab", "items_rate", ("redis_grab",), 1, None),
 )
 
