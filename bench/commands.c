@@ -483,9 +483,7 @@ static void print_table(const char *program)
     for (int kind = 0; kind < KINDS; kind++) {
         double with = microseconds(&kinds[kind], true), without = microseconds(&kinds[kind], false);
         double all = instructions(program, kind, "measured");
-        double chain = instructions(program, kind, "__real_chain_step");
-        if (chain < 0)
-            chain = instructions(program, kind, "chain_step");
+        double chain = instructions(program, kind, "chain_step");
         printf("| %s | %.2f | %.2f | %.0f | %.0f |\n", kinds[kind].name, with, without, all, chain);
         fflush(stdout);
     }
