@@ -177,41 +177,21 @@ bool call_account(struct call *call, uint64_t number, struct account *account)
     return is_found;
 }
 
-static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+static bool list_account(struct json_writer *w, struct txn *txn, uint64_t number,
+                         const struct txn_walk *walk)
+{
+    struct account account;
+
+    (void)number;
+    if (!account_find(txn, (struct text){walk->value, walk->value_size}, &account))
+        return false;
+    write_account(w, NULL, (struct text){account.id, account.id_size}, &account.row);
+    return true;
+}
 
 void api_account_list(struct call *call)
 {
-    struct page_query query = {PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX, last = 0;
-    struct json_writer w;
-    struct txn_walk *walk;
-    struct txn *txn;
-    char key[8];
-    int64_t count = 0;
-    bool has_more = false;
-
-    if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
-        return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    bytes_put_u64_be(key, after - (after > 0));
-    txn = pipeline_read_begin(call->api->pipeline);
-    walk = txn_walk(txn, TABLE_ACCOUNT_NUMBER, WALK_DOWN, key, sizeof key);
-    while (!has_more && txn_walk_next(walk)) {
-        struct account account;
-        struct text id = {walk->value, walk->value_size};
-        if (count++ == query.page.limit) {
-            has_more = true;
-        } else if (account_find(txn, id, &account)) {
-            write_account(&w, NULL, (struct text){account.id, account.id_size}, &account.row);
-            last = account.row.number;
-        }
-    }
-    txn_walk_end(walk);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, has_more ? last : 0);
+    call_list_numbered(call, TABLE_ACCOUNT_NUMBER, list_account);
 }
 
 struct lookup_body {

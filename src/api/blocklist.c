@@ -44,11 +44,10 @@ static void answer_blocked(struct call *call, uint64_t mobile)
     struct blocked blocked;
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
     bool is_found = blocklist_find(txn, mobile, &blocked);
-    uint64_t hold = pipeline_read_end(call->api->pipeline, txn);
     char text[MOBILE_TEXT_MAX];
     struct json_writer w;
 
-    call->reply->hold = hold > call->reply->hold ? hold : call->reply->hold;
+    call_read_end(call, txn);
     if (!is_found) {
         call_refuse(call, OUTCOME_NOT_FOUND, "The number is not on the blocklist");
         return;

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/id.h"
 
 bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
@@ -176,4 +177,80 @@ void call_end_list(struct json_writer *writer, uint64_t next)
     else
         json_id(writer, "next", "", next);
     json_object_end(writer);
+}
+
+void call_read_end(struct call *call, struct txn *txn)
+{
+    uint64_t hold = pipeline_read_end(call->api->pipeline, txn);
+
+    if (hold > call->reply->hold)
+        call->reply->hold = hold;
+}
+
+static const struct json_field page_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+
+void call_list_numbered(struct call *call, enum table table,
+                        bool (*write)(struct json_writer *writer, struct txn *txn, uint64_t number,
+                                      const struct txn_walk *walk))
+{
+    struct page_query query = {PAGE_DEFAULT};
+    uint64_t after = UINT64_MAX, last = 0;
+    struct json_writer w;
+    struct txn_walk *walk;
+    struct txn *txn;
+    char from[8];
+    int64_t count = 0;
+    bool has_more = false;
+
+    if (!call_bind_query(call, page_parameters, FIELD_COUNT(page_parameters), &query) ||
+        !call_page_after(call, &query.page, &after))
+        return;
+    w = call_answer(call);
+    json_object_begin(&w, NULL);
+    json_array_begin(&w, "data");
+    bytes_put_u64_be(from, after - (after > 0));
+    txn = pipeline_read_begin(call->api->pipeline);
+    walk = txn_walk(txn, table, WALK_DOWN, from, sizeof from);
+    while (!has_more && txn_walk_next(walk)) {
+        uint64_t number = bytes_get_u64_be(walk->key);
+        if (count++ == query.page.limit)
+            has_more = true;
+        else if (write(&w, txn, number, walk))
+            last = number;
+    }
+    txn_walk_end(walk);
+    call_read_end(call, txn);
+    call_end_list(&w, has_more ? last : 0);
+}
+
+struct enabled_body {
+    struct json_text status;
+};
+
+static bool is_enabled_or_disabled(const char *data, size_t size)
+{
+    struct text status = {data, size};
+    return text_equals(status, TEXT("enabled")) || text_equals(status, TEXT("disabled"));
+}
+
+static const struct json_field enabled_fields[] = {
+    {.name = "status",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct enabled_body, status),
+     .is_required = true,
+     .min = 1,
+     .max = 16,
+     .check = is_enabled_or_disabled,
+     .rule = "must be enabled or disabled"},
+};
+
+bool call_bind_enabled(struct call *call, bool *is_enabled)
+{
+    struct enabled_body body;
+    uint64_t given;
+
+    if (!call_bind(call, enabled_fields, FIELD_COUNT(enabled_fields), &body, &given))
+        return false;
+    *is_enabled = text_equals(text_of(body.status), TEXT("enabled"));
+    return true;
 }

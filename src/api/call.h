@@ -118,6 +118,15 @@ enum { PAGE_LIMIT_MAX = 500, PAGE_LIMIT_DEFAULT = 50 };
         .name = "after", .kind = JSON_TEXT, .offset = offsetof(type, member.after), .min = 1,      \
         .max = 64                                                                                  \
     }
+/* Answers with a table's rows, newest first, as a list that has no other parameters; keys are the
+ * rows' numbers. `write` writes the row that `walk` stands on; false: there is nothing to show. */
+void call_list_numbered(struct call *call, enum table table,
+                        bool (*write)(struct json_writer *writer, struct txn *txn, uint64_t number,
+                                      const struct txn_walk *walk));
+/* Reads the body of a PATCH that enables or disables and nothing else. False: replied. */
+bool call_bind_enabled(struct call *call, bool *is_enabled);
+/* pipeline_read_end; the reply waits for what was seen, too. */
+void call_read_end(struct call *call, struct txn *txn);
 /* The number a page goes on behind; `*number` stays as it is without a cursor. False: replied. */
 bool call_page_after(struct call *call, const struct page *page, uint64_t *number);
 

@@ -76,7 +76,6 @@ static bool answer_thing(struct call *call, enum catalog_kind kind, int status)
     struct catalog_thing thing;
     bool is_found = catalog_find(txn, kind, call->params[0], &thing) && call_sees(call, &thing);
     struct arena scratch;
-    uint64_t hold;
 
     if (is_found) {
         struct json_writer w = call_answer_status(call, status);
@@ -84,9 +83,7 @@ static bool answer_thing(struct call *call, enum catalog_kind kind, int status)
         catalog_write(&w, txn, &thing, &scratch);
         arena_release(&scratch);
     }
-    hold = pipeline_read_end(call->api->pipeline, txn);
-    if (hold > call->reply->hold)
-        call->reply->hold = hold;
+    call_read_end(call, txn);
     return is_found;
 }
 

@@ -99,40 +99,21 @@ void api_exception_close(struct call *call)
     change(call, COMMAND_EXCEPTION_CLOSE);
 }
 
-static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+static bool list_exception(struct json_writer *w, struct txn *txn, uint64_t number,
+                           const struct txn_walk *walk)
+{
+    struct exception_row row;
+    struct account account;
+
+    (void)number;
+    memcpy(&row, walk->value, sizeof row);
+    if (!account_find_number(txn, row.account, &account))
+        return false;
+    write_exception(w, &row, &account);
+    return true;
+}
 
 void api_exception_list(struct call *call)
 {
-    struct page_query query = {PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX, last = 0;
-    struct json_writer w;
-    struct txn_walk *walk;
-    struct txn *txn;
-    char key[8];
-    int64_t count = 0;
-    bool has_more = false;
-
-    if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
-        return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    bytes_put_u64_be(key, after - (after > 0));
-    txn = pipeline_read_begin(call->api->pipeline);
-    walk = txn_walk(txn, TABLE_EXCEPTION, WALK_DOWN, key, sizeof key);
-    while (!has_more && txn_walk_next(walk)) {
-        struct exception_row row;
-        struct account account;
-        memcpy(&row, walk->value, sizeof row);
-        if (count++ == query.page.limit) {
-            has_more = true;
-        } else if (account_find_number(txn, row.account, &account)) {
-            write_exception(&w, &row, &account);
-            last = row.number;
-        }
-    }
-    txn_walk_end(walk);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, has_more ? last : 0);
+    call_list_numbered(call, TABLE_EXCEPTION, list_exception);
 }

@@ -76,10 +76,8 @@ static bool read_key(struct call *call, uint64_t number, struct api_key *key)
 {
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
     bool is_found = api_key_find_number(txn, number, key);
-    uint64_t hold = pipeline_read_end(call->api->pipeline, txn);
 
-    if (hold > call->reply->hold)
-        call->reply->hold = hold;
+    call_read_end(call, txn);
     return is_found;
 }
 
@@ -137,84 +135,41 @@ void api_key_get(struct call *call)
     }
 }
 
-struct key_change {
-    struct json_text status;
-};
-
-static bool is_status(const char *data, size_t size)
-{
-    struct text status = {data, size};
-    return text_equals(status, TEXT("enabled")) || text_equals(status, TEXT("disabled"));
-}
-
-static const struct json_field change_fields[] = {
-    {.name = "status",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct key_change, status),
-     .is_required = true,
-     .min = 1,
-     .max = 16,
-     .check = is_status,
-     .rule = "must be enabled or disabled"},
-};
-
 void api_key_update(struct call *call)
 {
-    struct key_change body;
     struct command command = {.type = COMMAND_API_KEY_UPDATE};
     struct api_key_update_command *update = &command.of.api_key_update;
     struct result result;
-    uint64_t given;
+    bool is_enabled;
 
     if (!id_parse(call->params[0].data, call->params[0].size, "key_", &update->number)) {
         call_refuse(call, OUTCOME_NOT_FOUND, NULL);
         return;
     }
-    if (!call_bind(call, change_fields, FIELD_COUNT(change_fields), &body, &given))
+    if (!call_bind_enabled(call, &is_enabled))
         return;
-    update->status =
-        text_equals(text_of(body.status), TEXT("enabled")) ? API_KEY_ENABLED : API_KEY_DISABLED;
+    update->status = is_enabled ? API_KEY_ENABLED : API_KEY_DISABLED;
     if (!call_run(call, &command, &result))
         return;
     call->api->keys_version++;
     api_key_get(call);
 }
 
-static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+static bool list_key(struct json_writer *w, struct txn *txn, uint64_t number,
+                     const struct txn_walk *walk)
+{
+    struct api_key key;
+
+    (void)walk;
+    if (!api_key_find_number(txn, number, &key))
+        return false;
+    json_object_begin(w, NULL);
+    write_key(w, &key);
+    json_object_end(w);
+    return true;
+}
 
 void api_key_list(struct call *call)
 {
-    struct page_query query = {PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX, last = 0;
-    struct json_writer w;
-    struct txn_walk *walk;
-    struct txn *txn;
-    char from[8];
-    int64_t count = 0;
-    bool has_more = false;
-
-    if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
-        return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    bytes_put_u64_be(from, after - (after > 0));
-    txn = pipeline_read_begin(call->api->pipeline);
-    walk = txn_walk(txn, TABLE_API_KEY_NUMBER, WALK_DOWN, from, sizeof from);
-    while (!has_more && txn_walk_next(walk)) {
-        struct api_key key;
-        uint64_t number = bytes_get_u64_be(walk->key);
-        if (count++ == query.page.limit) {
-            has_more = true;
-        } else if (api_key_find_number(txn, number, &key)) {
-            json_object_begin(&w, NULL);
-            write_key(&w, &key);
-            json_object_end(&w);
-            last = number;
-        }
-    }
-    txn_walk_end(walk);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, has_more ? last : 0);
+    call_list_numbered(call, TABLE_API_KEY_NUMBER, list_key);
 }

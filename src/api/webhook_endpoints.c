@@ -42,10 +42,8 @@ static void answer_endpoint(struct call *call, uint64_t number)
     struct json_writer w;
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
     bool is_found = webhook_endpoint_find(txn, number, &endpoint);
-    uint64_t hold = pipeline_read_end(call->api->pipeline, txn);
 
-    if (hold > call->reply->hold)
-        call->reply->hold = hold;
+    call_read_end(call, txn);
     if (!is_found) {
         call_refuse(call, OUTCOME_NOT_FOUND, NULL);
         return;
@@ -70,79 +68,35 @@ void api_webhook_endpoint_get(struct call *call)
         answer_endpoint(call, number);
 }
 
-struct endpoint_change {
-    struct json_text status;
-};
-
-static bool is_status(const char *data, size_t size)
-{
-    struct text status = {data, size};
-    return text_equals(status, TEXT("enabled")) || text_equals(status, TEXT("disabled"));
-}
-
-static const struct json_field change_fields[] = {
-    {.name = "status",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct endpoint_change, status),
-     .is_required = true,
-     .min = 1,
-     .max = 16,
-     .check = is_status,
-     .rule = "must be enabled or disabled"},
-};
-
 void api_webhook_endpoint_update(struct call *call)
 {
-    struct endpoint_change body;
     struct command command = {.type = COMMAND_WEBHOOK_ENDPOINT_STATUS};
     struct webhook_endpoint_status_command *change = &command.of.webhook_endpoint_status;
     struct result result;
-    uint64_t given;
+    bool is_enabled;
 
-    if (!endpoint_number(call, &change->endpoint) ||
-        !call_bind(call, change_fields, FIELD_COUNT(change_fields), &body, &given))
+    if (!endpoint_number(call, &change->endpoint) || !call_bind_enabled(call, &is_enabled))
         return;
-    change->status = text_equals(text_of(body.status), TEXT("enabled")) ? WEBHOOK_ENDPOINT_ENABLED
-                                                                        : WEBHOOK_ENDPOINT_DISABLED;
+    change->status = is_enabled ? WEBHOOK_ENDPOINT_ENABLED : WEBHOOK_ENDPOINT_DISABLED;
     if (call_run(call, &command, &result))
         answer_endpoint(call, change->endpoint);
 }
 
-static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+static bool list_endpoint(struct json_writer *w, struct txn *txn, uint64_t number,
+                          const struct txn_walk *walk)
+{
+    struct webhook_endpoint endpoint;
+
+    (void)walk;
+    if (!webhook_endpoint_find(txn, number, &endpoint))
+        return false;
+    write_endpoint(w, &endpoint);
+    return true;
+}
 
 void api_webhook_endpoint_list(struct call *call)
 {
-    struct page_query query = {PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX, last = 0;
-    struct json_writer w;
-    struct txn_walk *walk;
-    struct txn *txn;
-    char from[8];
-    int64_t count = 0;
-    bool has_more = false;
-
-    if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
-        return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    bytes_put_u64_be(from, after - (after > 0));
-    txn = pipeline_read_begin(call->api->pipeline);
-    walk = txn_walk(txn, TABLE_WEBHOOK_ENDPOINT, WALK_DOWN, from, sizeof from);
-    while (!has_more && txn_walk_next(walk)) {
-        struct webhook_endpoint endpoint;
-        uint64_t number = bytes_get_u64_be(walk->key);
-        if (count++ == query.page.limit) {
-            has_more = true;
-        } else if (webhook_endpoint_find(txn, number, &endpoint)) {
-            write_endpoint(&w, &endpoint);
-            last = number;
-        }
-    }
-    txn_walk_end(walk);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, has_more ? last : 0);
+    call_list_numbered(call, TABLE_WEBHOOK_ENDPOINT, list_endpoint);
 }
 
 /* A replayed answer cannot show the secret again: it is not kept for that. */

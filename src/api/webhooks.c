@@ -111,10 +111,8 @@ static void answer_webhook(struct call *call, uint64_t number)
     struct json_writer w;
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
     bool is_found = webhook_find(txn, number, &webhook);
-    uint64_t hold = pipeline_read_end(call->api->pipeline, txn);
 
-    if (hold > call->reply->hold)
-        call->reply->hold = hold;
+    call_read_end(call, txn);
     if (!is_found) {
         call_refuse(call, OUTCOME_NOT_FOUND, NULL);
         return;
