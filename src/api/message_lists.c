@@ -66,7 +66,7 @@ void write_message_rows(struct json_writer *w, struct txn *txn, const struct mes
 {
     struct message_view view = {.number = row->number,
                                 .client_reference = text->client_reference,
-                                .country = {text->row.country[0], text->row.country[1]},
+                                .country = {row->country[0], row->country[1]},
                                 .status = (enum message_status)row->status,
                                 .kind = (enum message_kind)row->kind,
                                 .error = (enum message_error)row->error,
@@ -83,7 +83,7 @@ void write_message_rows(struct json_writer *w, struct txn *txn, const struct mes
                                 .finished_ms = row->finished_ms};
     struct catalog_thing company;
 
-    if (catalog_find_number(txn, CATALOG_COMPANY, text->row.company, &company))
+    if (catalog_find_number(txn, CATALOG_COMPANY, row->company, &company))
         view.company = company.id;
     write_message(w, txn, &view);
 }
@@ -107,27 +107,22 @@ static void write_events(struct json_writer *w, struct txn *txn, const struct me
     json_array_end(w);
 }
 
-static bool may_see(const struct call *call, struct txn *txn, const struct message_text_row *text)
+static bool may_see(const struct call *call, struct txn *txn, const struct message_row *row)
 {
     struct catalog_thing company;
 
     return call->key->row.company_size == 0 ||
-           (catalog_find_number(txn, CATALOG_COMPANY, text->company, &company) &&
+           (catalog_find_number(txn, CATALOG_COMPANY, row->company, &company) &&
             call_may_use_company(call, company.id));
 }
 
 bool call_message(struct call *call, uint64_t *number)
 {
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
-    struct message_text_row text;
     struct message_row row;
     bool is_seen = id_parse(call->params[0].data, call->params[0].size, "msg_", number) &&
-                   message_find(txn, *number, &row);
+                   message_find(txn, *number, &row) && may_see(call, txn, &row);
 
-    if (is_seen) {
-        message_text_row_find(txn, *number, &text);
-        is_seen = may_see(call, txn, &text);
-    }
     call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
     if (!is_seen)
         call_refuse(call, OUTCOME_MESSAGE_NOT_FOUND, NULL);
@@ -278,12 +273,11 @@ static bool list_init(struct message_list *list, struct txn *txn, const struct m
     return true;
 }
 
-static bool is_asked_for(const struct message_list *list, const struct message_row *row,
-                         const struct message_text_row *text)
+static bool is_asked_for(const struct message_list *list, const struct message_row *row)
 {
     return (list->status == 0 || row->status == list->status) &&
            (list->product == 0 || row->product == list->product) &&
-           (list->company == 0 || text->company == list->company);
+           (list->company == 0 || row->company == list->company);
 }
 
 /* True: it was asked for. */
@@ -293,10 +287,7 @@ static bool write_listed(struct json_writer *w, struct txn *txn, const struct me
     struct message_row row;
     struct message_text text;
 
-    if (!message_find(txn, number, &row))
-        return false;
-    message_text_row_find(txn, number, &text.row);
-    if (!is_asked_for(list, &row, &text.row))
+    if (!message_find(txn, number, &row) || !is_asked_for(list, &row))
         return false;
     message_text_find(txn, number, &text);
     json_object_begin(w, NULL);

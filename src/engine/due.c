@@ -22,8 +22,8 @@ void due_put(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t
     assert(due_ms > 0);
     key_write(key, due_ms, kind, number);
     txn_put(engine->txn, TABLE_DUE, key, sizeof key, "", 0);
-    if (due_ms < engine->due_first_ms)
-        engine->due_first_ms = due_ms;
+    if (due_ms < engine->effect->due_first_ms)
+        engine->effect->due_first_ms = due_ms;
 }
 
 void due_delete(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number)

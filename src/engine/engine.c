@@ -31,7 +31,7 @@ static const struct command_info command_infos[COMMAND_COUNT] = {
 
 uint64_t engine_next_number(struct engine *engine)
 {
-    return ++engine->number_last;
+    return ++engine->effect->number_last;
 }
 
 static void apply(struct engine *engine, struct result *result)
@@ -46,11 +46,8 @@ static void apply(struct engine *engine, struct result *result)
     result->outcome = info->run(engine, command, result);
     if (result->outcome != OUTCOME_OK) {
         txn_rollback(engine->txn, savepoint);
-        engine->due_first_ms = INT64_MAX;
-        engine->outbox_product = 0;
-        engine->message_status = 0;
-        engine->is_message_new = engine->is_receipt_forgotten = false;
-        engine->webhook_endpoint = 0;
+        *engine->effect = (struct engine_effect){.number_last = engine->effect->number_last,
+                                                 .due_first_ms = INT64_MAX};
     }
     if (command->has_key && outcome_is_kept(result->outcome))
         idempotency_keep(engine, result, info->result_size);
@@ -59,22 +56,13 @@ static void apply(struct engine *engine, struct result *result)
 void engine_apply(struct txn *txn, const struct command *command, struct result *result,
                   struct engine_effect *effect)
 {
-    struct engine engine = {
-        .txn = txn, .command = command, .number_last = command->number, .due_first_ms = INT64_MAX};
+    struct engine engine = {.txn = txn, .command = command, .effect = effect};
 
     assert(command->type < COMMAND_COUNT);
     result->is_replayed = false;
     result->number = command->number;
+    *effect = (struct engine_effect){.number_last = command->number, .due_first_ms = INT64_MAX};
     apply(&engine, result);
-    *effect = (struct engine_effect){.number_last = engine.number_last,
-                                     .due_first_ms = engine.due_first_ms,
-                                     .outbox_product = engine.outbox_product,
-                                     .outbox_lane = engine.outbox_lane,
-                                     .outbox_due_ms = engine.outbox_due_ms,
-                                     .message_status = engine.message_status,
-                                     .is_message_new = engine.is_message_new,
-                                     .is_receipt_forgotten = engine.is_receipt_forgotten,
-                                     .webhook_endpoint = engine.webhook_endpoint};
 }
 
 /* Those that come by the thousand. */

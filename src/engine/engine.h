@@ -14,18 +14,26 @@
 
 #define WEBHOOK_ENDPOINTS_MANY UINT64_MAX
 
+/* A lane of a product's outbox that something was put into, and the earliest of it. */
+struct outbox_wake {
+    uint64_t product; /* 0: several are affected, more than are named */
+    enum message_kind lane;
+    int64_t due_ms;
+};
+
+enum { OUTBOX_WAKES_MAX = 4, MESSAGE_STATUS_MAX = 16 };
+
 /* What a command did besides its answer. */
 struct engine_effect {
     uint64_t number_last; /* the last number it gave out: at least command->number */
     int64_t due_first_ms; /* the earliest thing it made due; INT64_MAX: none */
-    /* The row it put into the outbox: */
-    uint64_t outbox_product; /* 0: none */
-    enum message_kind outbox_lane;
-    int64_t outbox_due_ms;
+    struct outbox_wake wakes[OUTBOX_WAKES_MAX];
+    uint32_t wake_count;
     /* For counting: */
-    enum message_status message_status; /* what a message became; 0: nothing */
-    bool is_message_new;                /* and it is a new one */
-    bool is_receipt_forgotten;          /* an unknown receipt's hour was over */
+    uint32_t messages_new;
+    uint16_t
+        message_steps[MESSAGE_STATUS_MAX]; /* how often a message became that, new ones apart */
+    bool is_receipt_forgotten;             /* an unknown receipt's hour was over */
     /* The endpoint that it made webhooks ready for; 0: none; WEBHOOK_ENDPOINTS_MANY: several. */
     uint64_t webhook_endpoint;
 };

@@ -2,21 +2,12 @@
 #ifndef SMSD_ENGINE_HANDLER_H
 #define SMSD_ENGINE_HANDLER_H
 
-#include "engine/command.h"
-#include "store/txn.h"
+#include "engine/engine.h"
 
 struct engine {
     struct txn *txn;
     const struct command *command;
-    uint64_t number_last;
-    int64_t due_first_ms; /* the earliest row put into TABLE_DUE; INT64_MAX: none */
-    /* See struct engine_effect. */
-    uint64_t outbox_product;
-    enum message_kind outbox_lane;
-    int64_t outbox_due_ms;
-    enum message_status message_status;
-    bool is_message_new, is_receipt_forgotten;
-    uint64_t webhook_endpoint; /* as in struct engine_effect */
+    struct engine_effect *effect;
 };
 
 /* The number for the first thing the command makes is command->number; each further one comes from

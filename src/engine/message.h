@@ -102,8 +102,24 @@ void message_list_key(char key[MESSAGE_LIST_KEY_SIZE], uint64_t by, uint64_t mes
 /* --- in handlers ---------------------------------------------------------------------------------
  */
 
+/* Called when a message of an origin (message_origin.def) has moved: its row is as it will be
+ * stored, but for the rows of outbox, due index and money, which follow. It may change rows of its
+ * own. */
+typedef void message_follower(struct engine *engine, const struct message_row *row,
+                              enum message_status from);
+
 void message_store(struct engine *engine, const struct message_row *row);
 void message_text_store(struct engine *engine, uint64_t number, const struct message_text *text);
+/* MESSAGE_SUBMIT for whoever makes messages in a command of his own. A refusal may have changed
+ * rows: the caller goes back to a savepoint (txn_savepoint) that he has made before. */
+struct message_made {
+    const struct message_submit_command *submit;
+    uint64_t number; /* the message's: the command's own, or engine_next_number */
+    enum message_origin origin;
+    uint64_t origin_number; /* what message_text_row.origin is to be */
+};
+enum outcome message_submit(struct engine *engine, const struct message_made *made,
+                            struct message_submit_result *result);
 /* The only way from one status to the next: asserts that the row of message_transition.def is
  * there, keeps the moments and notes the event. The rows of outbox, due index and money are the
  * caller's, and so is storing. */

@@ -208,12 +208,26 @@ static int64_t *moment_of(struct message_row *row, enum message_status status)
     }
 }
 
+/* Who has made the message learns what becomes of it. */
+static void follow(struct engine *engine, const struct message_row *row, enum message_status from)
+{
+    static message_follower *const followers[] = {
+#define MESSAGE_ORIGIN(name, number, follower) [number] = (follower),
+#include "engine/message_origin.def"
+#undef MESSAGE_ORIGIN
+    };
+
+    if (followers[row->origin] != NULL)
+        followers[row->origin](engine, row, from);
+}
+
 void message_move(struct engine *engine, struct message_row *row, enum message_status to,
                   enum message_error error, struct text detail)
 {
+    enum message_status from = (enum message_status)row->status;
     int64_t now_ms = engine->command->now_ms, *moment = moment_of(row, to);
 
-    assert(may_move((enum message_status)row->status, to));
+    assert(may_move(from, to));
     if (moment != NULL && *moment != 0)
         event_put(engine, row, *moment, to, MESSAGE_ERROR_NONE, (struct text){NULL, 0});
     if (moment != NULL)
@@ -223,7 +237,8 @@ void message_move(struct engine *engine, struct message_row *row, enum message_s
     row->finished_ms = message_status_is_final(to) ? now_ms : 0;
     if (to == MESSAGE_QUEUED || error != MESSAGE_ERROR_NONE || detail.size > 0)
         event_put(engine, row, now_ms, to, error, detail);
-    engine->message_status = to;
+    engine->effect->message_steps[to]++;
+    follow(engine, row, from);
 }
 
 void message_tell(struct engine *engine, const struct message_row *row)
@@ -238,7 +253,7 @@ void message_tell(struct engine *engine, const struct message_row *row)
         !message_status_is_told((enum message_status)row->status))
         return;
     if (!message_text_find(engine->txn, row->number, &text) ||
-        !catalog_find_number(engine->txn, CATALOG_COMPANY, text.row.company, &company))
+        !catalog_find_number(engine->txn, CATALOG_COMPANY, row->company, &company))
         assert(!"a message without its text or its company");
     memcpy(company_id, company.id.data, company.id.size);
     if (text.client_reference.size == 0)
@@ -367,7 +382,6 @@ bool message_take_next_route(struct engine *engine, struct message_row *row)
 {
     uint64_t tried[MESSAGE_TRIED_MAX + 1];
     size_t count = row->tried_count;
-    struct message_text_row text;
     struct catalog_thing company;
     struct route_choice choice;
     char company_id[CATALOG_ID_MAX];
@@ -378,12 +392,11 @@ bool message_take_next_route(struct engine *engine, struct message_row *row)
         return false;
     memcpy(tried, row->tried, sizeof row->tried);
     tried[count++] = row->product;
-    message_text_row_find(engine->txn, row->number, &text);
-    if (!catalog_find_number(engine->txn, CATALOG_COMPANY, text.company, &company))
+    if (!catalog_find_number(engine->txn, CATALOG_COMPANY, row->company, &company))
         assert(!"a message without its company");
     memcpy(company_id, company.id.data, company.id.size);
     if (route_choose(engine, (struct text){company_id, company.id.size},
-                     (struct text){text.country, sizeof text.country}, kind, tried, count,
+                     (struct text){row->country, sizeof row->country}, kind, tried, count,
                      &choice) != OUTCOME_OK ||
         quota_take(engine, choice.product, row->parts) != OUTCOME_OK)
         return false;

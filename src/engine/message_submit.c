@@ -31,7 +31,7 @@ static enum outcome settle(struct engine *engine, struct message_plan *plan)
 }
 
 /* Answers with the account's number. */
-static enum outcome charge(struct engine *engine, const struct message_plan *plan,
+static enum outcome charge(struct engine *engine, const struct message_plan *plan, uint64_t number,
                            uint64_t *account_number)
 {
     struct account account;
@@ -50,20 +50,20 @@ static enum outcome charge(struct engine *engine, const struct message_plan *pla
                                                   .account = &account,
                                                   .counter = SYSTEM_REVENUE,
                                                   .amount = -plan->amount,
-                                                  .entry = engine->command->number,
+                                                  .entry = number,
                                                   .source_type = SOURCE_MESSAGE,
-                                                  .source = engine->command->number,
+                                                  .source = number,
                                                   .count = plan->parts.count});
 }
 
-static void store_text(struct engine *engine, const struct message_plan *plan, uint64_t account)
+static void store_text(struct engine *engine, const struct message_plan *plan,
+                       const struct message_made *made, uint64_t account)
 {
     const struct message_submit_command *command = plan->command;
     struct message_text text;
 
     text.row = (struct message_text_row){.tries_max = command->tries_max,
-                                         .country = {plan->country[0], plan->country[1]},
-                                         .company = plan->company,
+                                         .origin = made->origin_number,
                                          .template = plan->template,
                                          .account = account,
                                          .to = plan->to,
@@ -75,20 +75,21 @@ static void store_text(struct engine *engine, const struct message_plan *plan, u
     text.signature = plan->signature;
     text.client_reference = command->client_reference;
     text.template_id = command->template;
-    message_text_store(engine, engine->command->number, &text);
+    message_text_store(engine, made->number, &text);
 }
 
-static void list(struct engine *engine, const struct message_plan *plan)
+static void list(struct engine *engine, const struct message_plan *plan, uint64_t number)
 {
     char key[MESSAGE_LIST_KEY_SIZE];
 
-    message_list_key(key, plan->to, engine->command->number);
+    message_list_key(key, plan->to, number);
     txn_put(engine->txn, TABLE_MESSAGE_TO, key, sizeof key, "", 0);
-    message_list_key(key, plan->company, engine->command->number);
+    message_list_key(key, plan->company, number);
     txn_put(engine->txn, TABLE_MESSAGE_COMPANY, key, sizeof key, "", 0);
 }
 
-static void begin(struct engine *engine, const struct message_plan *plan, struct message_row *row)
+static void begin(struct engine *engine, const struct message_plan *plan,
+                  const struct message_made *made, struct message_row *row)
 {
     const struct message_submit_command *command = plan->command;
 
@@ -97,9 +98,12 @@ static void begin(struct engine *engine, const struct message_plan *plan, struct
                                 .kind = (uint8_t)plan->kind,
                                 .encoding = (uint8_t)plan->parts.encoding,
                                 .parts = (uint8_t)plan->parts.count,
-                                .number = engine->command->number,
+                                .number = made->number,
                                 .product = plan->route.product,
-                                .charged = plan->amount};
+                                .charged = plan->amount,
+                                .company = plan->company,
+                                .country = {plan->country[0], plan->country[1]},
+                                .origin = (uint8_t)made->origin};
     row->flags = (uint8_t)((command->is_test ? MESSAGE_IS_TEST : 0) |
                            (plan->route.failover_on_undelivered ? MESSAGE_HAS_FAILOVER : 0) |
                            (command->callback_url.size > 0 ? MESSAGE_HAS_CALLBACK : 0));
@@ -111,41 +115,48 @@ static void begin(struct engine *engine, const struct message_plan *plan, struct
         message_set_due(engine, row, plan->expire_at_ms);
         outbox_put(engine, row, engine->command->now_ms);
     }
-    engine->message_status = (enum message_status)row->status;
-    engine->is_message_new = true;
+    engine->effect->messages_new++;
     message_store(engine, row);
 }
 
-enum outcome engine_message_submit(struct engine *engine,
-                                   const struct message_submit_command *command,
-                                   struct result *answer)
+enum outcome message_submit(struct engine *engine, const struct message_made *made,
+                            struct message_submit_result *result)
 {
     struct message_plan plan;
     struct message_row row;
     enum outcome outcome;
     uint64_t account;
 
-    assert(command->tries_max > 0);
-    message_plan_begin(&plan, engine->txn, command, engine->command->now_ms);
+    assert(made->submit->tries_max > 0);
+    message_plan_begin(&plan, engine->txn, made->submit, engine->command->now_ms);
     outcome = settle(engine, &plan);
     if (outcome != OUTCOME_OK)
         return outcome;
-    outcome = charge(engine, &plan, &account);
+    outcome = charge(engine, &plan, made->number, &account);
     if (outcome != OUTCOME_OK)
         return outcome;
-    store_text(engine, &plan, account);
-    list(engine, &plan);
-    begin(engine, &plan, &row);
-    answer->of.message_submit =
-        (struct message_submit_result){.status = row.status,
-                                       .kind = row.kind,
-                                       .encoding = row.encoding,
-                                       .parts = row.parts,
-                                       .country = {plan.country[0], plan.country[1]},
-                                       .to = plan.to,
-                                       .product = row.product,
-                                       .price = plan.price,
-                                       .send_at_ms = plan.send_at_ms,
-                                       .expire_at_ms = plan.expire_at_ms};
+    store_text(engine, &plan, made, account);
+    list(engine, &plan, made->number);
+    begin(engine, &plan, made, &row);
+    *result = (struct message_submit_result){.status = row.status,
+                                             .kind = row.kind,
+                                             .encoding = row.encoding,
+                                             .parts = row.parts,
+                                             .country = {plan.country[0], plan.country[1]},
+                                             .to = plan.to,
+                                             .product = row.product,
+                                             .price = plan.price,
+                                             .send_at_ms = plan.send_at_ms,
+                                             .expire_at_ms = plan.expire_at_ms};
     return OUTCOME_OK;
+}
+
+enum outcome engine_message_submit(struct engine *engine,
+                                   const struct message_submit_command *command,
+                                   struct result *answer)
+{
+    struct message_made made = {
+        .submit = command, .number = engine->command->number, .origin = MESSAGE_FROM_CLIENT};
+
+    return message_submit(engine, &made, &answer->of.message_submit);
 }

@@ -73,6 +73,23 @@ bool outbox_is_there(struct txn *txn, uint64_t product, enum message_kind lane,
     return txn_get(txn, TABLE_OUTBOX, key, sizeof key, &size) != NULL;
 }
 
+static void wake(struct engine_effect *effect, uint64_t product, enum message_kind lane,
+                 int64_t due_ms)
+{
+    for (uint32_t i = 0; i < effect->wake_count; i++) {
+        struct outbox_wake *wake = &effect->wakes[i];
+        if (wake->product == 0)
+            return;
+        if (wake->product == product && wake->lane == lane) {
+            wake->due_ms = due_ms < wake->due_ms ? due_ms : wake->due_ms;
+            return;
+        }
+    }
+    if (effect->wake_count == OUTBOX_WAKES_MAX)
+        effect->wake_count = product = 0;
+    effect->wakes[effect->wake_count++] = (struct outbox_wake){product, lane, due_ms};
+}
+
 void outbox_put(struct engine *engine, struct message_row *row, int64_t due_ms)
 {
     char key[OUTBOX_KEY_SIZE];
@@ -82,9 +99,7 @@ void outbox_put(struct engine *engine, struct message_row *row, int64_t due_ms)
     key_write(key, row->product, (enum message_kind)row->kind,
               &(struct outbox_item){due_ms, row->number});
     txn_put(engine->txn, TABLE_OUTBOX, key, sizeof key, "", 0);
-    engine->outbox_product = row->product;
-    engine->outbox_lane = (enum message_kind)row->kind;
-    engine->outbox_due_ms = due_ms;
+    wake(engine->effect, row->product, (enum message_kind)row->kind, due_ms);
 }
 
 void outbox_delete(struct engine *engine, struct message_row *row)

@@ -355,6 +355,6 @@ enum outcome engine_receipt_forget(struct engine *engine, const struct due_comma
     is_there = find_early(engine->txn, &key, &early);
     assert(is_there && early.row.due_ms == command->due_ms);
     forget(engine, &key, &early.row);
-    engine->is_receipt_forgotten = true;
+    engine->effect->is_receipt_forgotten = true;
     return OUTCOME_OK;
 }

@@ -363,6 +363,13 @@ enum message_flag {
     MESSAGE_HAS_QUOTA = 8,    /* its parts were taken from the quota of `product` */
 };
 
+/* What made a message. */
+enum message_origin {
+#define MESSAGE_ORIGIN(name, number, follower) MESSAGE_FROM_##name = (number),
+#include "engine/message_origin.def"
+#undef MESSAGE_ORIGIN
+};
+
 enum { MESSAGE_TRIED_MAX = 4 };
 
 /* TABLE_MESSAGE: what of a message changes -> this, as far as `tried_count` of `tried`. */
@@ -382,31 +389,34 @@ struct message_row {
     uint8_t throttles; /* in a row */
     uint8_t tried_count;
     uint64_t number;
-    uint64_t product;                  /* the one that it goes, or went, through */
-    int64_t charged;                   /* what its account has paid; 0: nothing, or all went back */
-    int64_t due_ms;                    /* its row in TABLE_DUE; 0: none */
-    int64_t outbox_ms;                 /* its row in TABLE_OUTBOX; 0: none */
-    int64_t sending_ms;                /* when it was given to a gateway last; 0: never */
-    int64_t sent_ms;                   /* when it was accepted last; 0: never */
-    int64_t finished_ms;               /* nothing is waited for from then on; 0: not yet */
+    uint64_t product;    /* the one that it goes, or went, through */
+    int64_t charged;     /* what its account has paid; 0: nothing, or all went back */
+    int64_t due_ms;      /* its row in TABLE_DUE; 0: none */
+    int64_t outbox_ms;   /* its row in TABLE_OUTBOX; 0: none */
+    int64_t sending_ms;  /* when it was given to a gateway last; 0: never */
+    int64_t sent_ms;     /* when it was accepted last; 0: never */
+    int64_t finished_ms; /* nothing is waited for from then on; 0: not yet */
+    uint64_t company;    /* the number of the catalogue's */
+    char country[2];     /* the recipient's */
+    uint8_t origin;      /* enum message_origin */
+    uint8_t zero[5];
     uint64_t tried[MESSAGE_TRIED_MAX]; /* products that it does not go through again */
 };
-static_assert(sizeof(struct message_row) == 80 + 8 * MESSAGE_TRIED_MAX, "stored layout");
+static_assert(sizeof(struct message_row) == 96 + 8 * MESSAGE_TRIED_MAX, "stored layout");
 
 /* TABLE_MESSAGE_TEXT: what of a message never changes -> this and the texts, in the order of their
  * sizes. */
 struct message_text_row {
     uint8_t version;
     uint8_t tries_max;
-    char country[2];       /* the recipient's */
     uint16_t content_size; /* what is sent, signature and all */
     uint16_t callback_size;
     uint8_t signature_size;
     uint8_t reference_size;
     uint8_t template_size; /* the template's id */
-    uint8_t zero[5];
-    uint64_t company;     /* numbers of catalogue things */
-    uint64_t template;    /* 0: none */
+    uint8_t zero[7];
+    uint64_t origin;      /* number of what made it, as message_row.origin says; 0: a client */
+    uint64_t template;    /* the catalogue's number; 0: none */
     uint64_t account;     /* who has paid: the account's number; 0: it cost nothing */
     uint64_t to;          /* E.164 digits: engine/mobile.h */
     int64_t price;        /* of a part */

@@ -47,9 +47,10 @@ void webhook_make_ready(struct engine *engine, struct webhook *webhook, uint64_t
     webhook->row.place = place;
     webhook->row.due_ms = webhook->row.expires_ms;
     due_put(engine, webhook->row.due_ms, DUE_WEBHOOK, number);
-    engine->webhook_endpoint = engine->webhook_endpoint == 0 || engine->webhook_endpoint == endpoint
-                                   ? endpoint
-                                   : WEBHOOK_ENDPOINTS_MANY;
+    engine->effect->webhook_endpoint =
+        engine->effect->webhook_endpoint == 0 || engine->effect->webhook_endpoint == endpoint
+            ? endpoint
+            : WEBHOOK_ENDPOINTS_MANY;
 }
 
 static bool outbox_at(struct txn *txn, uint64_t endpoint, uint64_t place, uint64_t *found,

@@ -51,6 +51,25 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Every product has an outlet, also one that only has receipts to come. What lies in the outbox
+ * since the last run is found by looking there. */
+static void find_products(struct gateways *gateways)
+{
+    struct txn *txn = pipeline_read_begin(gateways->pipeline);
+    char from[9] = {CATALOG_PRODUCT};
+    struct txn_walk *walk = txn_walk(txn, TABLE_CATALOG_NUMBER, WALK_UP, from, sizeof from);
+
+    while (txn_walk_next(walk) && *(const char *)walk->key == CATALOG_PRODUCT) {
+        uint64_t product = bytes_get_u64_be((const char *)walk->key + 1);
+        struct outlet *outlet = outlet_new(gateways, product);
+        for (unsigned lane = 0; lane < LANES; lane++)
+            outlet_put(outlet, lane, 0);
+    }
+    txn_walk_end(walk);
+    pipeline_read_end(gateways->pipeline, txn);
+    gateways->is_changed = true;
+}
+
 static void refresh(struct gateways *gateways)
 {
     if (!gateways->is_changed)
@@ -95,6 +114,9 @@ static void pump(struct gateways *gateways)
 {
     int64_t now_ms = pipeline_now_ms(gateways->pipeline), next_ms = INT64_MAX;
 
+    if (gateways->is_scattered)
+        find_products(gateways);
+    gateways->is_scattered = false;
     refresh(gateways);
     if (gateways->is_recovering)
         next_ms = gateways_recover(gateways, now_ms);
@@ -114,39 +136,20 @@ static void on_turn(uv_idle_t *idle)
     pump(idle->data);
 }
 
-/* Inside of a transaction: the product's row may not be looked at now. */
-static void on_outbox(void *context, uint64_t product, enum message_kind lane, int64_t due_ms)
+/* Inside of a transaction: the product's row may not be looked at now; that is the pump's. */
+static void on_outbox(void *context, const struct outbox_wake *wake)
 {
     struct gateways *gateways = context;
-    struct outlet *outlet = gateways->outlets;
+    struct outlet *outlet;
 
-    while (outlet != NULL && outlet->product != product)
-        outlet = outlet->next;
-    if (outlet == NULL) {
-        outlet = outlet_new(gateways, product);
-        gateways->is_changed = true; /* it is read in the pump */
+    if (wake->product == 0) {
+        gateways->is_scattered = true;
+    } else {
+        outlet = outlet_new(gateways, wake->product);
+        gateways->is_changed = gateways->is_changed || outlet->updated_ms == 0;
+        outlet_put(outlet, (unsigned)wake->lane - 1, wake->due_ms);
     }
-    outlet_put(outlet, (unsigned)lane - 1, due_ms);
     gateways_want_pump(gateways);
-}
-
-/* Every product has an outlet, also one that only has receipts to come. What lies in the outbox
- * since the last run is found by looking there. */
-static void find_products(struct gateways *gateways)
-{
-    struct txn *txn = pipeline_read_begin(gateways->pipeline);
-    char from[9] = {CATALOG_PRODUCT};
-    struct txn_walk *walk = txn_walk(txn, TABLE_CATALOG_NUMBER, WALK_UP, from, sizeof from);
-
-    while (txn_walk_next(walk) && *(const char *)walk->key == CATALOG_PRODUCT) {
-        uint64_t product = bytes_get_u64_be((const char *)walk->key + 1);
-        struct outlet *outlet = outlet_new(gateways, product);
-        for (unsigned lane = 0; lane < LANES; lane++)
-            outlet_put(outlet, lane, 0);
-    }
-    txn_walk_end(walk);
-    pipeline_read_end(gateways->pipeline, txn);
-    gateways->is_changed = true;
 }
 
 static int open_sandbox_log(const char *path)

@@ -140,7 +140,7 @@ static void fill_message(struct http_gateway *gateway, struct arena *arena, uint
     values->texts[VALUE_TEXT_OR_UNICODE] =
         row.encoding == PARTS_GSM7 ? TEXT("text") : TEXT("unicode");
     values->texts[VALUE_KIND] = static_text(message_kind_text(row.kind));
-    values->texts[VALUE_COUNTRY] = kept(arena, text.row.country, sizeof text.row.country);
+    values->texts[VALUE_COUNTRY] = kept(arena, row.country, sizeof row.country);
     values->texts[VALUE_SIGNATURE] = kept(arena, text.signature.data, text.signature.size);
     values->texts[VALUE_TEMPLATE] = kept(arena, text.template_id.data, text.template_id.size);
     values->texts[VALUE_REFERENCE] =

@@ -140,6 +140,7 @@ struct gateways {
     int64_t timer_ms;       /* INT64_MAX: it is not set */
     uint64_t recover_after; /* the last message that was recovered */
     bool is_recovering, is_stopping, is_closed, is_changed;
+    bool is_scattered;  /* the outbox has got messages, of any products */
     uint32_t in_flight; /* of all outlets */
     uint32_t requests;  /* messages on the wire */
     void (*on_stopped)(void *context);

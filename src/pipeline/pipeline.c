@@ -47,7 +47,7 @@ struct pipeline {
     int64_t due_set_ms;  /* what the timer is set to; INT64_MAX: it is not */
     void (*on_due)(void *context);
     void *on_due_context;
-    void (*on_outbox)(void *context, uint64_t product, enum message_kind lane, int64_t due_ms);
+    void (*on_outbox)(void *context, const struct outbox_wake *wake);
     void *on_outbox_context;
     void (*on_webhook)(void *context, uint64_t endpoint);
     void *on_webhook_context;
@@ -159,8 +159,7 @@ void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context)
 }
 
 void pipeline_watch_outbox(struct pipeline *pipeline,
-                           void (*on_outbox)(void *context, uint64_t product,
-                                             enum message_kind lane, int64_t due_ms),
+                           void (*on_outbox)(void *context, const struct outbox_wake *wake),
                            void *context)
 {
     pipeline->on_outbox = on_outbox;
@@ -404,10 +403,12 @@ static void count_messages(const struct engine_effect *effect)
         [MESSAGE_REJECTED] = METRIC_MESSAGES_REJECTED,
     };
 
-    if (effect->is_message_new)
-        metric_add(METRIC_MESSAGES_ACCEPTED, 1);
-    else if (effect->message_status >= MESSAGE_QUEUED)
-        metric_add(metrics[effect->message_status], 1);
+    if (effect->messages_new > 0)
+        metric_add(METRIC_MESSAGES_ACCEPTED, effect->messages_new);
+    for (int i = MESSAGE_QUEUED; i < (int)(sizeof metrics / sizeof *metrics); i++) {
+        if (effect->message_steps[i] > 0)
+            metric_add(metrics[i], effect->message_steps[i]);
+    }
     if (effect->is_receipt_forgotten)
         metric_add(METRIC_RECEIPTS_UNKNOWN, 1);
 }
@@ -425,9 +426,8 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         pipeline->due_ms = effect.due_first_ms;
     if (effect.due_first_ms <= pipeline->due_from.due_ms)
         pipeline->due_from = (struct due){.due_ms = effect.due_first_ms};
-    if (effect.outbox_product != 0 && pipeline->on_outbox != NULL)
-        pipeline->on_outbox(pipeline->on_outbox_context, effect.outbox_product, effect.outbox_lane,
-                            effect.outbox_due_ms);
+    for (uint32_t i = 0; i < effect.wake_count && pipeline->on_outbox != NULL; i++)
+        pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
     count_messages(&effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);

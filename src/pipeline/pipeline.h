@@ -68,12 +68,12 @@ void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms);
 /* The first row of TABLE_DUE; false: there is none. */
 bool pipeline_first_due(struct pipeline *pipeline, struct due *due);
 
-/* Has `on_outbox` called for each row that a command puts into the outbox: a message of this
- * product and lane is to be sent at `due_ms`. The callback only notes it: it is called inside of
- * the transaction, which may still be taken back, and then there is no such row. */
+/* Has `on_outbox` called for each lane that a command puts rows into: messages of this product are
+ * to be sent from `due_ms` on; product 0: anything may be anywhere. The callback only notes it: it
+ * is called inside of the transaction, which may still be taken back, and then there is no such
+ * row. */
 void pipeline_watch_outbox(struct pipeline *pipeline,
-                           void (*on_outbox)(void *context, uint64_t product,
-                                             enum message_kind lane, int64_t due_ms),
+                           void (*on_outbox)(void *context, const struct outbox_wake *wake),
                            void *context);
 
 /* Has `on_webhook` called when a command has made a webhook ready for that endpoint

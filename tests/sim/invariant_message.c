@@ -168,7 +168,7 @@ static void check_message(struct txn *txn, uint64_t number)
     must(row.tries <= text.tries_max && !message_is_forgotten(txn, number));
     message_list_key(key, text.to, number);
     must(is_there(txn, TABLE_MESSAGE_TO, key, sizeof key));
-    message_list_key(key, text.company, number);
+    message_list_key(key, row.company, number);
     must(is_there(txn, TABLE_MESSAGE_COMPANY, key, sizeof key));
 }
 

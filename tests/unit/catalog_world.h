@@ -47,18 +47,17 @@ __attribute__((unused)) static struct result run(struct world *world, struct com
 __attribute__((unused)) static struct engine begin(struct world *world)
 {
     static struct command command;
+    static struct engine_effect begun;
 
     command.number = id_next(world->number_last, world->now_ms);
     command.now_ms = world->now_ms;
-    return (struct engine){.txn = store_begin(world->store),
-                           .command = &command,
-                           .number_last = command.number,
-                           .due_first_ms = INT64_MAX};
+    begun = (struct engine_effect){.number_last = command.number, .due_first_ms = INT64_MAX};
+    return (struct engine){.txn = store_begin(world->store), .command = &command, .effect = &begun};
 }
 
 __attribute__((unused)) static void end(struct world *world, struct engine *engine)
 {
-    world->number_last = engine->number_last;
+    world->number_last = engine->effect->number_last;
     store_commit(engine->txn);
 }
 

@@ -20,10 +20,10 @@ static void a_submit_is_charged_and_queued_in_one_command(void **state)
     row = row_of(world, result.number);
     assert_int_equal(row.outbox_ms, world->now_ms);
     assert_int_equal(row.due_ms, world->now_ms + 24 * 60 * MINUTE_MS);
-    assert_int_equal(effect.outbox_product, number_of(world, CATALOG_PRODUCT, "a"));
-    assert_int_equal(effect.outbox_lane, MESSAGE_KIND_NOTICE);
-    assert_int_equal(effect.outbox_due_ms, world->now_ms);
-    assert_true(effect.is_message_new);
+    assert_int_equal(effect.wakes[0].product, number_of(world, CATALOG_PRODUCT, "a"));
+    assert_int_equal(effect.wakes[0].lane, MESSAGE_KIND_NOTICE);
+    assert_int_equal(effect.wakes[0].due_ms, world->now_ms);
+    assert_int_equal(effect.messages_new, 1);
     assert_string_equal(history(world, result.number), "queued");
 }
 
@@ -65,8 +65,8 @@ static void what_cannot_be_paid_leaves_nothing(void **state)
     assert_int_equal(apply(world, &payout).outcome, OUTCOME_OK);
     rows = count_all(world);
     assert_int_equal(try_submit(world, notice()).outcome, OUTCOME_INSUFFICIENT_FUNDS);
-    assert_int_equal(effect.outbox_product, 0);
-    assert_false(effect.is_message_new);
+    assert_int_equal(effect.wake_count, 0);
+    assert_int_equal(effect.messages_new, 0);
     assert_int_equal(count_all(world), rows);
     assert_int_equal(quota(world, "a"), 1000);
     assert_int_equal(purse(world), PRICE - 1);
@@ -153,7 +153,7 @@ static void a_signature_is_part_of_the_text(void **state)
     store_abort(txn);
     assert_true(text_equals(text.content, TEXT("Acme: Hello")));
     assert_true(text_equals(text.signature, TEXT("Acme")));
-    assert_memory_equal(text.row.country, "SG", 2);
+    assert_memory_equal(row_of(world, message).country, "SG", 2);
 }
 
 /* SMS-18: at the submit, and for what waits already. */
@@ -264,7 +264,7 @@ static void a_scheduled_message_waits_for_its_time(void **state)
     asked.send_at_ms = world->now_ms + 1000;
     message = submit(world, asked);
     expect_status(world, message, MESSAGE_SCHEDULED, MESSAGE_ERROR_NONE);
-    assert_int_equal(effect.outbox_product, 0);
+    assert_int_equal(effect.wake_count, 0);
     assert_int_equal(count_rows(world, TABLE_OUTBOX), 0);
     assert_int_equal(try_send(world, message).outcome, OUTCOME_CONFLICT);
     world->now_ms += 1000;

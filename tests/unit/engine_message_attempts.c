@@ -334,7 +334,7 @@ static void what_waits_for_a_product_that_stands_still_goes_another_way(void **s
     assert_false(sweep(world, message, false));
     assert_true(sweep(world, message, true));
     assert_true(is_by(world, message, "b"));
-    assert_int_equal(effect.outbox_product, number_of(world, CATALOG_PRODUCT, "b"));
+    assert_int_equal(effect.wakes[0].product, number_of(world, CATALOG_PRODUCT, "b"));
     assert_int_equal(quota(world, "a"), 1000);
     assert_int_equal(quota(world, "b"), 999);
     assert_false(sweep(world, message, true)); /* its last try */

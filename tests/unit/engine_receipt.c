@@ -238,7 +238,7 @@ static void undelivered_goes_another_way_where_the_route_says_so(void **state)
     receipt(world, "one", RECEIPT_UNDELIVERED);
     expect_status(world, message, MESSAGE_QUEUED, MESSAGE_ERROR_UNDELIVERED);
     assert_true(is_by(world, message, "b"));
-    assert_int_equal(effect.outbox_product, number_of(world, CATALOG_PRODUCT, "b"));
+    assert_int_equal(effect.wakes[0].product, number_of(world, CATALOG_PRODUCT, "b"));
     assert_int_equal(quota(world, "a"), 999); /* a has carried it */
     assert_int_equal(quota(world, "b"), 999);
     receipt(world, "one", RECEIPT_UNDELIVERED);
