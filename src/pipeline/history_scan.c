@@ -41,7 +41,7 @@ int pipeline_history_scan(struct pipeline *pipeline, const struct pipeline_histo
     assert(scan != NULL && asked->day_first <= asked->day_last);
     *scan = (struct history_scan){.request = {.kind = HISTORY_SCAN,
                                               .first = id_at(asked->day_first * DAY_MS),
-                                              .last = id_at((asked->day_last + 1) * DAY_MS) - 1,
+                                              .last = id_at((asked->day_last + INT64_C(1)) * DAY_MS) - 1,
                                               .on_record = on_record,
                                               .on_end = on_end,
                                               .context = scan},
