@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/id.h"
+#include "base/time_text.h"
 #include "engine/due.h"
 #include "engine/ledger.h"
 #include "engine/message.h"
@@ -41,11 +42,11 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
 }
 
 const enum table audit_tables[AUDIT_TABLES] = {
-    TABLE_META,    TABLE_ACCOUNT,        TABLE_PACKET,        TABLE_ENTRY,
-    TABLE_HOLD,    TABLE_DRAIN,          TABLE_PACKET_SHARES, TABLE_GRAB,
-    TABLE_CATALOG, TABLE_CATALOG_NUMBER, TABLE_ROUTE,         TABLE_PRODUCT,
-    TABLE_QUOTA,   TABLE_CALLING_CODE,   TABLE_MESSAGE,       TABLE_DUE,
-    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING};
+    TABLE_META,    TABLE_ACCOUNT,         TABLE_PACKET,        TABLE_ENTRY,
+    TABLE_HOLD,    TABLE_DRAIN,           TABLE_PACKET_SHARES, TABLE_GRAB,
+    TABLE_CATALOG, TABLE_CATALOG_NUMBER,  TABLE_ROUTE,         TABLE_PRODUCT,
+    TABLE_QUOTA,   TABLE_CALLING_CODE,    TABLE_MESSAGE,       TABLE_DUE,
+    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING, TABLE_REPORT,        TABLE_REPORT_TIME};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -270,6 +271,7 @@ static void add_message(struct audit *audit, const void *value, size_t value_siz
     if (!waits_rightly(&row))
         fault(audit, "message %.*s does not wait as its status asks",
               (int)id_format(id, "msg_", row.number), id);
+    report_audit_message(&audit->report, &row);
     audit->charged_named += weigh(row.number, row.charged);
     if (row.due_ms != 0)
         audit->due_named += token(row.number, 0, row.due_ms);
@@ -307,6 +309,21 @@ static void check_messages(struct audit *audit)
         fault(audit, "the outbox has not exactly the messages that are queued");
     if (audit->sending_there != audit->sending_named)
         fault(audit, "what is with gateways is not exactly what is sending");
+}
+
+static void check_report(struct audit *audit)
+{
+    char text[TIME_TEXT_SIZE];
+    uint32_t day;
+
+    if (report_audit_finish(&audit->report, &day))
+        return;
+    if (day == 0) {
+        fault(audit, "the counters of delivery times are not those of what was delivered");
+        return;
+    }
+    time_format(text, (int64_t)day * REPORT_DAY_MS);
+    fault(audit, "the counters of %.10s are not what its messages say", text);
 }
 
 static void add_meta(struct audit *audit, struct text name, const void *value, size_t value_size)
@@ -355,6 +372,12 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_MESSAGE_SENDING:
         audit->sending_there += token(bytes_get_u64_be(key), 0, 0);
         break;
+    case TABLE_REPORT:
+        report_audit_row(&audit->report, key, key_size, value, value_size);
+        break;
+    case TABLE_REPORT_TIME:
+        report_audit_times(&audit->report, key, key_size, value, value_size);
+        break;
     default:
         catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);
         break;
@@ -380,6 +403,7 @@ static void check_whole(struct audit *audit)
     if (audit->opened_there != audit->opened_named)
         fault(audit, "the shares that were opened are not what packets have credited");
     check_messages(audit);
+    check_report(audit);
 }
 
 bool audit_finish(struct audit *audit)
