@@ -46,7 +46,7 @@ const enum table audit_tables[AUDIT_TABLES] = {
     TABLE_HOLD,    TABLE_DRAIN,           TABLE_PACKET_SHARES, TABLE_GRAB,
     TABLE_CATALOG, TABLE_CATALOG_NUMBER,  TABLE_ROUTE,         TABLE_PRODUCT,
     TABLE_QUOTA,   TABLE_CALLING_CODE,    TABLE_MESSAGE,       TABLE_DUE,
-    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING, TABLE_REPORT,        TABLE_REPORT_TIME};
+    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING, TABLE_REPORT};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -319,7 +319,7 @@ static void check_report(struct audit *audit)
     if (report_audit_finish(&audit->report, &day))
         return;
     if (day == 0) {
-        fault(audit, "the counters of delivery times are not those of what was delivered");
+        fault(audit, "a report's counters are wrong in themselves");
         return;
     }
     time_format(text, (int64_t)day * REPORT_DAY_MS);
@@ -374,9 +374,6 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
         break;
     case TABLE_REPORT:
         report_audit_row(&audit->report, key, key_size, value, value_size);
-        break;
-    case TABLE_REPORT_TIME:
-        report_audit_times(&audit->report, key, key_size, value, value_size);
         break;
     default:
         catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);

@@ -1,4 +1,4 @@
-/* Counters of messages: one row read and written a step, another one when a message is delivered.
+/* Counters of messages: one row read and written a step.
  * What is hard about it: a message changes several times within a command (undelivered, then by
  * another route; accepted, then a receipt that came early) and is stored when that is over, so
  * nothing is told of the steps: what it is counted as lies in its row, and is compared. */
@@ -48,27 +48,18 @@ struct report_key report_key_of(const struct message_row *row, uint64_t product)
                                .kind = row->kind};
 }
 
+static size_t row_size(const struct report_row *row)
+{
+    return offsetof(struct report_row, buckets) + row->bucket_count * sizeof *row->buckets;
+}
+
 bool report_row_read(const void *value, size_t size, struct report_row *row)
 {
-    if (size != sizeof *row)
+    if (size < offsetof(struct report_row, buckets) || size > sizeof *row)
         return false;
-    memcpy(row, value, sizeof *row);
-    return row->version == REPORT_ROW_VERSION;
-}
-
-static size_t times_size(const struct report_times *times)
-{
-    return offsetof(struct report_times, buckets) + times->count * sizeof *times->buckets;
-}
-
-bool report_times_read(const void *value, size_t size, struct report_times *times)
-{
-    *times = (struct report_times){.version = REPORT_ROW_VERSION};
-    if (size < offsetof(struct report_times, buckets) || size > sizeof *times)
-        return false;
-    memcpy(times, value, size);
-    return times->version == REPORT_ROW_VERSION && times->count <= REPORT_BUCKETS &&
-           size == times_size(times);
+    memcpy(row, value, size);
+    return row->version == REPORT_ROW_VERSION && row->bucket_count <= REPORT_BUCKETS &&
+           size == row_size(row);
 }
 
 /* --- times ---------------------------------------------------------------------------------------
@@ -130,14 +121,16 @@ static void get(struct engine *engine, const char key[REPORT_KEY_SIZE], struct r
     bool is_whole = value == NULL || report_row_read(value, size, row);
 
     assert(is_whole);
-    if (value == NULL)
-        *row = (struct report_row){.version = REPORT_ROW_VERSION};
+    if (value == NULL) {
+        memset(row, 0, offsetof(struct report_row, buckets));
+        row->version = REPORT_ROW_VERSION;
+    }
 }
 
 static void put(struct engine *engine, const char key[REPORT_KEY_SIZE],
                 const struct report_row *row)
 {
-    txn_put(engine->txn, TABLE_REPORT, key, REPORT_KEY_SIZE, row, sizeof *row);
+    txn_put(engine->txn, TABLE_REPORT, key, REPORT_KEY_SIZE, row, row_size(row));
 }
 
 static void add(struct report_row *counts, const struct message_row *row, uint8_t status)
@@ -167,18 +160,13 @@ static int64_t took_ms(struct engine *engine, const struct message_row *row)
 }
 
 static void count_time(struct engine *engine, const struct message_row *row,
-                       const char key[REPORT_KEY_SIZE])
+                       struct report_row *counts)
 {
-    size_t bucket = report_bucket(took_ms(engine, row)), size;
-    const void *value = txn_get(engine->txn, TABLE_REPORT_TIME, key, REPORT_KEY_SIZE, &size);
-    struct report_times times = {.version = REPORT_ROW_VERSION};
-    bool is_whole = value == NULL || report_times_read(value, size, &times);
+    size_t bucket = report_bucket(took_ms(engine, row));
 
-    assert(is_whole);
-    if (bucket >= times.count)
-        times.count = (uint16_t)(bucket + 1);
-    times.buckets[bucket] += times.buckets[bucket] < UINT32_MAX;
-    txn_put(engine->txn, TABLE_REPORT_TIME, key, REPORT_KEY_SIZE, &times, times_size(&times));
+    for (; counts->bucket_count <= bucket; counts->bucket_count++)
+        counts->buckets[counts->bucket_count] = 0;
+    counts->buckets[bucket] += counts->buckets[bucket] < UINT32_MAX;
 }
 
 /* It goes by another product than it is counted under: its place in `tried` says which that is. */
@@ -214,11 +202,11 @@ void report_count(struct engine *engine, struct message_row *row)
     else
         subtract(&counts, row, row->counted_status);
     add(&counts, row, row->status);
+    if (row->status == MESSAGE_DELIVERED)
+        count_time(engine, row, &counts);
     put(engine, bytes, &counts);
     row->counted_status = row->status;
     row->counted_tried = row->tried_count;
-    if (row->status == MESSAGE_DELIVERED)
-        count_time(engine, row, bytes);
 }
 
 void report_refund(struct engine *engine, struct message_row *row)

@@ -33,7 +33,7 @@ enum {
 
 #define REPORT_DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
-/* TABLE_REPORT and TABLE_REPORT_TIME: what is counted together. Sorts by day first. */
+/* TABLE_REPORT: what is counted together. Sorts by day first. */
 struct report_key {
     uint32_t day;              /* since 1970-01-01, UTC */
     uint64_t company, product; /* numbers of the catalogue */
@@ -46,28 +46,22 @@ bool report_key_read(const void *key, size_t size, struct report_key *to);
 /* Under which a message is counted that is, or was, at `product`. */
 struct report_key report_key_of(const struct message_row *row, uint64_t product);
 
-/* TABLE_REPORT */
+/* TABLE_REPORT -> this, as far as `bucket_count` of `buckets`. A bucket that is full stays so. */
 struct report_row {
     uint8_t version;
-    uint8_t zero[7];
+    uint8_t zero;
+    uint16_t bucket_count;
+    uint8_t zero2[4];
     uint64_t messages[REPORT_STATUSES];
     uint64_t parts[REPORT_STATUSES];
-    int64_t charged;  /* by all of them, whatever came back; minor units */
-    int64_t refunded; /* of that */
+    int64_t charged;                  /* by all of them, whatever came back; minor units */
+    int64_t refunded;                 /* of that */
+    uint32_t buckets[REPORT_BUCKETS]; /* those that were delivered, by the time that it took */
 };
-static_assert(sizeof(struct report_row) == 24 + 16 * REPORT_STATUSES, "stored layout");
-/* False: it is none. Any thread. */
+static_assert(sizeof(struct report_row) == 24 + 16 * REPORT_STATUSES + 4 * REPORT_BUCKETS,
+              "stored layout");
+/* False: it is none. What lies behind `bucket_count` is not set. Any thread. */
 bool report_row_read(const void *value, size_t size, struct report_row *row);
-
-/* TABLE_REPORT_TIME: of what was delivered -> this, as far as `count` of `buckets`. One that is
- * full stays so. */
-struct report_times {
-    uint8_t version;
-    uint8_t zero;
-    uint16_t count;
-    uint32_t buckets[REPORT_BUCKETS];
-};
-bool report_times_read(const void *value, size_t size, struct report_times *times);
 
 /* The bucket of a time, and the times of a bucket: `width` ones from `first_ms` on. */
 size_t report_bucket(int64_t ms);
@@ -92,17 +86,15 @@ void report_refund(struct engine *engine, struct message_row *row);
 enum { REPORT_AUDIT_DAYS = 16384 }; /* from 2020-01-01 on */
 struct report_audit {
     uint64_t differences[REPORT_AUDIT_DAYS]; /* of tokens, counters less messages: zero */
-    uint64_t times;                          /* likewise, delivered messages less their times */
     uint32_t first_day;                      /* 0: every day is whole */
-    bool has_stranger;                       /* a row that is none */
+    bool has_stranger; /* a row that is none, or whose times are not those of what it has delivered
+                        */
 };
 void report_audit_row(struct report_audit *audit, const void *key, size_t key_size,
                       const void *value, size_t value_size);
-void report_audit_times(struct report_audit *audit, const void *key, size_t key_size,
-                        const void *value, size_t value_size);
 void report_audit_message(struct report_audit *audit, const struct message_row *row);
-/* True: every rule holds. Otherwise `*day` is the first on which the counts are wrong; 0: the times
- * are, or a row is none. */
+/* True: every rule holds. Otherwise `*day` is the first on which the counts are wrong; 0: a row is
+ * wrong in itself. */
 bool report_audit_finish(const struct report_audit *audit, uint32_t *day);
 
 #endif

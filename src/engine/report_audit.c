@@ -39,7 +39,7 @@ void report_audit_row(struct report_audit *audit, const void *key, size_t key_si
 {
     struct report_key named;
     struct report_row row;
-    uint64_t token;
+    uint64_t token, delivered = 0;
 
     if (!report_key_read(key, key_size, &named) || !report_row_read(value, value_size, &row)) {
         audit->has_stranger = true;
@@ -52,22 +52,9 @@ void report_audit_row(struct report_audit *audit, const void *key, size_t key_si
             token += weight(key, status) * (messages + parts * PARTS_WEIGHT);
     }
     add(audit, named.day, token);
-    audit->times += weight(key, 0) * row.messages[MESSAGE_DELIVERED - 1];
-}
-
-void report_audit_times(struct report_audit *audit, const void *key, size_t key_size,
-                        const void *value, size_t value_size)
-{
-    struct report_times times;
-    uint64_t delivered = 0;
-
-    if (key_size != REPORT_KEY_SIZE || !report_times_read(value, value_size, &times)) {
-        audit->has_stranger = true;
-        return;
-    }
-    for (size_t i = 0; i < times.count; i++)
-        delivered += times.buckets[i];
-    audit->times -= weight(key, 0) * delivered;
+    for (size_t i = 0; i < row.bucket_count; i++)
+        delivered += row.buckets[i];
+    audit->has_stranger |= delivered != row.messages[MESSAGE_DELIVERED - 1];
 }
 
 void report_audit_message(struct report_audit *audit, const struct message_row *row)
@@ -94,5 +81,5 @@ bool report_audit_finish(const struct report_audit *audit, uint32_t *day)
             return false;
     }
     *day = 0;
-    return audit->times == 0 && !audit->has_stranger;
+    return !audit->has_stranger;
 }

@@ -43,7 +43,6 @@ struct invariant_reports {
         char key[REPORT_KEY_SIZE];
         bool is_changed; /* by the last command */
         struct report_row counts;
-        uint32_t buckets[REPORT_BUCKETS];
     } of[INVARIANT_REPORTS];
 };
 

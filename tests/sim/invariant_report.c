@@ -71,7 +71,7 @@ static struct invariant_report *count(struct invariant_reports *reports, struct 
     report->counts.charged += sign * told.charged;
     report->counts.refunded += sign * told.refunded;
     if (bucket < REPORT_BUCKETS)
-        report->buckets[bucket] += (uint32_t)sign;
+        report->counts.buckets[bucket] += (uint32_t)sign;
     return report;
 }
 
@@ -79,7 +79,6 @@ static struct invariant_report *count(struct invariant_reports *reports, struct 
 static void check(struct txn *txn, const struct invariant_report *report)
 {
     struct report_row counts = {.version = 0};
-    struct report_times times = {.version = 0};
     size_t size;
     const void *value = txn_get(txn, TABLE_REPORT, report->key, REPORT_KEY_SIZE, &size);
 
@@ -91,10 +90,9 @@ static void check(struct txn *txn, const struct invariant_report *report)
         wrong("%lld were charged and %lld refunded; counted: %lld, %lld",
               (long long)report->counts.charged, (long long)report->counts.refunded,
               (long long)counts.charged, (long long)counts.refunded);
-    value = txn_get(txn, TABLE_REPORT_TIME, report->key, REPORT_KEY_SIZE, &size);
-    if (value != NULL)
-        must(report_times_read(value, size, &times));
-    must(memcmp(times.buckets, report->buckets, sizeof times.buckets) == 0);
+    memset(counts.buckets + counts.bucket_count, 0,
+           (REPORT_BUCKETS - counts.bucket_count) * sizeof *counts.buckets);
+    must(memcmp(counts.buckets, report->counts.buckets, sizeof counts.buckets) == 0);
 }
 
 void invariant_report_step(struct invariant_reports *reports, struct world *world)
@@ -108,7 +106,7 @@ void invariant_report_step(struct invariant_reports *reports, struct world *worl
         const void *after =
             txn_get(world->txn, change->table, change->key, change->key_size, &size);
         touched[0] = touched[1] = NULL;
-        if (change->table == TABLE_REPORT || change->table == TABLE_REPORT_TIME)
+        if (change->table == TABLE_REPORT)
             must(after != NULL);
         if (change->table != TABLE_MESSAGE || after == NULL)
             continue;

@@ -37,23 +37,11 @@ static struct report_row counts(struct world *world, const char *product)
 
 static int64_t percentile(struct world *world, const char *product, unsigned permille)
 {
-    struct report_key key = key_of(world, product, MESSAGE_KIND_NOTICE);
+    struct report_row row = counts(world, product);
     uint64_t buckets[REPORT_BUCKETS] = {0};
-    struct report_times times;
-    char bytes[REPORT_KEY_SIZE];
-    struct txn *txn;
-    const void *value;
-    size_t size;
 
-    report_key_put(bytes, &key);
-    txn = store_begin(world->store);
-    value = txn_get(txn, TABLE_REPORT_TIME, bytes, sizeof bytes, &size);
-    if (value != NULL) {
-        assert_true(report_times_read(value, size, &times));
-        for (size_t i = 0; i < times.count; i++)
-            buckets[i] = times.buckets[i];
-    }
-    store_abort(txn);
+    for (size_t i = 0; i < row.bucket_count; i++)
+        buckets[i] = row.buckets[i];
     return report_percentile(buckets, permille);
 }
 
@@ -307,8 +295,6 @@ static void feed(struct world *world)
         next = row->next_changed;
         if (row->table == TABLE_REPORT)
             report_audit_row(&audit, row_key(row), row->key_size, value, row->value_size);
-        else if (row->table == TABLE_REPORT_TIME)
-            report_audit_times(&audit, row_key(row), row->key_size, value, row->value_size);
         else if (row->table == TABLE_MESSAGE && message_row_read(value, row->value_size, &message))
             report_audit_message(&audit, &message);
     }
@@ -325,7 +311,7 @@ static void change_counts(struct world *world, int status, int messages, int64_t
     row.messages[status - 1] += (uint64_t)messages;
     row.charged += money;
     txn = store_begin(world->store);
-    txn_put(txn, TABLE_REPORT, bytes, sizeof bytes, &row, sizeof row);
+    txn_put(txn, TABLE_REPORT, bytes, sizeof bytes, &row, offsetof(struct report_row, buckets));
     store_commit(txn);
 }
 
