@@ -11,6 +11,7 @@
 #include "engine/due.h"
 #include "engine/handler.h"
 #include "engine/outbox.h"
+#include "engine/verification.h"
 
 enum end { OPEN, FINAL, BACK };
 enum told { QUIET, TOLD };
@@ -168,6 +169,16 @@ bool message_text_find(struct txn *txn, uint64_t number, struct message_text *te
     at = take_text(at, text->row.reference_size, &text->client_reference);
     at = take_text(at, text->row.template_size, &text->template_id);
     assert((size_t)(at - text->bytes) == size - sizeof text->row);
+    return true;
+}
+
+bool message_text_to_send(struct txn *txn, uint64_t number, struct message_row *row,
+                          struct message_text *text)
+{
+    if (!message_find(txn, number, row) || !message_text_find(txn, number, text))
+        return false;
+    if (row->origin == MESSAGE_FROM_VERIFICATION)
+        verification_fill(txn, text);
     return true;
 }
 

@@ -18,6 +18,7 @@
 #include "engine/message.h"
 #include "engine/outbox.h"
 #include "engine/route.h"
+#include "engine/verification.h"
 #include "engine/webhook.h"
 
 enum { EVENT_KEY_SIZE = 9, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };

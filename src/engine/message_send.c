@@ -11,6 +11,7 @@
 #include "engine/outbox.h"
 #include "engine/receipt.h"
 #include "engine/route.h"
+#include "engine/verification.h"
 
 #define NO_DETAIL ((struct text){NULL, 0})
 
@@ -42,6 +43,10 @@ enum outcome engine_message_sending(struct engine *engine,
     }
     if (blocklist_stops(engine->txn, text.to, (enum message_kind)row->kind)) {
         message_end(engine, row, MESSAGE_FAILED, MESSAGE_ERROR_BLOCKED, NO_DETAIL);
+        return OUTCOME_OK;
+    }
+    if (row->origin == MESSAGE_FROM_VERIFICATION && verification_is_over(engine, &text)) {
+        message_end(engine, row, MESSAGE_FAILED, MESSAGE_ERROR_EXPIRED, NO_DETAIL);
         return OUTCOME_OK;
     }
     outbox_delete(engine, row);

@@ -413,6 +413,26 @@ static void count_messages(const struct engine_effect *effect)
         metric_add(METRIC_RECEIPTS_UNKNOWN, 1);
 }
 
+static void count_verifications(const struct engine_effect *effect)
+{
+    static const enum metric metrics[VERIFICATION_STATUSES] = {
+        [VERIFICATION_PENDING] = METRIC_VERIFICATIONS,
+        [VERIFICATION_VERIFIED] = METRIC_VERIFICATIONS_VERIFIED,
+        [VERIFICATION_EXPIRED] = METRIC_VERIFICATIONS_UNUSED,
+        [VERIFICATION_REPLACED] = METRIC_VERIFICATIONS_UNUSED,
+        [VERIFICATION_LOCKED] = METRIC_VERIFICATIONS_UNUSED,
+    };
+
+    for (int i = VERIFICATION_PENDING; i < VERIFICATION_NONE; i++) {
+        if (effect->verification_steps[i] > 0)
+            metric_add(metrics[i], effect->verification_steps[i]);
+    }
+    if (effect->is_check_wrong)
+        metric_add(METRIC_VERIFICATION_CHECKS_WRONG, 1);
+    if (effect->is_pumping_told)
+        metric_add(METRIC_VERIFICATION_PUMPING, 1);
+}
+
 static void run(struct pipeline *pipeline, struct txn *txn, struct command *command,
                 struct result *result)
 {
@@ -429,6 +449,7 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
     for (uint32_t i = 0; i < effect.wake_count && pipeline->on_outbox != NULL; i++)
         pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
     count_messages(&effect);
+    count_verifications(&effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
     metric_add(METRIC_COMMANDS, 1);
