@@ -129,15 +129,19 @@ static int64_t checks_free_ms(struct txn *txn, const struct asked *asked, int64_
 /* --- the end of one ------------------------------------------------------------------------------
  */
 
+/* It is forgotten after a day; after a long standstill not before its end is out of every count. */
 static void end(struct engine *engine, struct verification_row *row,
                 enum verification_status status)
 {
+    int64_t forget_ms = row->created_ms + VERIFICATION_KEPT_MS;
+    int64_t counted_ms = engine->command->now_ms + VERIFICATION_COUNTED_MS;
+
     assert(row->status == VERIFICATION_PENDING);
     row->status = (uint8_t)status;
     row->ended_ms = engine->command->now_ms;
     engine->effect->verification_steps[status]++;
     verification_count_end(engine, row);
-    store(engine, row, row->created_ms + VERIFICATION_KEPT_MS);
+    store(engine, row, forget_ms > counted_ms ? forget_ms : counted_ms);
 }
 
 /* A wrong check of the last day keeps it, and the count of wrong ones with it. */

@@ -41,7 +41,9 @@ struct engine;
 struct txn;
 
 #define VERIFICATION_KEPT_MS (INT64_C(24) * 60 * 60 * 1000)
-#define VERIFICATION_LOCK_MS (INT64_C(10) * 60 * 1000)
+/* What is counted by the minute is out of all windows after it. */
+#define VERIFICATION_COUNTED_MS (INT64_C(62) * 60 * 1000)
+#define VERIFICATION_LOCK_MS    (INT64_C(10) * 60 * 1000)
 
 enum verification_cap {
     VERIFICATION_CAP_NONE = 0,
