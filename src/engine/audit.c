@@ -41,11 +41,11 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
 }
 
 const enum table audit_tables[AUDIT_TABLES] = {
-    TABLE_META,    TABLE_ACCOUNT,        TABLE_PACKET,        TABLE_ENTRY,
-    TABLE_HOLD,    TABLE_DRAIN,          TABLE_PACKET_SHARES, TABLE_GRAB,
-    TABLE_CATALOG, TABLE_CATALOG_NUMBER, TABLE_ROUTE,         TABLE_PRODUCT,
-    TABLE_QUOTA,   TABLE_CALLING_CODE,   TABLE_MESSAGE,       TABLE_DUE,
-    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING};
+    TABLE_META,    TABLE_ACCOUNT,         TABLE_PACKET,        TABLE_ENTRY,
+    TABLE_HOLD,    TABLE_DRAIN,           TABLE_PACKET_SHARES, TABLE_GRAB,
+    TABLE_CATALOG, TABLE_CATALOG_NUMBER,  TABLE_ROUTE,         TABLE_PRODUCT,
+    TABLE_QUOTA,   TABLE_CALLING_CODE,    TABLE_MESSAGE,       TABLE_DUE,
+    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING, TABLE_VERIFICATION};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -293,8 +293,24 @@ static void add_due(struct audit *audit, const void *key, size_t key_size)
 {
     struct due due;
 
-    if (due_read_key(key, key_size, &due) && due.kind == DUE_MESSAGE)
+    if (!due_read_key(key, key_size, &due))
+        return;
+    if (due.kind == DUE_MESSAGE)
         audit->due_there += token(due.number, 0, due.due_ms);
+    else if (due.kind == DUE_VERIFICATION)
+        audit->verifications_there += token(due.number, 0, due.due_ms);
+}
+
+static void add_verification(struct audit *audit, const void *value, size_t value_size)
+{
+    struct verification_row row;
+
+    if (value_size != sizeof row) {
+        fault(audit, "a verification has a row of %zu bytes", value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    audit->verifications_named += token(row.number, 0, row.due_ms);
 }
 
 static void check_messages(struct audit *audit)
@@ -307,6 +323,8 @@ static void check_messages(struct audit *audit)
         fault(audit, "the outbox has not exactly the messages that are queued");
     if (audit->sending_there != audit->sending_named)
         fault(audit, "what is with gateways is not exactly what is sending");
+    if (audit->verifications_there != audit->verifications_named)
+        fault(audit, "the due index has not exactly the verifications that there are");
 }
 
 static void add_meta(struct audit *audit, struct text name, const void *value, size_t value_size)
@@ -354,6 +372,9 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
         break;
     case TABLE_MESSAGE_SENDING:
         audit->sending_there += token(bytes_get_u64_be(key), 0, 0);
+        break;
+    case TABLE_VERIFICATION:
+        add_verification(audit, value, value_size);
         break;
     default:
         catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);

@@ -43,6 +43,8 @@ struct audit {
      * their rows in the due index, in the outbox, and among those with a gateway. */
     uint64_t charged_there, charged_named, due_there, due_named;
     uint64_t outbox_there, outbox_named, sending_there, sending_named;
+    /* Each verification has its row in the due index. */
+    uint64_t verifications_there, verifications_named;
     struct catalog_audit catalog;
     struct chain chain;     /* over the entries fed so far */
     uint8_t chain_head[32]; /* as TABLE_META has it */
@@ -51,7 +53,7 @@ struct audit {
 };
 
 /* The tables that the rules are about: online the first AUDIT_TABLES_ONLINE are read. */
-enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 18 };
+enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 19 };
 extern const enum table audit_tables[AUDIT_TABLES];
 
 /* `is_whole`: all of audit_tables will be fed, each in the order of its keys. */
