@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/id.h"
+#include "engine/campaign.h"
 #include "engine/due.h"
 #include "engine/ledger.h"
 #include "engine/message.h"
@@ -40,12 +41,28 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
     va_end(arguments);
 }
 
-const enum table audit_tables[AUDIT_TABLES] = {
-    TABLE_META,    TABLE_ACCOUNT,        TABLE_PACKET,        TABLE_ENTRY,
-    TABLE_HOLD,    TABLE_DRAIN,          TABLE_PACKET_SHARES, TABLE_GRAB,
-    TABLE_CATALOG, TABLE_CATALOG_NUMBER, TABLE_ROUTE,         TABLE_PRODUCT,
-    TABLE_QUOTA,   TABLE_CALLING_CODE,   TABLE_MESSAGE,       TABLE_DUE,
-    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING};
+const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,
+                                               TABLE_ACCOUNT,
+                                               TABLE_PACKET,
+                                               TABLE_CAMPAIGN,
+                                               TABLE_CAMPAIGN_RECIPIENT,
+                                               TABLE_CAMPAIGN_ERROR,
+                                               TABLE_CAMPAIGN_WAITING,
+                                               TABLE_ENTRY,
+                                               TABLE_HOLD,
+                                               TABLE_DRAIN,
+                                               TABLE_PACKET_SHARES,
+                                               TABLE_GRAB,
+                                               TABLE_CATALOG,
+                                               TABLE_CATALOG_NUMBER,
+                                               TABLE_ROUTE,
+                                               TABLE_PRODUCT,
+                                               TABLE_QUOTA,
+                                               TABLE_CALLING_CODE,
+                                               TABLE_MESSAGE,
+                                               TABLE_DUE,
+                                               TABLE_OUTBOX,
+                                               TABLE_MESSAGE_SENDING};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -180,6 +197,14 @@ static void add_hold(struct audit *audit, const void *value, size_t value_size)
         audit->held_there += weigh(row.account, row.amount);
 }
 
+static void add_campaign(struct audit *audit, const void *value, size_t value_size)
+{
+    struct campaign_row row;
+
+    if (campaign_row_read(value, value_size, &row))
+        audit->held_there += weigh(row.account, row.reserved);
+}
+
 static void add_drain(struct audit *audit, const void *value, size_t value_size)
 {
     struct drain_row row;
@@ -270,6 +295,7 @@ static void add_message(struct audit *audit, const void *value, size_t value_siz
     if (!waits_rightly(&row))
         fault(audit, "message %.*s does not wait as its status asks",
               (int)id_format(id, "msg_", row.number), id);
+    campaign_audit_message(&audit->campaigns, &row);
     audit->charged_named += weigh(row.number, row.charged);
     if (row.due_ms != 0)
         audit->due_named += token(row.number, 0, row.due_ms);
@@ -318,6 +344,7 @@ static void add_meta(struct audit *audit, struct text name, const void *value, s
 void audit_row(struct audit *audit, enum table table, const void *key, size_t key_size,
                const void *value, size_t value_size)
 {
+    campaign_audit_row(&audit->campaigns, table, key, key_size, value, value_size);
     switch (table) {
     case TABLE_META:
         add_meta(audit, (struct text){key, key_size}, value, value_size);
@@ -330,6 +357,9 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
         break;
     case TABLE_HOLD:
         add_hold(audit, value, value_size);
+        break;
+    case TABLE_CAMPAIGN:
+        add_campaign(audit, value, value_size);
         break;
     case TABLE_DRAIN:
         add_drain(audit, value, value_size);
@@ -364,7 +394,10 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
 static void check_whole(struct audit *audit)
 {
     const char *catalog = catalog_audit_finish(&audit->catalog);
+    const char *campaigns = campaign_audit_finish(&audit->campaigns);
 
+    if (campaigns != NULL)
+        fault(audit, "%s", campaigns);
     if (catalog != NULL)
         fault(audit, "%s", catalog);
     if (audit->entries_there != audit->entries_named)
@@ -372,7 +405,7 @@ static void check_whole(struct audit *audit)
     if (memcmp(audit->chain_head, &audit->chain, sizeof audit->chain_head) != 0)
         fault(audit, "the hash chain does not end where its head says");
     if (audit->held_there != audit->held_named)
-        fault(audit, "what accounts say is held is not what open holds hold");
+        fault(audit, "what accounts say is held is not what open holds and campaigns hold");
     if (audit->pending_there != audit->pending_named)
         fault(audit, "what accounts say is pending is not what waits in queues");
     if (audit->shares_there != audit->shares_named)

@@ -25,8 +25,8 @@ enum {
 /* Something that happened. Which texts and values its type has is said in webhook_field.def. */
 struct webhook_event {
     enum webhook_type type;
-    uint64_t subject; /* LOW_BALANCE: account's, PRODUCT_LOW: product's, MESSAGE_STATUS: message's
-                         number */
+    uint64_t subject; /* LOW_BALANCE: account's, PRODUCT_LOW: product's, MESSAGE_STATUS: message's,
+                         CAMPAIGN_STATUS: campaign's number */
     int64_t at_ms;    /* when it happened; 0: now */
     int64_t values[WEBHOOK_VALUES];
     struct text texts[WEBHOOK_TEXTS]; /* `data` NULL: null */

@@ -13,7 +13,7 @@ static const char *const types[] = {
 #undef WEBHOOK_TYPE
 };
 
-enum form { FORM_ID, FORM_TEXT, FORM_INT, FORM_MOBILE, FORM_TIME };
+enum form { FORM_ID, FORM_CAMPAIGN, FORM_TEXT, FORM_INT, FORM_MOBILE, FORM_TIME };
 enum from { FROM_SUBJECT, FROM_VALUE, FROM_TEXT, FROM_AT };
 
 static const struct field {
@@ -60,6 +60,9 @@ static void write_field(struct json_writer *w, const struct field *field,
         break;
     case FORM_ID:
         json_id(w, field->name, "msg_", (uint64_t)number_of(field, webhook));
+        break;
+    case FORM_CAMPAIGN:
+        json_id(w, field->name, "cmp_", (uint64_t)number_of(field, webhook));
         break;
     case FORM_INT:
         json_int(w, field->name, number_of(field, webhook));

@@ -54,6 +54,7 @@ struct pipeline {
     uv_idle_t later; /* while `continuations` has any. Not a timer: one set to "at once" by its own
                       * callback runs again before the loop looks at anything else (libuv 1.44) */
     struct continuation *continuations, **continuations_end;
+    struct continuation *roomless; /* those that wait for room in memory */
     uv_mutex_t ended_lock;
     struct scan *ended; /* scans that have ended, oldest first */
     bool is_closed;
@@ -152,6 +153,32 @@ void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), v
     uv_idle_start(&pipeline->later, on_later);
 }
 
+void pipeline_continue_with_room(struct pipeline *pipeline, void (*next)(void *context),
+                                 void *context)
+{
+    struct continuation *continuation = malloc(sizeof *continuation);
+
+    assert(continuation != NULL);
+    *continuation = (struct continuation){next, context, pipeline->roomless};
+    pipeline->roomless = continuation;
+}
+
+/* What waits for room goes on in the next turn if there is some: a checkpoint that makes some wakes
+ * the loop. */
+static void continue_with_room(struct pipeline *pipeline)
+{
+    struct continuation *waiting = pipeline->roomless, *behind;
+
+    if (waiting == NULL || !pipeline_has_room(pipeline))
+        return;
+    pipeline->roomless = NULL;
+    for (; waiting != NULL; waiting = behind) {
+        behind = waiting->behind;
+        pipeline_continue(pipeline, waiting->next, waiting->context);
+        free(waiting);
+    }
+}
+
 void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context), void *context)
 {
     pipeline->on_due = on_due;
@@ -198,6 +225,7 @@ static void on_tick(uv_timer_t *timer)
 static void on_turn_end(uv_prepare_t *prepare)
 {
     submit_and_tick(prepare->data);
+    continue_with_room(prepare->data);
     set_due_timer(prepare->data);
 }
 
@@ -310,14 +338,22 @@ void pipeline_close(struct pipeline *pipeline)
     close_handles(pipeline);
 }
 
+/* What was put off and will not go on. */
+static void free_continuations(struct continuation *first)
+{
+    struct continuation *behind;
+
+    for (; first != NULL; first = behind) {
+        behind = first->behind;
+        free(first);
+    }
+}
+
 void pipeline_free(struct pipeline *pipeline)
 {
     assert(pipeline->is_closed);
-    while (pipeline->continuations != NULL) { /* what was put off and will not go on */
-        struct continuation *continuation = pipeline->continuations;
-        pipeline->continuations = continuation->behind;
-        free(continuation);
-    }
+    free_continuations(pipeline->continuations);
+    free_continuations(pipeline->roomless);
     city_index_release(&pipeline->cities);
     uv_mutex_destroy(&pipeline->ended_lock);
     free(pipeline);
