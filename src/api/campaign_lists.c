@@ -102,11 +102,25 @@ void write_campaign_error(struct json_writer *w, const struct campaign_error *er
     json_object_end(w);
 }
 
-/* RFC 4180; what a spreadsheet would take for a formula is marked as text. */
+/* Would a spreadsheet take it for more than a text or a number? */
+static bool is_formula(struct text text)
+{
+    static const char digits[] = "0123456789";
+
+    if (text.size == 0 || memchr("=+-@\t\r", text.data[0], 6) == NULL)
+        return false;
+    for (size_t i = 1; i < text.size; i++) {
+        if (memchr(digits, text.data[i], sizeof digits - 1) == NULL)
+            return true;
+    }
+    return text.data[0] != '+';
+}
+
+/* RFC 4180; a formula is marked as text. */
 static void write_csv(struct buffer *to, struct text text)
 {
     buffer_append_literal(to, "\"");
-    if (text.size > 0 && strchr("=+-@\t\r", text.data[0]) != NULL)
+    if (is_formula(text))
         buffer_append_literal(to, "'");
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] == '"')
@@ -135,7 +149,7 @@ static void write_csv_error(struct buffer *to, const struct campaign_error *erro
     write_csv(to, detail_of(error));
     buffer_append_literal(to, ",");
     time_format(at, id_time_ms(error->number));
-    buffer_append_text(to, at);
+    buffer_append(to, at, sizeof at);
     buffer_append_literal(to, "\r\n");
 }
 
