@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import time
 
 import pytest
@@ -18,6 +19,7 @@ from contract import pages
 from platform_setup import COMPANY, START_MONEY, put, sandbox, send, set_up
 from smsd import ANSWER_SECONDS_MAX, Smsd
 from test_batch_streams import Sender, head, in_chunks
+from test_faults import failing_sync  # noqa: F401, a fixture
 from webhook import send_to
 
 RECIPIENTS = int(os.environ.get("SMSD_RECIPIENTS", "600"))
@@ -371,6 +373,45 @@ def test_memory_does_not_grow_with_an_upload(tmp_path):
     assert get(smsd, campaign)["recipients"] == UPLOAD
     assert max(most) - before < 72 * MIB, f"{before / MIB:.0f} MiB, then {max(most) / MIB:.0f} MiB"
     smsd.close()
+
+
+def test_an_upload_waits_while_rows_cannot_be_written(tmp_path, failing_sync):
+    """OPS-8: with the disk at a stand smsd stops reading, others are still served, and in the end all is taken."""
+    held = tmp_path / "held"
+    smsd = Smsd(tmp_path, options=["--overlay-bytes-max", str(16 * MIB)],
+                environment={"LD_PRELOAD": str(failing_sync), "SMSD_HOLD_SYNC": str(held),
+                             "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:quarantine_size_mb=1:verify_asan_link_order=0"
+                             }).start()
+    set_up(smsd)
+    sandbox(smsd)
+    put(smsd, "/v1/templates/hello", {"content": "Hello {name}", "kind": "marketing"})
+    campaign = create(smsd, content=None, kind=None, template="hello")
+    before = resident_anonymous(smsd)
+    body = as_lines({"to": f"+49{n:09}", "params": {"name": "x" * 1000}} for n in range(UPLOAD)).encode()
+    held.touch()
+    with Sender(smsd) as sender:
+        sender.stream.setblocking(False)
+        sent = head(smsd, f"Content-Length: {len(body)}", path=f"/v1/campaigns/{campaign}/recipients",
+                    type="application/x-ndjson") + body
+        at = 0
+        with pytest.raises(BlockingIOError):  # for a second nothing more is taken
+            while at < len(sent):
+                at += send_within(sender.stream, sent[at:at + MIB], 1)
+        assert at < len(sent) and resident_anonymous(smsd) - before < 72 * MIB
+        assert smsd.get("/healthz").status == 200
+        held.unlink()
+        sender.stream.settimeout(ANSWER_SECONDS_MAX)
+        sender.stream.sendall(sent[at:])
+        answer = sender.answer()
+    assert answer.status == 200 and answer.body["accepted"] == UPLOAD, answer
+    smsd.close()
+
+
+def send_within(stream, data, seconds):
+    """How much of it was taken; BlockingIOError: nothing, for so long."""
+    if not select.select([], [stream], [], seconds)[1]:
+        raise BlockingIOError
+    return stream.send(data)
 
 
 # --- pause, resume, cancel ----------------------------------------------------------------------------------------
