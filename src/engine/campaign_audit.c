@@ -46,6 +46,26 @@ static void fault(struct campaign_audit *audit, const char *what)
         audit->fault = what;
 }
 
+/* Is there something that will make it go on, if it is not over? */
+static bool goes_on(const struct campaign_row *row)
+{
+    bool is_with_gateway = row->waiting > 0 || row->messages[MESSAGE_SENDING] > 0;
+
+    if (row->due_ms != 0)
+        return true;
+    switch ((enum campaign_status)row->status) {
+    case CAMPAIGN_RUNNING:
+        return campaign_left(row) > 0 ? row->waiting > row->window / 2 : is_with_gateway;
+    case CAMPAIGN_SCHEDULED:
+    case CAMPAIGN_CANCELING:
+        return false;
+    case CAMPAIGN_CANCELED:
+        return row->waiting == 0;
+    default:
+        return true;
+    }
+}
+
 static void check(struct campaign_audit *audit, const struct campaign_row *row)
 {
     uint64_t messages = 0;
@@ -62,6 +82,10 @@ static void check(struct campaign_audit *audit, const struct campaign_row *row)
     if (row->status != CAMPAIGN_SCHEDULED && row->status != CAMPAIGN_RUNNING &&
         row->status != CAMPAIGN_PAUSED && row->reserved != 0)
         fault(audit, "a campaign that does not send holds money");
+    if (!goes_on(row))
+        fault(audit, "a campaign stands still");
+    if (row->ended_ms != 0 && row->forget_ms == 0 && !(row->flags & CAMPAIGN_IS_FORGOTTEN))
+        fault(audit, "a campaign's recipients would never be forgotten");
     if (row->recipients < row->submitted + row->refused)
         fault(audit, "a campaign has sent to more recipients than it has");
 }
