@@ -7,7 +7,7 @@
 #include "episode.h"
 
 /* All that an episode may upload: each may become a message, and an entry or two. */
-enum { LINES_MAX = OPS_MAX / 8, RECIPIENTS = 40, HOUR_MS = 60 * 60 * 1000 };
+enum { LINES_MAX = OPS_MAX / 8, RECIPIENTS = 99, HOUR_MS = 60 * 60 * 1000 };
 
 static const struct template_param params[] = {{{"code", 4}, {"123456", 6}},
                                                {{"name", 4}, {"Acme", 4}}};
