@@ -251,7 +251,8 @@ static void run_slice(struct signal_stream *stream)
                               .has_key = stream->has_key,
                               .of.signals = {.signals = stream->signals,
                                              .count = stream->count,
-                                             .index = pipeline_cities(pipeline)}};
+                                             .index = pipeline_cities(pipeline),
+                                             .tries_max = stream->api->options.messages_tries_max}};
     struct result result;
 
     if (stream->has_key) {

@@ -37,7 +37,8 @@ enum {
     CITY_LABELS_MAX = 16,
     CITY_LABEL_MAX = 64,
     CITY_AREAS_MAX = 200,
-    SIGNALS_MAX = 128, /* in one command */
+    CITY_PARAMS_BYTES_MAX = 3072, /* names and values of its message's parameters together */
+    SIGNALS_MAX = 128,            /* in one command */
 };
 
 /* Most minor units an amount or a balance may have: 2^53 - 1, what every JSON reader holds exactly.
@@ -341,6 +342,9 @@ struct city_put_command {
     size_t area_count;
     const struct text *labels;
     size_t label_count;
+    struct text company, template; /* both, or data NULL: it sends nothing */
+    const struct template_param *params;
+    size_t param_count;
     enum city_basis basis;
     uint16_t window_days;
     uint8_t rollout_percent;
@@ -361,6 +365,7 @@ struct signals_command {
     const struct signal *signals;
     size_t count;             /* up to SIGNALS_MAX */
     struct city_index *index; /* what the rows say, in memory: it changes with them */
+    uint8_t tries_max;        /* of each message */
 };
 
 struct visit_key {
@@ -371,6 +376,18 @@ struct visit_key {
 
 struct visit_expire_command {
     const struct visit_key *keys; /* deleted where they are older than their city's window */
+    size_t count;
+};
+
+/* A mobile's trace, or, with a group, what the group has sent it. */
+struct welcome_key {
+    struct text group; /* size 0: the trace */
+    uint64_t mobile;
+};
+
+struct welcome_expire_command {
+    const struct welcome_key
+        *keys; /* deleted where they are as old as welcome_row_is_expired says */
     size_t count;
 };
 

@@ -19,6 +19,7 @@
 #include "engine/outbox.h"
 #include "engine/route.h"
 #include "engine/webhook.h"
+#include "engine/welcome.h"
 
 enum { EVENT_KEY_SIZE = 9, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };
 

@@ -317,13 +317,13 @@ class Model:
         self.last = {}
         self.decided = {}
 
-    def see(self, who, code, moment):
+    def see(self, who, code, moment, now):
         second = int(moment.timestamp())
         day, before = second // DAY, self.last.get((who, code))
         self.last[who, code] = max(day, before or 0)
         if before is not None and (day - before < self.windows[code] or second - self.decided[who, code] < 1800):
             return True
-        self.decided[who, code] = second
+        self.decided[who, code] = int(now.timestamp())
         return False
 
 
@@ -343,7 +343,7 @@ def test_made_up_days_come_out_as_a_plain_model_says(tmp_path):
             who, code = made_up.randrange(400), made_up.choice("abc")
             late = moment - datetime.timedelta(seconds=made_up.choice((0, 0, 0, 3600, 80000)))
             signals.append({"mobile": mobile(who), "city": code, "at": at(late)})
-            repeats += model.see(who, code, late)
+            repeats += model.see(who, code, late, moment)
         assert counts(send(with_clock, signals)) == (300 - repeats, repeats, 0, 0)
         event = made_up.randrange(5)
         if event == 0:
