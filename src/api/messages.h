@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "engine/message.h"
+#include "engine/template.h"
 
 /* The message object of the contract, as far as it is not told by a row. */
 struct message_view {
@@ -25,6 +26,12 @@ void write_message(struct json_writer *writer, struct txn *txn, const struct mes
 /* The same from rows. */
 void write_message_rows(struct json_writer *writer, struct txn *txn, const struct message_row *row,
                         const struct message_text *text);
+
+/* Reads the object `params` of a body. Texts point into it. Returns how many; what is wrong is
+ * added to `errors`. */
+size_t message_take_params(struct arena *arena, const struct json_value *params,
+                           struct template_param taken[TEMPLATE_NAMES_MAX],
+                           struct json_errors *errors);
 
 /* May the caller, whose API key may be of one company, use this company? */
 bool call_may_use_company(const struct call *call, struct text company);

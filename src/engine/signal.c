@@ -20,6 +20,7 @@ struct sighting {
     bool is_labelled;
     int64_t at_ms, day;
     uint32_t at_s, now_s;
+    struct signals_result *counts;
 };
 
 enum sight { SIGHT_FIRST, SIGHT_REPEAT, SIGHT_SKIPPED };
@@ -67,6 +68,7 @@ static void mark(const struct sighting *sighting, const struct welcome *welcome,
 static enum sight first_visit(struct engine *engine, const struct sighting *sighting,
                               struct visit_row *row)
 {
+    struct signals_result *counts = sighting->counts;
     const struct city_view *view = &sighting->city->view;
     struct welcome welcome = welcome_decide(
         engine, &(struct welcome_asked){.city = view->row.index,
@@ -85,6 +87,8 @@ static enum sight first_visit(struct engine *engine, const struct sighting *sigh
                                    .city = view->row.index,
                                    .decision = (uint8_t)welcome.decision,
                                    .outcome = (uint16_t)welcome.outcome});
+    counts->messages += welcome.decision == DECISION_MESSAGE;
+    counts->refused += welcome.decision == DECISION_REFUSED;
     return welcome.decision == DECISION_NO_MESSAGE || welcome.decision == DECISION_MESSAGE
                ? SIGHT_FIRST
                : SIGHT_SKIPPED;
@@ -143,7 +147,8 @@ static void take_signal(struct engine *engine, const struct signals_command *com
                         struct signals_result *counts)
 {
     const struct signal *signal = &command->signals[i];
-    struct sighting sighting = {.mobile = signal->mobile, .is_labelled = signal->is_labelled};
+    struct sighting sighting = {
+        .mobile = signal->mobile, .is_labelled = signal->is_labelled, .counts = counts};
     enum signal_code code = take_time(signal, engine->command->now_ms, &sighting.at_ms);
     enum sight sight = SIGHT_SKIPPED;
 

@@ -430,6 +430,8 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
     for (uint32_t i = 0; i < effect.forgotten_count; i++)
         city_forget(&pipeline->cities, effect.forgotten[i].city, effect.forgotten[i].mobile);
+    if (effect.forgotten_count > 0)
+        metric_add(METRIC_WELCOME_WITHDRAWN, effect.forgotten_count);
     count_messages(&effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
