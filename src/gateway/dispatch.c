@@ -16,6 +16,7 @@ enum {
     TAKEN_PER_TURN = 256,
     BUSY_MS = 100, /* until something that was not admitted is tried again */
     WINDOW_SHARED = 4,
+    MESSAGES_MAX = 100000, /* in the window, where it allows more than one a request */
 };
 
 /* What it weighs to a lane that waits when another goes before it; at PATIENCE it goes next. So
@@ -35,9 +36,25 @@ void outlet_put(struct outlet *outlet, unsigned lane, int64_t due_ms)
 /* --- may one go? ---------------------------------------------------------------------------------
  */
 
+static uint32_t batch_of(const struct outlet *outlet, const struct gateway *gateway)
+{
+    return outlet->batch_max < gateway->batch_max ? outlet->batch_max : gateway->batch_max;
+}
+
+/* In messages: the window is one of requests, else a batch would never be full. */
+static uint32_t window_of(const struct outlet *outlet)
+{
+    uint32_t requests = outlet->gateway->settings.window;
+    uint64_t messages = (uint64_t)requests * batch_of(outlet, outlet->gateway);
+
+    if (messages > MESSAGES_MAX)
+        return requests > MESSAGES_MAX ? requests : MESSAGES_MAX;
+    return (uint32_t)messages;
+}
+
 static bool window_allows(const struct outlet *outlet, unsigned lane)
 {
-    uint32_t window = outlet->gateway->settings.window;
+    uint32_t window = window_of(outlet);
     uint32_t others = outlet->in_flight - outlet->lane_in_flight[0];
 
     if (outlet->in_flight >= window)
@@ -213,9 +230,19 @@ static int64_t take(struct outlet *outlet, int64_t now_ms)
 /* --- handing over --------------------------------------------------------------------------------
  */
 
-static uint32_t batch_of(const struct outlet *outlet, const struct gateway *gateway)
+/* Each in `ready`, and how many codes are among them. */
+static void make_ready(struct outlet *outlet, struct submit *submit)
 {
-    return outlet->batch_max < gateway->batch_max ? outlet->batch_max : gateway->batch_max;
+    submit_push(&outlet->ready, submit);
+    outlet->codes_ready += submit->lane == 0;
+}
+
+static struct submit *take_ready(struct outlet *outlet)
+{
+    struct submit *submit = submit_pop(&outlet->ready);
+
+    outlet->codes_ready -= submit->lane == 0;
+    return submit;
 }
 
 static void hand_batch(struct outlet *outlet)
@@ -226,22 +253,23 @@ static void hand_batch(struct outlet *outlet)
     size_t count = 0;
 
     while (count < max && outlet->ready.first != NULL && outlet->ready.first->gateway == gateway)
-        batch[count++] = submit_pop(&outlet->ready);
+        batch[count++] = take_ready(outlet);
     outlet->gateways->requests += (uint32_t)count;
     gateway->ops->send(gateway, batch, count);
 }
 
+/* A code waits for no others (SMS-4). */
 static int64_t hand_over(struct outlet *outlet, int64_t now_ms)
 {
     uint64_t durable = pipeline_durable(outlet->gateways->pipeline);
 
     while (outlet->holding.first != NULL && outlet->holding.first->hold <= durable)
-        submit_push(&outlet->ready, submit_pop(&outlet->holding));
+        make_ready(outlet, submit_pop(&outlet->holding));
     while (outlet->ready.first != NULL) {
         const struct submit *first = outlet->ready.first;
         int64_t until_ms = first->taken_ms + outlet->batch_wait_ms;
         uint32_t max = batch_of(outlet, first->gateway);
-        if (max > 1 && outlet->ready.count < max && until_ms > now_ms &&
+        if (max > 1 && outlet->ready.count < max && until_ms > now_ms && outlet->codes_ready == 0 &&
             !outlet->gateways->is_stopping)
             return until_ms;
         hand_batch(outlet);

@@ -110,6 +110,7 @@ struct outlet {
     uint32_t in_flight, lane_in_flight[LANES];
     struct submit_queue holding; /* SENDING is not durable yet */
     struct submit_queue ready;   /* gathered for a batch */
+    uint32_t codes_ready;        /* of these, verification codes */
     int64_t paused_ms;           /* nothing is taken before: the provider was throttling */
     uint32_t throttles;          /* in a row */
     uint64_t counts[MESSAGE_UNKNOWN + 1], receipts;

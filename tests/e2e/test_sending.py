@@ -271,6 +271,23 @@ def test_messages_are_gathered_for_a_provider_that_takes_batches(sending):
             wait_for(sending, message, "rejected" if (110 + n) % 10 == 3 else "sent")
 
 
+def test_a_code_does_not_wait_for_a_batch_to_be_full(sending):
+    """SMS-4, SMS-16: and it takes along what was gathered."""
+    def answer(request):
+        return 200, {"results": [{"ref": item["ref"], "id": item["ref"]} for item in request.json["messages"]]}
+    with Provider(answer) as provider:
+        gateway = {"type": "http",
+                   "send": {"url": provider.url, "json": {"messages": {"$each": {"to": "{to}", "ref": "{id}"}}}},
+                   "answer": {"items": "/results", "reference": {"json": "/ref"}, "id": {"json": "/id"}}}
+        put_product(sending, "bulk", gateway, batch={"max": 50, "wait_ms": 60000})
+        put_route(sending, "bulk")
+        waiting = send(sending, DE + "130")
+        wait_for(sending, waiting, "sending")
+        wait_for(sending, send(sending, DE + "131", "verification"), "sent")
+        wait_for(sending, waiting, "sent")
+        assert [len(request.json["messages"]) for request in provider.requests] == [2]
+
+
 def test_what_waits_for_a_product_that_is_disabled_goes_when_it_is_enabled(sending):
     with Provider() as provider:
         put_product(sending, "idle", http(provider))
