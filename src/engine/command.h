@@ -507,7 +507,7 @@ enum signal_code { SIGNAL_TAKEN = 0, SIGNAL_IS_LATE = 1, SIGNAL_IS_EARLY = 2 };
 
 struct signals_result {
     uint16_t first_visits, repeats, skipped, invalid;
-    uint16_t messages, refused; /* of the first visits and of the skipped, for counting */
+    uint16_t messages, refused;     /* of the first visits and of the skipped, for counting */
     uint8_t codes[SIGNALS_MAX / 4]; /* enum signal_code, two bits each */
 };
 
