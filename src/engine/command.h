@@ -11,10 +11,12 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "engine/catalog.h"
-#include "engine/city_row.h"
+#include "engine/city_command.h"
 #include "engine/outcome.h"
+#include "engine/received_row.h"
 #include "engine/row.h"
 #include "engine/split.h"
+#include "engine/verification_row.h"
 
 enum {
     ACCOUNT_ID_MAX = 64,
@@ -32,13 +34,8 @@ enum {
     MESSAGE_DETAIL_MAX = 128, /* of what a provider said; longer ones are cut at a character */
     PROVIDER_ID_MAX = 64,     /* a provider's id of a message or part */
     BLOCKLIST_NOTE_MAX = 128,
-    CITY_CODE_MAX = 64,
-    CITY_NAME_MAX = 128,
-    CITY_LABELS_MAX = 16,
-    CITY_LABEL_MAX = 64,
-    CITY_AREAS_MAX = 200,
-    CITY_PARAMS_BYTES_MAX = 3072, /* names and values of its message's parameters together */
-    SIGNALS_MAX = 128,            /* in one command */
+    RECEIVED_TO_MAX = 64,        /* what a received message was sent to: a number, a short code */
+    RECEIVED_CONTENT_MAX = 2048, /* of it; longer ones are cut at a character */
 };
 
 /* Most minor units an amount or a balance may have: 2^53 - 1, what every JSON reader holds exactly.
@@ -261,6 +258,23 @@ struct message_submit_command {
     uint8_t tries_max;
 };
 
+/* A code for the recipient of a message by a template with {code}, which smsd fills. Of the
+ * message's times none is the caller's. */
+struct verification_create_command {
+    struct message_submit_command message;
+    uint8_t code_length;                      /* 0: as the setting says, */
+    uint32_t valid_s;                         /* and so is this */
+    enum verification_rate_kind address_kind; /* 0: no address was given */
+    uint64_t address;                         /* of V6 the first half */
+    uint8_t seed[VERIFICATION_SEED_SIZE];
+};
+
+struct verification_check_command {
+    uint64_t to;
+    struct text company; /* data NULL: whoever has sent the newest */
+    struct text code;
+};
+
 struct message_command {
     uint64_t message;
 };
@@ -268,7 +282,8 @@ struct message_command {
 /* Takes a message out of the outbox for a gateway.
  *
  * OUTCOME_OK and is_given: it is `sending`; once that is durable it may go, as attempt
- * row.attempts. OUTCOME_OK and not: it has ended instead (expired, or blocked meanwhile).
+ * row.attempts. OUTCOME_OK and not: it has ended instead (expired, or blocked meanwhile), or waits
+ * at another place of its lane, for the end of quiet hours.
  * OUTCOME_CONFLICT: it is not queued for that product any more; the outbox shows who is next.
  * OUTCOME_MESSAGE_NOT_FOUND */
 struct message_sending_command {
@@ -337,6 +352,16 @@ struct receipt_command {
     int64_t at_ms;      /* when it was delivered; 0: not said */
 };
 
+/* A message that somebody has sent to us (engine/received.h). OUTCOME_OK also for one that is known
+ * already. */
+struct received_command {
+    uint64_t product; /* by which it came */
+    uint64_t from;    /* E.164 digits */
+    struct text to;   /* may be absent */
+    struct text content;
+    struct text provider_id; /* absent: it cannot be known again */
+};
+
 struct blocklist_put_command {
     uint64_t mobile;
     enum blocklist_reason reason;
@@ -346,63 +371,6 @@ struct blocklist_put_command {
 
 struct blocklist_delete_command {
     uint64_t mobile;
-};
-
-struct city_put_command {
-    struct text code;
-    struct text name, group; /* group may be absent */
-    uint64_t capacity, misjudgement;
-    const struct city_area_row *areas;
-    size_t area_count;
-    const struct text *labels;
-    size_t label_count;
-    struct text company, template; /* both, or data NULL: it sends nothing */
-    const struct template_param *params;
-    size_t param_count;
-    enum city_basis basis;
-    uint16_t window_days;
-    uint8_t rollout_percent;
-    bool is_enabled;
-};
-
-/* One sighting, its city found already. */
-struct signal {
-    uint64_t mobile;
-    uint32_t city;    /* its index, or CITY_NONE: a position in no city */
-    bool is_labelled; /* it has a label that the city is open to, or the city is open to all */
-    int64_t at_ms;    /* 0: now */
-};
-
-struct city_index;
-
-struct signals_command {
-    const struct signal *signals;
-    size_t count;             /* up to SIGNALS_MAX */
-    struct city_index *index; /* what the rows say, in memory: it changes with them */
-    uint8_t tries_max;        /* of each message */
-};
-
-struct visit_key {
-    uint64_t mobile;
-    uint32_t city;
-    uint32_t window_days; /* the city's, for VISIT_EXPIRE */
-};
-
-struct visit_expire_command {
-    const struct visit_key *keys; /* deleted where they are older than their city's window */
-    size_t count;
-};
-
-/* A mobile's trace, or, with a group, what the group has sent it. */
-struct welcome_key {
-    struct text group; /* size 0: the trace */
-    uint64_t mobile;
-};
-
-struct welcome_expire_command {
-    const struct welcome_key
-        *keys; /* deleted where they are as old as welcome_row_is_expired says */
-    size_t count;
 };
 
 struct command {
@@ -507,6 +475,11 @@ struct messages_archived_result {
     uint32_t archived; /* rows of so many have gone */
 };
 
+struct received_result {
+    uint8_t is_new;
+    uint8_t action; /* enum received_action */
+};
+
 struct webhook_result {
     uint64_t number; /* of the webhook: a replay's own */
     uint8_t status;  /* enum webhook_status it is in now */
@@ -527,6 +500,22 @@ struct signals_result {
     uint16_t first_visits, repeats, skipped, invalid;
     uint16_t messages, refused;     /* of the first visits and of the skipped, for counting */
     uint8_t codes[SIGNALS_MAX / 4]; /* enum signal_code, two bits each */
+};
+
+struct verification_result {
+    uint64_t message, to;
+    int64_t expires_ms;
+    int64_t retry_ms; /* of a refusal with 429: how long it lasts, */
+    uint8_t cap;      /* and of TOO_MANY_CODES enum verification_cap: why */
+    uint8_t code_length;
+    uint8_t zero[6];
+};
+
+struct verification_check_result {
+    uint64_t verification; /* of a valid one */
+    int64_t retry_ms;      /* of a refusal with 429 */
+    uint8_t is_valid;
+    uint8_t zero[7];
 };
 
 struct result {
@@ -550,8 +539,11 @@ struct result {
         struct messages_archived_result messages_archived;
         struct webhook_result webhook;
         struct webhook_secret_result webhook_secret;
+        struct verification_result verification;
+        struct verification_check_result verification_check;
         struct city_result city;
         struct signals_result signals;
+        struct received_result received;
     } of;
 };
 

@@ -19,6 +19,7 @@
 #include "engine/outbox.h"
 #include "engine/report.h"
 #include "engine/route.h"
+#include "engine/verification.h"
 #include "engine/webhook.h"
 #include "engine/welcome.h"
 
