@@ -262,6 +262,7 @@ struct message_submit_command {
 
 struct message_command {
     uint64_t message;
+    bool is_history; /* it is known to be no row any more */
 };
 
 /* Takes a message out of the outbox for a gateway.
