@@ -1,7 +1,7 @@
 /* The archive (SMS-19): what has finished long enough ago moves to history, and days of it that are
  * past their time are dropped.
  *
- * By chunks: records are made of rows, about a millisecond a turn; history makes the chunk durable,
+ * By chunks: records are made of rows, a millisecond of two; history makes the chunk durable,
  * off the loop; then commands delete the rows. One chunk is in memory at a time. What history could
  * not take stays in rows until the next run, and a day that fails does not hold up the others. A
  * kill between any two of these steps leaves what the next run does again (engine/archive.h). */
@@ -25,6 +25,7 @@ enum {
     CHUNK_MESSAGES = HISTORY_APPEND_MAX,
     CHUNK_BYTES = 4 << 20,
     SLICE_NS = 1000000,
+    REST_MS = 1, /* after each slice: nobody waits for the archive */
     DELETED_AT_ONCE = 16,
     RETRY_MS = 100,
     DURABLE_MS = 2,
@@ -221,7 +222,7 @@ static void delete_slice(struct job *job)
         run->done += result.of.messages_archived.archived;
         metric_add(METRIC_MESSAGES_ARCHIVED, result.of.messages_archived.archived);
     }
-    job_continue(job, 0, run->deleted < run->kept_count ? delete_slice : begin_chunk);
+    job_continue(job, REST_MS, run->deleted < run->kept_count ? delete_slice : begin_chunk);
 }
 
 /* With no record taken for want of room there is nothing to be had by going on. */
@@ -319,7 +320,7 @@ static void gather(struct job *job)
         pipeline_read_end(job->pipeline, txn);
     }
     if (!run->is_walked && !is_full(run))
-        job_continue(job, 0, gather);
+        job_continue(job, REST_MS, gather);
     else if (run->count > 0)
         append(run);
     else
