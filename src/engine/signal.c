@@ -113,12 +113,18 @@ static enum sight first_visit(struct engine *engine, const struct sighting *sigh
     return welcomed.decision == DECISION_NO_MESSAGE ? SIGHT_FIRST : SIGHT_SKIPPED;
 }
 
-/* Where memory cannot say it. */
+/* Where memory cannot say it. A row that has expired is as good as deleted: a build has left it out
+ * or not, and what comes of a signal must not depend on that. */
 static enum sight ask_row(struct engine *engine, const struct sighting *sighting)
 {
+    const struct city_row *city = &sighting->city->view.row;
     struct visit_row row = {.version = VISIT_ROW_VERSION};
-    bool is_known = visit_find(engine->txn, sighting->city->view.row.index, sighting->mobile, &row);
+    bool is_known = visit_find(engine->txn, city->index, sighting->mobile, &row);
 
+    if (is_known && visit_is_expired(&row, city->window_days, engine->command->now_ms)) {
+        row = (struct visit_row){.version = VISIT_ROW_VERSION};
+        is_known = false;
+    }
     if (!is_known || !is_repeat(sighting, &row))
         return first_visit(engine, sighting, &row);
     if (sighting->day > row.last_day && row.last_day != 0) {
