@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/command.h"
+#include "model_city.h"
 #include "op.h"
 
 enum { MODEL_CURRENCIES = 3, MODEL_ENTRIES_MAX = 3 * OPS_MAX, MODEL_WEBHOOKS_MAX = 2 * OPS_MAX };
@@ -171,6 +172,7 @@ struct model {
     uint32_t messages, message_exceptions, other_dues, products; /* how many */
     struct model_product product[MODEL_PRODUCTS_MAX];
     int8_t company_account[10]; /* of company "c0", … */
+    struct model_cities cities;
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
     struct model_group group[OPS_MAX];
@@ -196,6 +198,11 @@ struct expected {
     enum grab_outcome grab_outcome;
     bool is_new;    /* the share was taken by this grab */
     uint32_t place; /* the share's */
+    struct {
+        uint32_t index;
+        bool is_new;
+    } city;
+    struct signals_result signals;
 };
 
 void model_init(struct model *model, uint32_t drain_max);

@@ -1,0 +1,107 @@
+/* The job city_rebuild, without its threads. */
+#include "cities.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "wrong.h"
+
+struct kept_row {
+    struct visit_key key;
+    struct visit_row row;
+};
+
+void cities_init(struct cities *cities)
+{
+    *cities = (struct cities){.secret = {3, 4}};
+    city_index_init(&cities->index, &cities->secret);
+    buffer_init(&cities->rows);
+    buffer_init(&cities->expired);
+}
+
+void cities_release(struct cities *cities)
+{
+    city_index_release(&cities->index);
+    buffer_release(&cities->rows);
+    buffer_release(&cities->expired);
+}
+
+void cities_load(struct cities *cities, struct txn *txn)
+{
+    cities_release(cities);
+    cities_init(cities);
+    city_index_load(&cities->index, txn);
+}
+
+static void keep_row(void *context, enum table table, const void *key, size_t key_size,
+                     const void *value, size_t value_size)
+{
+    struct cities *cities = context;
+    struct kept_row kept = {.row.version = 0};
+
+    if (table != TABLE_VISIT)
+        return;
+    must(key_size == VISIT_KEY_SIZE);
+    kept.key.city = (uint32_t)(bytes_get_u64_be(key) >> 32);
+    kept.key.mobile = bytes_get_u64_be((const char *)key + 4);
+    visit_row_of(value, value_size, &kept.row);
+    buffer_append(&cities->rows, &kept, sizeof kept);
+}
+
+static void begin(struct cities *cities, struct world *world)
+{
+    cities->rows.size = cities->fed = 0;
+    cities->expired.size = cities->taken = 0;
+    city_build_new(&cities->index, world->now_ms);
+    world_rows(world, keep_row, cities);
+}
+
+static void feed(struct cities *cities, uint32_t rows)
+{
+    for (; rows > 0 && cities->fed < cities->rows.size; rows--) {
+        struct kept_row kept;
+        memcpy(&kept, cities->rows.data + cities->fed, sizeof kept);
+        cities->fed += sizeof kept;
+        if (!city_build_row(cities->index.build, &kept.key, &kept.row))
+            buffer_append(&cities->expired, &kept.key, sizeof kept.key);
+    }
+}
+
+void cities_build(struct cities *cities, struct world *world, uint32_t step, uint32_t size)
+{
+    if (cities->index.build == NULL) {
+        begin(cities, world);
+    } else if (step % 32 == 0) {
+        city_build_drop(&cities->index);
+        cities->expired.size = 0;
+    } else if (cities->fed < cities->rows.size) {
+        feed(cities, 1 + size);
+    } else if (city_build_catch_up(&cities->index, 1 + size)) {
+        city_build_adopt(&cities->index);
+    }
+}
+
+void cities_build_whole(struct cities *cities, struct world *rows)
+{
+    begin(cities, rows);
+    feed(cities, UINT32_MAX);
+    must(city_build_catch_up(&cities->index, 1));
+    city_build_adopt(&cities->index);
+}
+
+size_t cities_take_expired(struct cities *cities, struct visit_key *keys, size_t max)
+{
+    size_t count = 0;
+
+    if (cities->index.build != NULL) /* first it is adopted */
+        return 0;
+    for (; count < max && cities->taken < cities->expired.size; count++) {
+        const struct city *city;
+        memcpy(&keys[count], cities->expired.data + cities->taken, sizeof *keys);
+        city = cities->index.cities[keys[count].city];
+        if (city->view.row.window_days > keys[count].window_days)
+            keys[count].window_days = city->view.row.window_days;
+        cities->taken += sizeof *keys;
+    }
+    return count;
+}
