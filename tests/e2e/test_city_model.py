@@ -1,0 +1,321 @@
+"""CITY-3 to CITY-12 against a plain model: made-up signals over simulated weeks, by several clients at once, while
+cities are changed, rebuilt, and smsd is killed in the middle of requests. Each answer must be the model's, to the
+last signal. SMSD_SIGNALS says how many (40,000), SMSD_SEED which.
+
+    SMSD_SIGNALS=1000000 SMSD_BINARY=build/smsd /usr/bin/python3 -m pytest tests/e2e/test_city_model.py
+"""
+
+import concurrent.futures
+import dataclasses
+import datetime
+import http.client
+import json
+import os
+import random
+import time
+import urllib.parse
+
+SIGNALS = int(os.environ.get("SMSD_SIGNALS", "40000"))
+SEED = int(os.environ.get("SMSD_SEED", time.time_ns()))
+CLIENTS = 4
+DAY = 86400
+HALF_AN_HOUR = 1800
+MARGIN = 120  # the model knows smsd's clock only so well
+NDJSON = {"Content-Type": "application/x-ndjson"}
+PERCENTS = (30, 60)
+CODES = "hz", "sh", "bj.north", "cd", "xa", "sent", "tiny", "group_town"
+WINDOWS = 1, 2, 3, 7, 15, 2, 15, 1  # which stay: a longer one would count no visit that is deleted already
+MIDDLES = [{"lat": 30 + n * 1.5, "lon": 100.25 + n} for n in range(len(CODES))]
+NOWHERE = {"lat": -40.5, "lon": 12}
+BAD_LINES = (("{", "malformed_json"), ("[]", "invalid"), ('{"mobile":"+8613800000000"}', "invalid"),
+             ('{"mobile":"8613800000000","city":"hz"}', "invalid"),
+             ('{"mobile":"+8613800000000","city":"nowhere"}', "city_not_found"),
+             ('{"mobile":"+8613800000000","city":"hz","speed":1}', "unknown_field"))
+
+
+def mobile(user):
+    return f"+86139{user:08}"
+
+
+def text_of(second):
+    return datetime.datetime.fromtimestamp(second, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def second_of(text):
+    return int(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp())
+
+
+# --- the model ---------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Visit:
+    last_day: int
+    last: int  # the first sight of that day
+    first: int
+    decided: int
+    decision: str
+
+
+@dataclasses.dataclass
+class Model:
+    """What the requirements say: who was where, and what was decided of it."""
+
+    cities: dict = dataclasses.field(default_factory=dict)  # as they were put
+    visits: dict = dataclasses.field(default_factory=dict)  # by user and city
+    decided: dict = dataclasses.field(default_factory=dict)  # by user: (at, city, decision), newest last
+    percent: dict = dataclasses.field(default_factory=dict)  # by user: the least that lets them in
+
+    def decide(self, user, code, label):
+        """CITY-9."""
+        city = self.cities[code]
+        if not city["enabled"]:
+            return "disabled"
+        if city["labels"] and label not in city["labels"]:
+            return "not_labelled"
+        return "no_message" if city["rollout_percent"] >= self.percent[user] else "not_rolled_out"
+
+    def is_new(self, visit, code, at):
+        """CITY-4, CITY-5. Nothing is ever sent here, so that by `sent` only the half hour counts."""
+        city = self.cities[code]
+        if visit is None:
+            return True
+        if at < visit.decided + HALF_AN_HOUR:
+            return False
+        return city["basis"] == "sent" or visit.last_day <= at // DAY - city["window_days"]
+
+    def is_asked_for(self, visit, code, now):
+        return visit.last_day > (now - DAY) // DAY - self.cities[code]["window_days"]
+
+    def see(self, user, code, at, label):
+        """What a signal counts as."""
+        visit = self.visits.get((user, code))
+        if not self.is_new(visit, code, at):
+            if at // DAY > visit.last_day:
+                visit.last_day, visit.last = at // DAY, at
+            return "repeats"
+        decision = self.decide(user, code, label)
+        if visit is None or at // DAY > visit.last_day:
+            self.visits[user, code] = Visit(at // DAY, at, at if visit is None else visit.first, at, decision)
+        else:
+            visit.decided, visit.decision = at, decision
+        self.decided.setdefault(user, []).append((at, code, decision))
+        return "first_visits" if decision == "no_message" else "skipped"
+
+
+# --- requests ----------------------------------------------------------------------------------------------------
+
+
+class MadeUp:
+    """Signals of some users, and what the answer to them must be."""
+
+    def __init__(self, model, chance, now):
+        self.model = model
+        self.chance = chance
+        self.now = now
+
+    def time(self, user, code):
+        """Mostly lately, and around the moments at which an answer turns."""
+        chance, now = self.chance, self.now
+        visit = self.model.visits.get((user, code))
+        at = now - chance.choice((0, 1, 5, 60, HALF_AN_HOUR, chance.randrange(DAY - MARGIN)))
+        if chance.random() < 0.2:
+            at = now // DAY * DAY + chance.randrange(-2, 3)
+        elif visit is not None and chance.random() < 0.2:
+            at = visit.decided + HALF_AN_HOUR + chance.randrange(-2, 3)
+        return at if now - DAY + MARGIN < at <= now else now
+
+    def place(self, code):
+        if self.chance.random() < 0.8:
+            return {"city": code}
+        return MIDDLES[CODES.index(code)]
+
+    def line(self, users, counts):
+        """One line, and its error's code."""
+        chance = self.chance
+        user, code = chance.choice(users), chance.choice(CODES)
+        signal = {"mobile": mobile(user), **self.place(code)}
+        label = chance.choice((None, None, "beta", "staff", "bet"))
+        if label is not None:
+            signal["label"] = label
+        kind = chance.randrange(200)
+        if kind < 2:
+            counts["invalid"] += 1
+            return chance.choice(BAD_LINES)
+        if kind < 4:
+            counts["invalid"] += 1
+            is_late = kind == 2
+            at = self.now + (-DAY - MARGIN if is_late else 300 + MARGIN)
+            return json.dumps({**signal, "at": text_of(at)}), "signal_late" if is_late else "signal_early"
+        if kind == 4:
+            counts["skipped"] += 1
+            return json.dumps({"mobile": mobile(user), **NOWHERE}), None
+        at = self.time(user, code)
+        counts[self.model.see(user, code, at, label)] += 1
+        return json.dumps({**signal, "at": text_of(at)}), None
+
+    def request(self, users, count):
+        """The body, and what it must be answered with."""
+        counts = {"first_visits": 0, "repeats": 0, "skipped": 0, "invalid": 0}
+        made = [self.line(users, counts) for _ in range(count)]
+        errors = [(line, code) for line, (_, code) in enumerate(made, 1) if code is not None]
+        counts["accepted"] = counts["first_visits"] + counts["repeats"] + counts["skipped"]
+        return "\n".join(text for text, _ in made), counts, errors[:100]
+
+
+class Client:
+    """Sends requests one after the other, each under a key of its own, again when smsd is gone."""
+
+    def __init__(self, smsd, number):
+        self.smsd = smsd
+        self.number = number
+        self.sent = self.broken_off = 0
+        self.connection = smsd.unix_connection()  # whose address outlives a kill
+
+    def send(self, body):
+        self.sent += 1
+        is_broken_off = False
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                answer = self.smsd.post("/v1/signals", body, headers=NDJSON, connection=self.connection,
+                                        idempotency=f"client {self.number}, request {self.sent}")
+            except (OSError, http.client.HTTPException):
+                assert time.monotonic() < deadline
+                self.broken_off += not is_broken_off
+                is_broken_off = True
+                time.sleep(0.01)
+                continue
+            if answer.status == 503:
+                time.sleep(0.05)
+                continue
+            assert answer.status == 200, answer
+            return answer.body
+
+
+def check_answer(answer, counts, errors):
+    assert {name: answer[name] for name in counts} == counts
+    assert [(error["line"], error["code"]) for error in answer["errors"]] == errors
+
+
+# --- a run -------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    def __init__(self, smsd, signals, seed):
+        self.smsd = smsd
+        self.chance = random.Random(seed)
+        self.model = Model()
+        self.clients = [Client(smsd, n) for n in range(CLIENTS)]
+        self.lines = 250 if signals < 100000 else 1000
+        self.rounds = max(1, signals // (CLIENTS * self.lines))
+        self.users = 120 if signals < 100000 else 8000
+        self.kills = self.rebuilds = 0
+
+    def put(self, code):
+        chance = self.chance
+        number = CODES.index(code)
+        city = {"name": code.title(), "capacity": chance.choice((1, 10, 1000)), "enabled": chance.random() < 0.9,
+                "areas": [{**MIDDLES[number], "radius_m": 1000}, {**MIDDLES[number - 1], "radius_m": 2000}],
+                "basis": "sent" if code == "sent" else "seen",
+                "window_days": WINDOWS[number],
+                "rollout_percent": chance.choice((0, *PERCENTS, 100, 100)),
+                "labels": chance.choice(([], [], ["beta"], ["staff", "beta"]))}
+        answer = self.smsd.put(f"/v1/cities/{code}", city)
+        assert answer.status == 200, answer
+        self.model.cities[code] = city
+        return answer
+
+    def now(self):
+        """smsd's, or a little before it."""
+        answer = self.put(self.chance.choice(CODES))
+        return second_of(answer.body["updated_at"])
+
+    def learn_percents(self):
+        """CITY-9: who is in at which percent is smsd's choice; that they are the same everywhere, the model's."""
+        for percent in PERCENTS:
+            body = {"name": "learnt", "capacity": 1000, "enabled": True, "rollout_percent": percent}
+            assert self.smsd.put(f"/v1/cities/learn.{percent}", body).status == 200
+        for user in range(self.users):
+            self.model.percent[user] = 100
+            for percent in reversed(PERCENTS):
+                line = json.dumps({"mobile": mobile(user), "city": f"learn.{percent}"})
+                answer = self.smsd.post("/v1/signals", line, headers=NDJSON).body
+                assert answer["first_visits"] + answer["skipped"] == 1
+                if answer["first_visits"] == 1:
+                    assert self.model.percent[user] == PERCENTS[-1] or percent == PERCENTS[-1], "in at 30, not at 60"
+                    self.model.percent[user] = percent
+            self.model.decided[user] = [None] * len(PERCENTS)
+        for percent in PERCENTS:
+            share = sum(self.model.percent[user] <= percent for user in range(self.users)) / self.users
+            assert abs(share - percent / 100) < 5 * (0.25 / self.users) ** 0.5, f"{share} of all at {percent} %"
+
+    def rebuild_some(self):
+        """While signals go on."""
+        if self.chance.random() < 0.5:
+            self.rebuilds += 1
+            assert self.smsd.post(f"/v1/cities/{self.chance.choice(CODES)}/rebuild", {}).status == 202
+
+    def kill_some(self):
+        if self.chance.random() < 0.25:
+            time.sleep(self.chance.random() * self.lines / 10000)
+            self.smsd.kill9()
+            self.smsd.start()
+            self.kills += 1
+
+    def round(self):
+        now = self.now()
+        made_up = MadeUp(self.model, self.chance, now)
+        made = []
+        for n in range(CLIENTS):  # to each its own users, so that no order between clients matters
+            users = range(n, self.users, CLIENTS)
+            made.append(made_up.request(users, self.lines))
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+            self.rebuild_some()
+            answers = [pool.submit(client.send, body) for client, (body, _, _) in zip(self.clients, made)]
+            self.kill_some()
+            for answer, (_, counts, errors) in zip(answers, made):
+                check_answer(answer.result(), counts, errors)
+        self.smsd.advance(self.chance.choice((60, 1000, 1800, 20000, 20000, DAY, DAY, 2 * DAY, 5 * DAY)))
+
+    def check_visit(self, user, code, now):
+        found = self.smsd.get(f"/v1/cities/{code}/visits/{urllib.parse.quote(mobile(user))}").body
+        visit = self.model.visits.get((user, code))
+        if visit is None:
+            assert found == {"seen": False, "first_seen_at": None, "last_seen_at": None, "message": None,
+                             "in_filter": found["in_filter"]}, found
+        elif self.model.is_asked_for(visit, code, now):
+            assert found["seen"] and found["in_filter"] in (True, None), found
+            assert second_of(found["last_seen_at"]) == visit.last, found
+
+    def check_trace(self, user):
+        found = self.smsd.get(f"/v1/traces?mobile={urllib.parse.quote(mobile(user))}").body["data"]
+        wanted = self.model.decided[user][-16:]
+        assert len(found) == len(wanted)
+        for item, decision in zip(found, reversed(wanted)):
+            assert decision is None or (second_of(item["at"]), item["city"], item["decision"]) == decision, found
+
+    def check_all(self):
+        now = self.now()
+        for user in self.chance.sample(range(self.users), min(self.users, 200)):
+            self.check_trace(user)
+            for code in CODES:
+                self.check_visit(user, code, now)
+
+    def go(self):
+        self.learn_percents()
+        for code in CODES:
+            self.put(code)
+        for _ in range(self.rounds):
+            self.round()
+        self.check_all()
+
+
+def test_made_up_signals_are_what_a_plain_model_says_to_the_last(smsd):
+    """CITY-3, CITY-4, CITY-5, CITY-6, CITY-7, CITY-8, CITY-9, CITY-10, CITY-12: also across kills, rebuilds and
+    changes of cities, and an Idempotency-Key finds what was run of a request that a kill has broken off."""
+    run = Run(smsd, SIGNALS, SEED)
+    print(f"again: SMSD_SIGNALS={SIGNALS} SMSD_SEED={SEED}")
+    run.go()
+    print(f"{run.rounds * CLIENTS * run.lines} signals, {run.kills} kills, {run.rebuilds} rebuilds, "
+          f"{sum(client.broken_off for client in run.clients)} requests broken off")
