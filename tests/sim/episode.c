@@ -335,6 +335,7 @@ static void compare_everything(struct episode *episode)
     invariant_message_all(&episode->tally.message_sums, &episode->world);
     compare_cities(episode->model, &episode->cities.index, episode->world.txn,
                    episode->world.now_ms);
+    invariant_report_all(&episode->tally.reports, &episode->world);
     world_abort(&episode->world);
 }
 
