@@ -151,6 +151,10 @@ struct hash128 call_key_hash(const struct call *call, struct text key);
 
 /* Runs the command under the call's idempotency key. False: it was refused, and that is replied. */
 bool call_run(struct call *call, struct command *command, struct result *result);
+/* The same without a reply to a refusal, which the caller gives: the engine has kept it, if it is
+ * of the kept kind. `errors` may be NULL. */
+bool call_try(struct call *call, struct command *command, struct result *result);
+void call_answer_refusal(struct call *call, enum outcome outcome, const struct json_errors *errors);
 
 /* --- answering -----------------------------------------------------------------------------------
  */
@@ -180,5 +184,7 @@ void api_on_refusal(void *context, const struct http_request *request, const cha
 
 /* api/authentication.c: fills call->key, or replies and returns false. */
 bool call_authenticate(struct call *call);
+/* The same on an open route, for a call that is found to need a key of this scope. */
+bool call_authenticate_for(struct call *call, uint32_t scope);
 
 #endif

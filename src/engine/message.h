@@ -20,6 +20,9 @@
  * else by the same after MESSAGE_TRY_AGAIN_MS. With tries_max of them over it fails. Throttling is
  * no failure: the message waits 1, 2, 4 … 32 s. Nothing is given to a gateway after its expiry.
  *
+ * Quiet hours (engine/quiet_hours.h). Marketing is accepted as scheduled for their end; what they
+ * overtake in the outbox moves there to their end. What would expire before is refused, or fails.
+ *
  * Parts. Delivered is delivered in all parts. The first part that is not makes the message
  * undelivered: with a part missing it cannot be read, and failing over should not wait. */
 #ifndef SMSD_ENGINE_MESSAGE_H
@@ -61,6 +64,10 @@ struct message_text {
 bool message_find(struct txn *txn, uint64_t number, struct message_row *row);
 /* Of any message that is there. */
 bool message_text_find(struct txn *txn, uint64_t number, struct message_text *text);
+/* The same for a gateway: with the code in it, if it carries one. What it is given is nobody else's
+ * to see or keep. */
+bool message_text_to_send(struct txn *txn, uint64_t number, struct message_row *row,
+                          struct message_text *text);
 /* Without the texts, which cost a copy. */
 void message_text_row_find(struct txn *txn, uint64_t number, struct message_text_row *row);
 /* A row in hand, of TABLE_MESSAGE. False: it is none. Any thread. */
