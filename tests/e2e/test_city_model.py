@@ -319,3 +319,27 @@ def test_made_up_signals_are_what_a_plain_model_says_to_the_last(smsd):
     run.go()
     print(f"{run.rounds * CLIENTS * run.lines} signals, {run.kills} kills, {run.rebuilds} rebuilds, "
           f"{sum(client.broken_off for client in run.clients)} requests broken off")
+
+
+def check_crowd(smsd, people, kills):
+    """One city far beyond its capacity: its table grows and splits, its filter gets further parts."""
+    assert smsd.put("/v1/cities/crowd", {"name": "Crowd", "capacity": 1000, "enabled": True}).status == 200
+    body = "\n".join(json.dumps({"mobile": f"+8618{n:09}", "city": "crowd"}) for n in range(people))
+    for repeat in range(3 + kills):
+        answer = smsd.post("/v1/signals", body, headers=NDJSON).body
+        assert (answer["first_visits"], answer["repeats"]) == ((people, 0) if repeat == 0 else (0, people)), answer
+        if repeat == 1:
+            assert smsd.post("/v1/jobs/city_rebuild/run", {}).status == 200
+        if repeat > 1:
+            smsd.kill9()
+            smsd.start()
+    deadline = time.monotonic() + 60
+    while (filter_ := smsd.get("/v1/cities/crowd").body["filter"]) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert filter_["keys"] == people and filter_["misjudgement_estimate"] <= 2e-4, filter_
+
+
+def test_a_crowd_is_known_to_the_last(smsd):
+    """CITY-2, CITY-3, CITY-7: nobody is missed and nobody twice, while memory grows, after a rebuild, after kills."""
+    check_crowd(smsd, 30000, 2)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "model_city.h"
 #include "wrong.h"
 
 struct kept_row {
@@ -52,8 +53,23 @@ static void begin(struct cities *cities, struct world *world)
 {
     cities->rows.size = cities->fed = 0;
     cities->expired.size = cities->taken = 0;
+    cities->begun_ms = world->now_ms;
     city_build_new(&cities->index, world->now_ms);
     world_rows(world, keep_row, cities);
+}
+
+/* CITY-6: what no signal can ask for, and nothing else. */
+static void check_left_out(const struct cities *cities, const struct kept_row *kept, bool is_kept)
+{
+    struct model_visit visit = {.last_day = kept->row.last_day,
+                                .decided_s = kept->row.decided_s,
+                                .sent_s = kept->row.sent_s};
+    int64_t now_ms = cities->begun_ms;
+
+    if (is_kept && !model_visit_matters(&visit, kept->key.window_days, now_ms - 2 * DAY_MS))
+        wrong("a build has not left out a visit that nobody asks for");
+    if (!is_kept && model_visit_matters(&visit, kept->key.window_days, now_ms))
+        wrong("a build has left out a visit that is asked for");
 }
 
 static void feed(struct cities *cities, uint32_t rows)
@@ -62,7 +78,9 @@ static void feed(struct cities *cities, uint32_t rows)
         struct kept_row kept;
         memcpy(&kept, cities->rows.data + cities->fed, sizeof kept);
         cities->fed += sizeof kept;
-        if (!city_build_row(cities->index.build, &kept.key, &kept.row))
+        bool is_kept = city_build_row(cities->index.build, &kept.key, &kept.row);
+        check_left_out(cities, &kept, is_kept);
+        if (!is_kept)
             buffer_append(&cities->expired, &kept.key, sizeof kept.key);
     }
 }

@@ -15,6 +15,7 @@ struct cities {
     size_t fed;         /* of them, in bytes */
     struct buffer expired;
     size_t taken;
+    int64_t begun_ms;
 };
 
 void cities_init(struct cities *cities);
