@@ -38,6 +38,7 @@ bool op_command(struct episode *episode, const struct op *op, struct command *co
 bool op_packet_command(struct episode *episode, const struct op *op, struct command *command);
 /* op_city.c: likewise about cities. */
 bool op_city_command(struct episode *episode, const struct op *op, struct command *command);
+bool op_campaign_command(struct episode *episode, const struct op *op, struct command *command);
 /* op_message.c, op_catalog.c: likewise about messages and the catalogue; and what there is of it
  * before the first message, step by step: false when that is all. */
 bool op_message_command(struct episode *episode, const struct op *op, struct command *command);

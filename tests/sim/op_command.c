@@ -244,6 +244,13 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(CITY_PUT),
                                                       SAME(SIGNALS),
                                                       SAME(VISIT_EXPIRE),
+                                                      SAME(CAMPAIGN_CREATE),
+                                                      [OP_CAMPAIGN_UPLOAD] =
+                                                          COMMAND_CAMPAIGN_RECIPIENTS,
+                                                      SAME(CAMPAIGN_CONFIRM),
+                                                      SAME(CAMPAIGN_PAUSE),
+                                                      SAME(CAMPAIGN_RESUME),
+                                                      SAME(CAMPAIGN_CANCEL),
                                                       SAME(REFUSAL),
                                                       SAME(BATCH),
                                                       [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
@@ -268,6 +275,7 @@ static bool may_have_key(const struct op *op)
     case OP_MESSAGE_SWEEP:
     case OP_RECEIPT:
     case OP_VISIT_EXPIRE:
+    case OP_CAMPAIGN_UPLOAD:
         return false;
     default:
         return true;
