@@ -34,6 +34,16 @@ void cities_load(struct cities *cities, struct txn *txn)
     city_index_load(&cities->index, txn);
 }
 
+void cities_follow(struct cities *cities, struct txn *txn, const struct command *command,
+                   const struct result *result, const struct engine_effect *effect)
+{
+    for (uint32_t i = 0; i < effect->forgotten_count; i++)
+        city_forget(&cities->index, effect->forgotten[i].city, effect->forgotten[i].mobile);
+    if (command->type == COMMAND_CITY_PUT && result->outcome == OUTCOME_OK && !result->is_replayed)
+        city_index_changed(&cities->index, txn, command->of.city_put.code,
+                           result->of.city.is_new != 0);
+}
+
 static void keep_row(void *context, enum table table, const void *key, size_t key_size,
                      const void *value, size_t value_size)
 {

@@ -22,6 +22,9 @@ void cities_init(struct cities *cities);
 void cities_release(struct cities *cities);
 /* As at a start: from the rows of cities, none of them whole. */
 void cities_load(struct cities *cities, struct txn *txn);
+/* Behind a command, refused or not. */
+void cities_follow(struct cities *cities, struct txn *txn, const struct command *command,
+                   const struct result *result, const struct engine_effect *effect);
 /* The next step of the build, of about `size` rows. */
 void cities_build(struct cities *cities, struct world *world, uint32_t step, uint32_t size);
 /* From the first step to the last. */

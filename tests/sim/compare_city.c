@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "compare.h"
 #include "engine/city_index.h"
+#include "engine/city_message.h"
 #include "wrong.h"
 
 /* --- rows ----------------------------------------------------------------------------------------
@@ -37,6 +38,33 @@ static void compare_city_row_alone(const struct model_cities *cities, struct tex
         count++;
     }
     must(count == put->label_count);
+    must(view.row.has_message == (put->template.data != NULL));
+}
+
+static void compare_city_message(struct txn *txn, const struct model_cities *cities, uint32_t index)
+{
+    const struct city_put_command *put = &cities->city[index].put;
+    static struct city_message message;
+
+    must(city_message_find(txn, index, &message) == (put->template.data != NULL));
+    if (put->template.data == NULL)
+        return;
+    must(text_equals(message.company, put->company));
+    must(text_equals(message.template, put->template) && message.param_count == put->param_count);
+    for (size_t i = 0; i < put->param_count; i++) {
+        must(text_equals(message.params[i].name, put->params[i].name));
+        must(text_equals(message.params[i].value, put->params[i].value));
+    }
+}
+
+static void compare_welcome_row(const struct model_welcome *welcome, const void *value, size_t size)
+{
+    struct group_welcome_row row;
+
+    must(welcome->is_there && size == sizeof row);
+    memcpy(&row, value, size);
+    must(row.city == welcome->city && row.window_days == welcome->window_days);
+    must(row.sent_s == welcome->sent_s && row.message == welcome->message);
 }
 
 static void compare_visit_row(const struct model_visit *visit, const void *value, size_t size)
@@ -48,7 +76,7 @@ static void compare_visit_row(const struct model_visit *visit, const void *value
     must(row.last_day == visit->last_day && row.last_s == visit->last_s);
     must(row.first_s == visit->first_s);
     must(row.decided_s == visit->decided_s && row.decision == visit->decision);
-    must(row.sent_s == visit->sent_s && row.message == 0 && row.zero == 0);
+    must(row.sent_s == visit->sent_s && row.message == visit->message && row.zero == 0);
 }
 
 static void compare_trace_row(const struct model_cities *cities, int mobile, const void *value,
@@ -65,7 +93,8 @@ static void compare_trace_row(const struct model_cities *cities, int mobile, con
         const struct trace_item *item = &row.items[i];
         must(item->at_ms == list[i].at_ms && item->decided_ms == list[i].decided_ms);
         must(item->city == list[i].city && item->decision == list[i].decision);
-        must(item->message == 0);
+        must(item->message == list[i].message && item->outcome == list[i].outcome);
+        must(item->status == list[i].status);
     }
 }
 
@@ -80,9 +109,16 @@ void compare_city_row(struct model *model, enum table table, const char *key, si
         compare_city_row_alone(cities, (struct text){key, key_size}, value, value_size);
         return;
     }
-    must(key_size == (table == TABLE_VISIT ? VISIT_KEY_SIZE : 8));
+    if (table == TABLE_CITY_MESSAGE) /* compare_cities */
+        return;
     mobile = model_mobile_of(bytes_get_u64_be(key + key_size - 8));
     must(mobile >= 0);
+    if (table == TABLE_GROUP_WELCOME) {
+        must(key_size - 8 < MODEL_GROUPS);
+        compare_welcome_row(&cities->welcome[key_size - 8][mobile], value, value_size);
+        return;
+    }
+    must(key_size == (table == TABLE_VISIT ? VISIT_KEY_SIZE : 8));
     if (table == TABLE_TRACE) {
         compare_trace_row(cities, mobile, value, value_size);
         return;
@@ -139,8 +175,7 @@ static void compare_known(const struct city *city, const struct model_visit *vis
             must(!visit->is_there || visit->last_day < day);
             break;
         case VISIT_UNKNOWN:
-            must(!city->is_whole || city->view.row.basis == CITY_SENT || visit->last_day == 0);
-            break;
+            break; /* which is always right */
         }
     }
 }
@@ -158,6 +193,7 @@ void compare_cities(struct model *model, const struct city_index *index, struct 
         must(city_index_find(index, code) == i);
         compare_found(txn, model, TABLE_CITY, code.data, code.size, true);
         compare_city_row_alone(cities, code, city->value.data, city->value.size);
+        compare_city_message(txn, cities, i);
         for (int mobile = 0; mobile < MODEL_MOBILES; mobile++) {
             const struct model_visit *visit = &cities->visit[i][mobile];
             compare_visit(txn, model, i, mobile);
@@ -177,6 +213,21 @@ void compare_cities(struct model *model, const struct city_index *index, struct 
 /* --- answers -------------------------------------------------------------------------------------
  */
 
+/* A city's group may have changed since the message, but not within the command. */
+static void compare_group(struct txn *txn, struct model *model, const struct signal *signal)
+{
+    struct text group = model->cities.city[signal->city].put.group;
+    int mobile = model_mobile_of(signal->mobile);
+    char key[PACKET_GROUP_MAX + 8];
+
+    if (group.size == 0)
+        return;
+    memcpy(key, group.data, group.size);
+    bytes_put_u64_be(key + group.size, signal->mobile);
+    compare_found(txn, model, TABLE_GROUP_WELCOME, key, group.size + 8,
+                  model->cities.welcome[group.size][mobile].is_there);
+}
+
 static void compare_signals_answered(struct txn *txn, struct model *model,
                                      const struct signals_command *command,
                                      const struct expected *expected, const struct result *result)
@@ -188,13 +239,16 @@ static void compare_signals_answered(struct txn *txn, struct model *model,
         wrong("%u are new, %u repeats, %u skipped, %u invalid, and must be %u, %u, %u, %u",
               found->first_visits, found->repeats, found->skipped, found->invalid,
               wanted->first_visits, wanted->repeats, wanted->skipped, wanted->invalid);
+    must(found->messages == wanted->messages && found->refused == wanted->refused);
     must(memcmp(found->codes, wanted->codes, sizeof found->codes) == 0);
     must(found->first_visits + found->repeats + found->skipped + found->invalid ==
          (int)command->count);
     for (size_t i = 0; i < command->count; i++) {
         const struct signal *signal = &command->signals[i];
-        if (signal->city != CITY_NONE)
-            compare_visit(txn, model, signal->city, model_mobile_of(signal->mobile));
+        if (signal->city == CITY_NONE)
+            continue;
+        compare_visit(txn, model, signal->city, model_mobile_of(signal->mobile));
+        compare_group(txn, model, signal);
     }
 }
 
@@ -207,6 +261,7 @@ void compare_city_answered(struct txn *txn, struct model *model, const struct co
         must((result->of.city.is_new != 0) == expected->city.is_new);
         compare_found(txn, model, TABLE_CITY, command->of.city_put.code.data,
                       command->of.city_put.code.size, true);
+        compare_city_message(txn, &model->cities, result->of.city.index);
         break;
     case COMMAND_SIGNALS:
         compare_signals_answered(txn, model, &command->of.signals, expected, result);
@@ -239,11 +294,40 @@ static void learn_expired(struct txn *txn, struct model_cities *cities, const st
     model_visit_learn(cities, key->city, mobile, NULL);
 }
 
+/* CITY-10: exactly the old ones. */
+static void learn_welcome_expired(struct txn *txn, struct model_cities *cities,
+                                  const struct welcome_key *key, int64_t now_ms)
+{
+    int mobile = model_mobile_of(key->mobile);
+    struct model_welcome *welcome = &cities->welcome[key->group.size][mobile];
+    struct group_welcome_row row;
+    struct trace_row trace;
+
+    if (key->group.size == 0) {
+        bool is_old = model_trace_is_old(cities, mobile, now_ms);
+        must(trace_find(txn, key->mobile, &trace) == (cities->decisions[mobile] > 0 && !is_old));
+        cities->traces -= is_old;
+        cities->decisions[mobile] = is_old ? 0 : cities->decisions[mobile];
+        return;
+    }
+    if (group_welcome_find(txn, key->group, key->mobile, &row)) {
+        must(welcome->is_there && !model_welcome_is_old(welcome, now_ms - 2 * DAY_MS));
+        return;
+    }
+    must(!welcome->is_there || model_welcome_is_old(welcome, now_ms));
+    cities->welcomes -= welcome->is_there;
+    welcome->is_there = false;
+}
+
 void learn_visits(struct txn *txn, struct model *model, const struct command *command)
 {
     const struct signals_command *signals = &command->of.signals;
     const struct visit_expire_command *expire = &command->of.visit_expire;
+    const struct welcome_expire_command *welcome = &command->of.welcome_expire;
     struct visit_row row;
+
+    for (size_t i = 0; command->type == COMMAND_WELCOME_EXPIRE && i < welcome->count; i++)
+        learn_welcome_expired(txn, &model->cities, &welcome->keys[i], command->now_ms);
 
     for (size_t i = 0; command->type == COMMAND_VISIT_EXPIRE && i < expire->count; i++)
         learn_expired(txn, &model->cities, &expire->keys[i], command->now_ms);

@@ -274,9 +274,7 @@ void mirror_run(struct mirror *mirror, const struct command *asked, const struct
     must(memcmp(&found, wanted, sizeof found) == 0);
     must(found_effect.number_last == effect->number_last);
     must(found_effect.due_first_ms == effect->due_first_ms);
-    if (own.type == COMMAND_CITY_PUT && !found.is_replayed)
-        city_index_changed(&mirror->cities.index, mirror->txn, own.of.city_put.code,
-                           found.of.city.is_new != 0);
+    cities_follow(&mirror->cities, mirror->txn, command, &found, &found_effect);
 }
 
 static void note_durable(struct mirror *mirror)

@@ -75,9 +75,7 @@ static void run(struct episode *episode, struct command *command, bool is_tried)
     }
     compare_command(episode->model, &episode->tally, &episode->world, command, &expected, &result,
                     &effect);
-    if (command->type == COMMAND_CITY_PUT && !result.is_replayed)
-        city_index_changed(&episode->cities.index, episode->world.txn, command->of.city_put.code,
-                           result.of.city.is_new != 0);
+    cities_follow(&episode->cities, episode->world.txn, command, &result, &effect);
     episode->is_refused = episode->is_refused || result.outcome != OUTCOME_OK;
     if (episode->mirror != NULL)
         mirror_run(episode->mirror, command, &result, &effect, is_tried);

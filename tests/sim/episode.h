@@ -21,6 +21,7 @@ struct episode {
     struct hash128 sweep_keys[SWEEP_KEYS_MAX];
     struct cities cities;
     struct visit_key expire_keys[EXPIRE_KEYS_MAX];
+    struct welcome_key welcome_keys[EXPIRE_KEYS_MAX];
     struct signal signals[OPS_MAX][SIGNALS_MAX]; /* of the op that made them: keys repeat them */
     uint32_t at;                                 /* the op under way */
     bool is_in_group, is_refused;                /* a group, and one of its commands was */

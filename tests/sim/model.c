@@ -253,15 +253,11 @@ static enum outcome run(struct model *model, const struct command *command,
         return delete_webhook(model, command);
     case COMMAND_IDEMPOTENCY_EXPIRE:
         return sweep(model, command);
-    case COMMAND_CITY_PUT:
-        return rule_city_put(model, command, expected);
-    case COMMAND_SIGNALS:
-        return rule_signals(model, command, expected);
     case COMMAND_CLOCK_ADVANCE:
         model->clock_offset_ms = command->of.clock_advance.offset_ms;
         return OUTCOME_OK;
     default: /* BATCH: nothing but its key; PACKET_SWEEP: nothing at all;
-                VISIT_EXPIRE: learn_visits */
+                VISIT_EXPIRE, WELCOME_EXPIRE: learn_visits */
         return OUTCOME_OK;
     }
 }

@@ -135,10 +135,11 @@ struct model_message {
     uint32_t parts;
     bool has_quota; /* its parts were taken from the product's, and are not back */
     bool is_paid_back;
-    uint32_t given;     /* the last attempt that was given to a gateway */
-    uint64_t exception; /* of its refund; 0: none */
-    int64_t amount;     /* what it cost */
-    uint32_t campaign;  /* that has made it, counted from 1; 0: none */
+    uint32_t given;      /* the last attempt that was given to a gateway */
+    uint64_t exception;  /* of its refund; 0: none */
+    int64_t amount;      /* what it cost */
+    uint32_t campaign;   /* that has made it, counted from 1; 0: none */
+    int8_t city, mobile; /* of the visit that it welcomes; -1: of none */
 };
 
 /* Of a campaign what it says of its messages. */

@@ -1,5 +1,5 @@
-/* The rules of cities and visits (man/smsd-api.7, CITY WELCOME). Times of visits are whole seconds,
- * days are those of UTC. */
+/* The rules of cities, visits and welcome messages (man/smsd-api.7, CITY WELCOME). Times of visits
+ * are whole seconds, days are those of UTC. */
 #include "model_city.h"
 
 #include <string.h>
@@ -8,7 +8,12 @@
 #include "model.h"
 #include "wrong.h"
 
-enum { HALF_AN_HOUR_S = 30 * 60, DAY_S = 24 * 60 * 60, EARLY_MAX_MS = 5 * 60 * 1000 };
+enum {
+    HALF_AN_HOUR_S = 30 * 60,
+    DAY_S = 24 * 60 * 60,
+    EARLY_MAX_MS = 5 * 60 * 1000,
+    TRACE_DAYS = 30,
+};
 
 /* The shortest and the longest that there can be, and some that are near each other. */
 const uint64_t model_mobiles[MODEL_MOBILES] = {
@@ -66,8 +71,7 @@ bool model_city_takes(const struct model_city *city, struct text label)
 }
 
 /* CITY-8: made once, then changed as a whole; its place among cities and its visits stay. */
-enum outcome rule_city_put(struct model *model, const struct command *command,
-                           struct expected *expected)
+void learn_city_put(struct model *model, const struct command *command, struct expected *expected)
 {
     struct model_cities *cities = &model->cities;
     uint32_t index = model_city_find(cities, command->of.city_put.code);
@@ -79,24 +83,91 @@ enum outcome rule_city_put(struct model *model, const struct command *command,
         cities->city[index].number = command->number;
     }
     expected->city.index = index;
+    cities->messages -= cities->city[index].put.template.data != NULL;
+    cities->messages += command->of.city_put.template.data != NULL;
     cities->city[index].put = command->of.city_put;
     cities->city[index].updated_ms = command->now_ms;
-    return OUTCOME_OK;
 }
 
 /* --- signals -------------------------------------------------------------------------------------
  */
 
-/* CITY-9: the switch, the labels, the percentage, in this order. */
-static enum city_decision decide(const struct model_city *city, int mobile, bool is_labelled)
+/* CITY-8: another city of the group has sent a message that stands. */
+static bool is_grouped(const struct model_cities *cities, uint32_t city, int mobile, int64_t at_s)
 {
-    if (!city->put.is_enabled)
-        return DECISION_DISABLED;
-    if (!is_labelled)
-        return DECISION_NOT_LABELLED;
-    if (!rollout_has(mobile, city->put.rollout_percent))
-        return DECISION_NOT_ROLLED_OUT;
-    return DECISION_NO_MESSAGE;
+    const struct city_put_command *put = &cities->city[city].put;
+    const struct model_welcome *last = &cities->welcome[put->group.size][mobile];
+    const struct model_visit *visit = &cities->visit[last->city][mobile];
+    uint32_t window_days =
+        last->window_days < put->window_days ? last->window_days : put->window_days;
+
+    if (put->group.size == 0 || !last->is_there || last->city == city)
+        return false;
+    return at_s < last->sent_s + (int64_t)window_days * DAY_S && visit->sent_s != 0 &&
+           visit->message == last->message;
+}
+
+/* What the engine says that it has decided now of that mobile in that city: a city decides of a
+ * mobile no more than once in a command, which is of one moment. */
+static const struct trace_item *find_decision(const struct trace_row *row, uint32_t city,
+                                              int64_t now_ms)
+{
+    for (uint32_t i = 0; i < row->count; i++) {
+        if (row->items[i].city == city && row->items[i].decided_ms == now_ms)
+            return &row->items[i];
+    }
+    wrong("a first visit has no trace");
+}
+
+/* CITY-5: a message, or a reason against it. */
+static void learn_message(struct txn *txn, uint32_t city, int mobile, int64_t now_ms,
+                          struct model_decision *decision)
+{
+    const struct trace_item *item;
+    struct trace_row row;
+
+    must(trace_find(txn, model_mobiles[mobile], &row));
+    item = find_decision(&row, city, now_ms);
+    decision->decision = (enum city_decision)item->decision;
+    decision->message = item->message;
+    decision->outcome = (enum outcome)item->outcome;
+    switch (decision->decision) {
+    case DECISION_MESSAGE:
+        must(item->message != 0 && decision->outcome == OUTCOME_OK);
+        break;
+    case DECISION_EXCLUDED:
+        must(decision->outcome == OUTCOME_BLOCKED_NUMBER ||
+             decision->outcome == OUTCOME_INVALID_NUMBER ||
+             decision->outcome == OUTCOME_COUNTRY_NOT_ALLOWED);
+        must(item->message == 0);
+        break;
+    default:
+        must(decision->decision == DECISION_REFUSED && item->message == 0);
+        must(decision->outcome != OUTCOME_OK && decision->outcome != OUTCOME_BLOCKED_NUMBER);
+        break;
+    }
+}
+
+/* CITY-9: the switch, the labels, the percentage, in this order; then the group, then the message.
+ */
+static void decide(struct model_cities *cities, struct txn *txn, const struct signal *signal,
+                   struct model_decision *decision)
+{
+    const struct city_put_command *put = &cities->city[signal->city].put;
+    int mobile = model_mobile_of(signal->mobile);
+
+    if (!put->is_enabled)
+        decision->decision = DECISION_DISABLED;
+    else if (!signal->is_labelled)
+        decision->decision = DECISION_NOT_LABELLED;
+    else if (!rollout_has(mobile, put->rollout_percent))
+        decision->decision = DECISION_NOT_ROLLED_OUT;
+    else if (put->template.data == NULL)
+        decision->decision = DECISION_NO_MESSAGE;
+    else if (is_grouped(cities, signal->city, mobile, decision->at_ms / 1000))
+        decision->decision = DECISION_GROUPED;
+    else
+        learn_message(txn, signal->city, mobile, decision->decided_ms, decision);
 }
 
 /* CITY-10: the last sixteen, newest first. */
@@ -109,9 +180,13 @@ static void note_decision(struct model_cities *cities, int mobile, struct model_
     cities->traces += cities->decisions[mobile] == 0;
     if (cities->decisions[mobile] < MODEL_DECISIONS_MAX)
         cities->decisions[mobile]++;
+    while (list[cities->decisions[mobile] - 1].decided_ms + TRACE_DAYS * DAY_MS <
+           decision.decided_ms)
+        cities->decisions[mobile]--;
 }
 
-/* CITY-4, CITY-5. A signal that is older than what was seen or decided already is no news. */
+/* CITY-4, CITY-5. A signal of a time before half an hour after a decision is no news, nor is one of
+ * a day before one that was seen. */
 static bool is_new(const struct model_city *city, const struct model_visit *visit, int64_t at_s)
 {
     int64_t day = at_s / DAY_S, window_days = city->put.window_days;
@@ -142,42 +217,88 @@ static void note_sight(struct model_visit *visit, int64_t at_s)
     visit->last_s = at_s;
 }
 
-static void see(struct model_cities *cities, const struct signal *signal, int64_t at_ms,
-                int64_t now_ms, struct signals_result *counts)
+static void note_welcome(struct model_cities *cities, uint32_t city, int mobile,
+                         const struct model_visit *visit)
+{
+    const struct city_put_command *put = &cities->city[city].put;
+    struct model_welcome *welcome = &cities->welcome[put->group.size][mobile];
+
+    if (put->group.size == 0)
+        return;
+    cities->welcomes += !welcome->is_there;
+    *welcome = (struct model_welcome){true, city, put->window_days, visit->sent_s, visit->message};
+}
+
+/* A message that was refused leaves no mark. */
+static void mark(struct model_visit *visit, const struct model_decision *decision)
+{
+    int64_t at_s = decision->at_ms / 1000;
+
+    if (visit->last_day == 0 && at_s > visit->last_s)
+        visit->last_s = at_s;
+    if (at_s > visit->last_s && at_s / DAY_S > visit->last_day)
+        visit->last_s = at_s;
+    if (decision->decision == DECISION_REFUSED)
+        visit->last_day = 0;
+    else if (at_s / DAY_S > visit->last_day)
+        visit->last_day = at_s / DAY_S;
+    visit->decision = decision->decision;
+    visit->decided_s = decision->decided_ms / 1000;
+    if (decision->message == 0)
+        return;
+    visit->message = decision->message;
+    visit->sent_s = visit->decided_s;
+}
+
+static void first_visit(struct model_cities *cities, struct txn *txn, const struct signal *signal,
+                        struct model_decision *decision)
 {
     int mobile = model_mobile_of(signal->mobile);
-    const struct model_city *city = &cities->city[signal->city];
     struct model_visit *visit = &cities->visit[signal->city][mobile];
-    int64_t at_s = at_ms / 1000;
+    struct model_visit *other = &cities->other[signal->city][mobile];
+    uint32_t window_days = cities->city[signal->city].put.window_days;
 
-    if (!is_new(city, visit, at_s)) {
+    *other = (struct model_visit){.is_there = true, .first_s = decision->at_ms / 1000};
+    if (!visit->is_there) {
+        cities->visits++;
+        *visit = *other;
+    }
+    visit->is_open = !model_visit_matters(visit, window_days, decision->decided_ms);
+    decide(cities, txn, signal, decision);
+    mark(visit, decision);
+    mark(other, decision);
+    note_decision(cities, mobile, *decision);
+    if (decision->message != 0)
+        note_welcome(cities, signal->city, mobile, visit);
+}
+
+static void see(struct model_cities *cities, struct txn *txn, const struct signal *signal,
+                int64_t at_ms, int64_t now_ms, struct signals_result *counts)
+{
+    struct model_visit *visit = &cities->visit[signal->city][model_mobile_of(signal->mobile)];
+    struct model_decision decision = {.at_ms = at_ms, .decided_ms = now_ms, .city = signal->city};
+
+    if (!is_new(&cities->city[signal->city], visit, at_ms / 1000)) {
         counts->repeats++;
-        if (visit->last_day != 0) /* a mark that was taken away is not brought back by a repeat */
-            note_sight(visit, at_s);
+        if (visit->last_day != 0) { /* a mark that was taken away is not brought back */
+            note_sight(visit, at_ms / 1000);
+            note_sight(&cities->other[signal->city][model_mobile_of(signal->mobile)], at_ms / 1000);
+        }
         return;
     }
-    if (!visit->is_there || !model_visit_matters(visit, city->put.window_days, now_ms)) {
-        visit->is_first_open = visit->is_there;
-        visit->first_before_s = visit->first_s;
-        visit->first_s = at_s;
-    }
-    cities->visits += !visit->is_there;
-    visit->is_there = true;
-    note_sight(visit, at_s);
-    visit->decided_s = at_s;
-    visit->decision = decide(city, mobile, signal->is_labelled);
-    note_decision(cities, mobile,
-                  (struct model_decision){at_ms, now_ms, signal->city, visit->decision});
-    if (visit->decision == DECISION_NO_MESSAGE)
+    first_visit(cities, txn, signal, &decision);
+    if (decision.decision == DECISION_NO_MESSAGE || decision.decision == DECISION_MESSAGE)
         counts->first_visits++;
     else
         counts->skipped++;
+    counts->messages += decision.decision == DECISION_MESSAGE;
+    counts->refused += decision.decision == DECISION_REFUSED;
 }
 
 /* CITY-12: up to five minutes ahead is now; what is further ahead, or more than a day old, is told
  * line by line and harms no other. */
-enum outcome rule_signals(struct model *model, const struct command *command,
-                          struct expected *expected)
+void learn_signals(struct model *model, struct txn *txn, const struct command *command,
+                   struct expected *expected)
 {
     const struct signals_command *signals = &command->of.signals;
     struct signals_result *counts = &expected->signals;
@@ -195,9 +316,44 @@ enum outcome rule_signals(struct model *model, const struct command *command,
         else if (signal->city == CITY_NONE) /* a position in no area */
             counts->skipped++;
         else
-            see(&model->cities, signal, at_ms > now_ms ? now_ms : at_ms, now_ms, counts);
+            see(&model->cities, txn, signal, at_ms > now_ms ? now_ms : at_ms, now_ms, counts);
     }
-    return OUTCOME_OK;
+}
+
+/* --- afterwards ----------------------------------------------------------------------------------
+ */
+
+/* What was decided stays, and with it the half hour; undelivered is no failure of it. A message
+ * that is tried again does not bring the mark back. */
+void model_welcome_moved(struct model *model, uint64_t message, uint32_t city, int mobile,
+                         enum message_status status)
+{
+    struct model_cities *cities = &model->cities;
+    struct model_visit *visit = &cities->visit[city][mobile];
+    bool is_back =
+        status == MESSAGE_FAILED || status == MESSAGE_CANCELED || status == MESSAGE_REJECTED;
+    bool is_final = is_back || status == MESSAGE_DELIVERED || status == MESSAGE_UNDELIVERED;
+
+    for (uint32_t i = 0; i < cities->decisions[mobile]; i++) {
+        if (cities->decision[mobile][i].message == message)
+            cities->decision[mobile][i].status = is_final ? status : 0;
+    }
+    if (!is_back || visit->message != message || visit->sent_s == 0)
+        return;
+    visit->sent_s = 0;
+    if (visit->decision == DECISION_MESSAGE)
+        visit->last_day = 0;
+}
+
+bool model_trace_is_old(const struct model_cities *cities, int mobile, int64_t now_ms)
+{
+    return cities->decisions[mobile] > 0 &&
+           cities->decision[mobile][0].decided_ms + TRACE_DAYS * DAY_MS < now_ms;
+}
+
+bool model_welcome_is_old(const struct model_welcome *welcome, int64_t now_ms)
+{
+    return welcome->sent_s + welcome->window_days * (int64_t)DAY_S <= now_ms / 1000 - DAY_S;
 }
 
 /* --- what is left open ---------------------------------------------------------------------------
@@ -211,8 +367,8 @@ void model_visit_learn(struct model_cities *cities, uint32_t city, int mobile,
     if (row == NULL) {
         cities->visits -= visit->is_there;
         *visit = (struct model_visit){.is_there = false};
-    } else if (visit->is_first_open && row->first_s == visit->first_before_s) {
-        visit->first_s = visit->first_before_s;
+    } else if (visit->is_open && row->first_s == cities->other[city][mobile].first_s) {
+        *visit = cities->other[city][mobile];
     }
-    visit->is_first_open = false;
+    visit->is_open = false;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/city_index.h"
+#include "engine/template.h"
 #include "episode.h"
 #include "wrong.h"
 
@@ -32,7 +33,25 @@ static void areas_of(const struct op *op, struct city_put_command *put)
     put->area_count = op->pick / 4 % (8 - op->other % 7U) % 4;
 }
 
-static void city_put_command(const struct op *op, struct city_put_command *put)
+/* Mostly of a template that exists and may be used, with the parameters that it has. */
+static void message_of(const struct op *op, struct city_put_command *put)
+{
+    static const struct text companies[] = {{"x0", 2}, {"x1", 2}, {"x0", 2}, {"x9", 2}};
+    static const struct text templates[] = {{"x1", 2}, {"x2", 2}, {"x1", 2}, {"x2", 2},
+                                            {"x1", 2}, {"x0", 2}, {"x3", 2}, {"x9", 2}};
+    static const struct template_param params[] = {{{"code", 4}, {"123456", 6}},
+                                                   {{"name", 4}, {"Acme", 4}}};
+    uint32_t number = op->pick / 2048;
+
+    put->company = companies[number % 16 == 0 ? 3 : number % 3];
+    put->template = templates[number / 16 % 8];
+    put->params = params;
+    put->param_count =
+        number / 128 % 16 == 0 ? number / 2048 % 3 : 1 + (size_t)(put->template.data[1] % 2 == 1);
+}
+
+static void city_put_command(const struct episode *episode, const struct op *op,
+                             struct city_put_command *put)
 {
     static const uint16_t windows[] = {15, 1, 2, 3, 1, 2, 30, 365};
     static const uint8_t percents[] = {100, 100, 100, 50, 10, 99, 1, 0};
@@ -41,7 +60,7 @@ static void city_put_command(const struct op *op, struct city_put_command *put)
     *put = (struct city_put_command){
         .code = codes[op->pick % MODEL_CITIES_MAX],
         .name = {"a name", 1 + op->number % 6},
-        .group = {"group", op->number / 8 % 6},
+        .group = {"gr", op->number / 8 % MODEL_GROUPS},
         .capacity = capacities[op->number / 64 % 4],
         .misjudgement =
             op->number % 2 == 0 ? CITY_MISJUDGEMENT_ONE / 10000 : CITY_MISJUDGEMENT_ONE / 10,
@@ -52,6 +71,8 @@ static void city_put_command(const struct op *op, struct city_put_command *put)
         .rollout_percent = percents[op->number / 2048 % 8],
         .is_enabled = op->number / 16384 % 8 != 0};
     areas_of(op, put);
+    if (episode->plan->has_messages && op->pick / 512 % 4 != 0)
+        message_of(op, put);
 }
 
 /* --- signals -------------------------------------------------------------------------------------
@@ -134,9 +155,12 @@ static bool signals_command(struct episode *episode, const struct op *op,
     if (cities->count == 0)
         return false;
     draw_init(&draw, op->number, op->pick);
-    *command = (struct signals_command){signals, 1 + op->pick % 8, &episode->cities.index};
+    *command = (struct signals_command){signals, 1 + op->pick % 8, &episode->cities.index,
+                                        (uint8_t)(1 + op->pick / 8 % 3)};
     if (op->number % 32 == 0)
         command->count = op->number % 64 == 0 ? SIGNALS_MAX : 1 + op->pick % SIGNALS_MAX;
+    if (episode->model->messages + command->count + episode->plan->count > OPS_MAX)
+        return false; /* each may be a message, and the model keeps no more */
     for (size_t i = 0; i < command->count; i++) {
         struct signal *signal = &signals[i];
         *signal = (struct signal){
@@ -172,14 +196,30 @@ static bool expire_command(struct episode *episode, const struct op *op,
     return true;
 }
 
+/* Traces, and what groups have sent: any. */
+static bool welcome_expire_command(struct episode *episode, const struct op *op,
+                                   struct welcome_expire_command *command)
+{
+    *command =
+        (struct welcome_expire_command){episode->welcome_keys, 1 + op->number % EXPIRE_KEYS_MAX};
+    for (size_t i = 0; i < command->count; i++) {
+        uint32_t mobile = (op->pick + (uint32_t)i) % MODEL_MOBILES;
+        episode->welcome_keys[i] = (struct welcome_key){
+            {"gr", (op->number / 64 + i) % MODEL_GROUPS}, model_mobiles[mobile]};
+    }
+    return true;
+}
+
 bool op_city_command(struct episode *episode, const struct op *op, struct command *command)
 {
     switch (command->type) {
     case COMMAND_CITY_PUT:
-        city_put_command(op, &command->of.city_put);
+        city_put_command(episode, op, &command->of.city_put);
         return true;
     case COMMAND_SIGNALS:
         return signals_command(episode, op, &command->of.signals);
+    case COMMAND_WELCOME_EXPIRE:
+        return welcome_expire_command(episode, op, &command->of.welcome_expire);
     default:
         return expire_command(episode, op, &command->of.visit_expire);
     }

@@ -244,6 +244,7 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(CITY_PUT),
                                                       SAME(SIGNALS),
                                                       SAME(VISIT_EXPIRE),
+                                                      SAME(WELCOME_EXPIRE),
                                                       SAME(CAMPAIGN_CREATE),
                                                       [OP_CAMPAIGN_UPLOAD] =
                                                           COMMAND_CAMPAIGN_RECIPIENTS,
@@ -275,6 +276,7 @@ static bool may_have_key(const struct op *op)
     case OP_MESSAGE_SWEEP:
     case OP_RECEIPT:
     case OP_VISIT_EXPIRE:
+    case OP_WELCOME_EXPIRE:
     case OP_CAMPAIGN_UPLOAD:
         return false;
     default:
@@ -284,7 +286,8 @@ static bool may_have_key(const struct op *op)
 
 static bool is_of_cities(const struct op *op)
 {
-    return op->type == OP_CITY_PUT || op->type == OP_SIGNALS || op->type == OP_VISIT_EXPIRE;
+    return op->type == OP_CITY_PUT || op->type == OP_SIGNALS || op->type == OP_VISIT_EXPIRE ||
+           op->type == OP_WELCOME_EXPIRE;
 }
 
 static bool fill(struct episode *episode, const struct op *op, struct command *command)

@@ -29,7 +29,7 @@ static void ask(struct world *world, struct city_index *index, uint8_t percent)
     city_index_changed(index, world->txn, put.of.city_put.code, true);
     for (int i = 0; i < MODEL_MOBILES; i++) {
         struct signal signal = {.mobile = model_mobiles[i], .city = percent, .is_labelled = true};
-        see.of.signals = (struct signals_command){&signal, 1, index};
+        see.of.signals = (struct signals_command){&signal, 1, index, 1};
         world_run(world, &see, &result, &effect);
         must(result.of.signals.first_visits + result.of.signals.skipped == 1);
         is_in[percent][i] = result.of.signals.first_visits == 1;
