@@ -36,6 +36,12 @@ void compare_packet(struct txn *txn, struct model *model, int index);
 void compare_packet_read(struct txn *txn, struct model *model, int index, int64_t now_ms);
 void compare_packet_answered(struct model *model, const struct command *command,
                              const struct expected *expected, const struct result *result);
+/* compare_verification.c: the same for the tables of verifications; and that none of their rows is
+ * missing. */
+void compare_verification_row(struct model *model, enum table table, const char *key,
+                              const char *value, size_t size, int64_t now_ms);
+void compare_verifications(struct txn *txn, const struct model *model,
+                           const uint32_t rows[TABLE_NUMBER_MAX + 1], int64_t now_ms);
 /* What a gateway reads: the head of the product's lane. */
 void compare_outbox(struct txn *txn, const struct model *model, uint64_t product,
                     enum message_kind lane);

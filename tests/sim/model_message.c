@@ -70,6 +70,9 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_RECEIPT_FORGET:
     case COMMAND_BLOCKLIST_PUT:
     case COMMAND_BLOCKLIST_DELETE:
+    case COMMAND_VERIFICATION_CREATE:
+    case COMMAND_VERIFICATION_CHECK:
+    case COMMAND_VERIFICATION_DUE:
         return true;
     default:
         return false;
@@ -154,24 +157,39 @@ static bool pay_back(struct model *model, struct model_message *message, int64_t
 /* --- what became of a message --------------------------------------------------------------------
  */
 
-static void learn_new(struct model *model, const struct command *command,
+/* Who has asked for it; a submit says in its answer what is in the row. */
+static const struct message_submit_command *
+asked_for(const struct command *command, const struct message_row *row, const struct result *result)
+{
+    const struct message_submit_result *answer = &result->of.message_submit;
+
+    if (command->type == COMMAND_VERIFICATION_CREATE) {
+        must(row->number == result->of.verification.message && row->kind == 1);
+        must(row->origin == MESSAGE_FROM_VERIFICATION && row->status == MESSAGE_QUEUED);
+        return &command->of.verification_create.message;
+    }
+    must(command->type == COMMAND_MESSAGE_SUBMIT && row->number == command->number);
+    must(row->parts == answer->parts && row->product == answer->product);
+    must(row->status == answer->status && row->kind == answer->kind);
+    return &command->of.message_submit;
+}
+
+static void learn_new(struct model *model, struct txn *txn, const struct command *command,
                       const struct message_row *row, const struct result *result,
                       struct expected *expected)
 {
-    const struct message_submit_result *answer = &result->of.message_submit;
-    const struct message_submit_command *asked = &command->of.message_submit;
     struct model_message *message = &model->message[model->messages++];
-    int company = asked->company.data[1] - '0';
+    int company = asked_for(command, row, result)->company.data[1] - '0';
+    struct message_text_row text;
 
-    must(command->type == COMMAND_MESSAGE_SUBMIT && row->number == command->number);
-    must(row->attempts == 0 && row->parts == answer->parts && row->product == answer->product);
-    must(row->status == answer->status && row->kind == answer->kind);
+    must(row->attempts == 0);
+    message_text_row_find(txn, row->number, &text);
     *message = (struct model_message){.number = row->number,
                                       .account = -1,
                                       .status = (enum message_status)row->status,
                                       .kind = (enum message_kind)row->kind,
                                       .parts = row->parts,
-                                      .amount = answer->price * row->parts,
+                                      .amount = text.price * row->parts,
                                       .product = row->product};
     take_quota(model, message);
     if (message->amount > 0)
@@ -281,6 +299,8 @@ static void learn_change(struct model *model, const struct command *command,
     message->status = (enum message_status)after->status;
     if (is_back && before->status != after->status)
         return_quota(model, message);
+    if (is_back && after->error != MESSAGE_ERROR_UNKNOWN_OUTCOME)
+        model_verification_back(model, after->number);
     expected->account = -1;
     if (is_back && message->amount > 0 && !message->is_paid_back &&
         (before->status != after->status || command->type == COMMAND_EXCEPTION_RETRY)) {
@@ -343,7 +363,7 @@ static void learn_message(struct model *model, struct world *world, const struct
 
     must(message_find(world->txn, number, &after));
     if (!change->was_there) {
-        learn_new(model, command, &after, result, expected);
+        learn_new(model, world->txn, command, &after, result, expected);
         return;
     }
     must(message_row_read(world->changes.values.data + change->value_at, change->value_size,
@@ -390,6 +410,7 @@ static void learn_catalog(struct model *model, struct world *world, const struct
 void model_learn(struct model *model, struct world *world, const struct command *command,
                  const struct result *result, struct expected *expected)
 {
+    model_learn_verification(model, world, command, result);
     if (result->outcome != OUTCOME_OK)
         return;
     if (command->type == COMMAND_CATALOG_PUT)

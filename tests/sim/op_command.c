@@ -241,6 +241,8 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(RECEIPT),
                                                       SAME(BLOCKLIST_PUT),
                                                       SAME(BLOCKLIST_DELETE),
+                                                      SAME(VERIFICATION_CREATE),
+                                                      SAME(VERIFICATION_CHECK),
                                                       SAME(REFUSAL),
                                                       SAME(BATCH),
                                                       [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
