@@ -28,6 +28,7 @@ struct session {
 };
 
 struct batch;
+struct campaign_upload;
 struct grab_limit;
 struct packet_gate;
 struct reconciliation;
@@ -63,9 +64,10 @@ struct call {
     struct hash128 idempotency_key;
     struct hash fingerprinting; /* with an idempotency key: of what is in front of the body */
     uint64_t fingerprint;
-    /* What came of the body before, of one kind or another; a handler that keeps it sets NULL. */
+    /* What came of the body before, of whichever kind; a handler that keeps it sets NULL. */
     struct batch *batch;
     struct signal_stream *signals;
+    struct campaign_upload *upload;
     struct reconciliation *reconciliation;
     int retry_after_s; /* for a 429 or 503; 0: one second */
 };
@@ -184,5 +186,7 @@ void api_on_refusal(void *context, const struct http_request *request, const cha
 
 /* api/authentication.c: fills call->key, or replies and returns false. */
 bool call_authenticate(struct call *call);
+/* The same on an open route, for a call that is found to need a key of this scope. */
+bool call_authenticate_for(struct call *call, uint32_t scope);
 
 #endif

@@ -243,6 +243,13 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(BLOCKLIST_DELETE),
                                                       SAME(VERIFICATION_CREATE),
                                                       SAME(VERIFICATION_CHECK),
+                                                      SAME(CAMPAIGN_CREATE),
+                                                      [OP_CAMPAIGN_UPLOAD] =
+                                                          COMMAND_CAMPAIGN_RECIPIENTS,
+                                                      SAME(CAMPAIGN_CONFIRM),
+                                                      SAME(CAMPAIGN_PAUSE),
+                                                      SAME(CAMPAIGN_RESUME),
+                                                      SAME(CAMPAIGN_CANCEL),
                                                       SAME(REFUSAL),
                                                       SAME(BATCH),
                                                       [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
@@ -266,6 +273,7 @@ static bool may_have_key(const struct op *op)
     case OP_MESSAGE_RECOVER:
     case OP_MESSAGE_SWEEP:
     case OP_RECEIPT:
+    case OP_CAMPAIGN_UPLOAD:
         return false;
     default:
         return true;
