@@ -189,8 +189,9 @@ bool verification_is_over(struct engine *engine, const struct message_text_row *
            !is_good(&row, engine->command->now_ms);
 }
 
-/* What nobody got counts neither for the number's caps nor as unused. Where nobody knows it may
- * have arrived. */
+/* What no provider has taken counts neither for the number's caps nor as unused. Where nobody knows
+ * it may have arrived; and what was taken once was paid for, whatever became of it on another
+ * route. */
 void verification_follow(struct engine *engine, const struct message_row *message,
                          enum message_status from)
 {
@@ -198,7 +199,7 @@ void verification_follow(struct engine *engine, const struct message_row *messag
     struct message_text_row text;
 
     (void)from;
-    if (!message_status_is_back((enum message_status)message->status) ||
+    if (!message_status_is_back((enum message_status)message->status) || message->sent_ms != 0 ||
         message->error == MESSAGE_ERROR_UNKNOWN_OUTCOME)
         return;
     message_text_row_find(engine->txn, message->number, &text);

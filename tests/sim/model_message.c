@@ -329,7 +329,7 @@ static void learn_change(struct model *model, const struct command *command,
         model_campaign_message(model, message, (enum message_status)before->status, is_back);
     if (is_back && before->status != after->status)
         return_quota(model, message);
-    if (is_back && after->error != MESSAGE_ERROR_UNKNOWN_OUTCOME)
+    if (is_back && after->sent_ms == 0 && after->error != MESSAGE_ERROR_UNKNOWN_OUTCOME)
         model_verification_back(model, after->number);
     expected->account = -1;
     if (is_back && message->amount > 0 && !message->is_paid_back &&

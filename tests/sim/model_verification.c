@@ -290,7 +290,7 @@ static void supersede(struct model *model, struct world *world, struct model_ver
         return;
     if (message->status == MESSAGE_QUEUED) {
         must(message_find(world->txn, it->message, &row) && row.status == MESSAGE_CANCELED);
-        it->is_back = true;
+        it->is_back = row.sent_ms == 0;
     }
     end(model, world->txn, it, VERIFICATION_REPLACED, now_ms);
 }
