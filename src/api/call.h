@@ -30,6 +30,7 @@ struct session {
 struct batch;
 struct grab_limit;
 struct packet_gate;
+struct reconciliation;
 struct signal_stream;
 
 struct api {
@@ -44,6 +45,7 @@ struct api {
     struct grab_limit *grab_limit;
     struct hash_key request_id_secret;
     uint32_t batch_count;                /* in memory, read or run */
+    uint32_t reconciliation_count;       /* likewise */
     struct buffer try_headers, try_body; /* of replies that are never sent */
 };
 
@@ -61,9 +63,10 @@ struct call {
     struct hash128 idempotency_key;
     struct hash fingerprinting; /* with an idempotency key: of what is in front of the body */
     uint64_t fingerprint;
-    /* What came of the body before, of either kind; a handler that keeps it sets NULL. */
+    /* What came of the body before, of one kind or another; a handler that keeps it sets NULL. */
     struct batch *batch;
     struct signal_stream *signals;
+    struct reconciliation *reconciliation;
     int retry_after_s; /* for a 429 or 503; 0: one second */
 };
 

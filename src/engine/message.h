@@ -120,7 +120,8 @@ void message_list_key(char key[MESSAGE_LIST_KEY_SIZE], uint64_t by, uint64_t mes
 typedef void message_follower(struct engine *engine, const struct message_row *row,
                               enum message_status from);
 
-void message_store(struct engine *engine, const struct message_row *row);
+/* Counts it as it is now, for reports. */
+void message_store(struct engine *engine, struct message_row *row);
 void message_text_store(struct engine *engine, uint64_t number, const struct message_text *text);
 /* MESSAGE_SUBMIT for whoever makes messages in a command of his own. A refusal may have changed
  * rows: the caller goes back to a savepoint (txn_savepoint) that he has made before. */

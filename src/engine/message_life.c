@@ -17,6 +17,7 @@
 #include "engine/ledger.h"
 #include "engine/message.h"
 #include "engine/outbox.h"
+#include "engine/report.h"
 #include "engine/route.h"
 #include "engine/webhook.h"
 
@@ -347,6 +348,7 @@ static void refund(struct engine *engine, struct message_row *row, uint64_t exce
                        row->charged, outcome);
         return;
     }
+    report_refund(engine, row);
     row->charged = 0;
     exception_end(engine, exception, EXCEPTION_RESOLVED);
 }

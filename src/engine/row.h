@@ -400,7 +400,8 @@ struct message_row {
     uint64_t company;    /* the number of the catalogue's */
     char country[2];     /* the recipient's */
     uint8_t origin;      /* enum message_origin */
-    uint8_t zero[5];
+    uint8_t counted_status, counted_tried; /* as what reports count it; 0: not: engine/report.h */
+    uint8_t zero[3];
     uint64_t tried[MESSAGE_TRIED_MAX]; /* products that it does not go through again */
 };
 static_assert(sizeof(struct message_row) == 96 + 8 * MESSAGE_TRIED_MAX, "stored layout");
