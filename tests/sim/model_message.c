@@ -70,6 +70,8 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_RECEIPT_FORGET:
     case COMMAND_BLOCKLIST_PUT:
     case COMMAND_BLOCKLIST_DELETE:
+    case COMMAND_RECEIVED:
+    case COMMAND_RECEIVED_FORGET:
         return true;
     default:
         return false;
@@ -199,6 +201,15 @@ static void learn_product(struct model *model, struct model_message *message,
     take_quota(model, message);
 }
 
+/* SMS-18: no marketing at night. The clock of China is the one whose hours need no calendar. */
+static void check_quiet_hours(const struct command *command, const struct message_row *row)
+{
+    int64_t hour = (command->now_ms / 3600000 + 8) % 24;
+
+    if (row->kind == MESSAGE_KIND_MARKETING && memcmp(row->country, "CN", 2) == 0)
+        must(hour >= 8 && hour < 21);
+}
+
 static void learn_attempt(struct model_message *message, const struct command *command,
                           const struct result *result, const struct message_row *before,
                           const struct message_row *after)
@@ -211,6 +222,7 @@ static void learn_attempt(struct model_message *message, const struct command *c
     }
     must(before->status == MESSAGE_QUEUED && after->status == MESSAGE_SENDING);
     must(after->attempts == before->attempts + 1);
+    check_quiet_hours(command, after);
     if (after->attempts <= message->given)
         wrong("attempt %u of a message is given twice", after->attempts);
     message->given = after->attempts;
@@ -396,6 +408,7 @@ void model_learn(struct model *model, struct world *world, const struct command 
         learn_catalog(model, world, command);
     if (command->type == COMMAND_QUOTA_CHANGE)
         learn_quota(model, command, result);
+    model_learn_received(model, world, command, result);
     for (size_t i = 0; i < world->changes.count; i++) {
         const struct change *change = &world->changes.items[i];
         size_t size;

@@ -62,4 +62,12 @@ enum outcome rule_exception_retry(struct model *model, const struct command *com
 enum outcome rule_exception_close(struct model *model, const struct command *command,
                                   struct expected *expected);
 
+/* --- model_received.c ----------------------------------------------------------------------------
+ */
+
+struct world;
+/* As model_learn. */
+void model_learn_received(struct model *model, struct world *world, const struct command *command,
+                          const struct result *result);
+
 #endif

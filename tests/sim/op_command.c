@@ -241,6 +241,7 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(RECEIPT),
                                                       SAME(BLOCKLIST_PUT),
                                                       SAME(BLOCKLIST_DELETE),
+                                                      SAME(RECEIVED),
                                                       SAME(REFUSAL),
                                                       SAME(BATCH),
                                                       [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
@@ -264,6 +265,7 @@ static bool may_have_key(const struct op *op)
     case OP_MESSAGE_RECOVER:
     case OP_MESSAGE_SWEEP:
     case OP_RECEIPT:
+    case OP_RECEIVED:
         return false;
     default:
         return true;

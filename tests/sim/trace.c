@@ -157,6 +157,7 @@ static void catalog_words(const struct command *command)
 static void message_words(const struct command *command)
 {
     const struct receipt_command *receipt = &command->of.receipt;
+    const struct received_command *received = &command->of.received;
 
     switch (command->type) {
     case COMMAND_CATALOG_PUT:
@@ -181,6 +182,11 @@ static void message_words(const struct command *command)
     case COMMAND_RECEIPT:
         trace_words("%.*s status %d", (int)receipt->provider_id.size, receipt->provider_id.data,
                     receipt->status);
+        break;
+    case COMMAND_RECEIVED:
+        trace_words("from %llu: \"%.*s\" id=%.*s", (unsigned long long)received->from,
+                    (int)received->content.size, received->content.data,
+                    (int)received->provider_id.size, received->provider_id.data);
         break;
     default:
         break;
