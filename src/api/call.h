@@ -151,6 +151,10 @@ struct hash128 call_key_hash(const struct call *call, struct text key);
 
 /* Runs the command under the call's idempotency key. False: it was refused, and that is replied. */
 bool call_run(struct call *call, struct command *command, struct result *result);
+/* The same without a reply to a refusal, which the caller gives: the engine has kept it, if it is
+ * of the kept kind. `errors` may be NULL. */
+bool call_try(struct call *call, struct command *command, struct result *result);
+void call_answer_refusal(struct call *call, enum outcome outcome, const struct json_errors *errors);
 
 /* --- answering -----------------------------------------------------------------------------------
  */

@@ -63,7 +63,8 @@ const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,
                                                TABLE_MESSAGE_SENDING,
                                                TABLE_MESSAGE_FINISHED,
                                                TABLE_HISTORY_DAY,
-                                               TABLE_REPORT};
+                                               TABLE_REPORT,
+                                               TABLE_VERIFICATION};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -314,8 +315,24 @@ static void add_due(struct audit *audit, const void *key, size_t key_size)
 {
     struct due due;
 
-    if (due_read_key(key, key_size, &due) && due.kind == DUE_MESSAGE)
+    if (!due_read_key(key, key_size, &due))
+        return;
+    if (due.kind == DUE_MESSAGE)
         audit->due_there += token(due.number, 0, due.due_ms);
+    else if (due.kind == DUE_VERIFICATION)
+        audit->verifications_there += token(due.number, 0, due.due_ms);
+}
+
+static void add_verification(struct audit *audit, const void *value, size_t value_size)
+{
+    struct verification_row row;
+
+    if (value_size != sizeof row) {
+        fault(audit, "a verification has a row of %zu bytes", value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    audit->verifications_named += token(row.number, 0, row.due_ms);
 }
 
 static void add_finished(struct audit *audit, const char *key, size_t key_size)
@@ -340,6 +357,8 @@ static void check_messages(struct audit *audit)
         fault(audit, "the outbox has not exactly the messages that are queued");
     if (audit->sending_there != audit->sending_named)
         fault(audit, "what is with gateways is not exactly what is sending");
+    if (audit->verifications_there != audit->verifications_named)
+        fault(audit, "the due index has not exactly the verifications that there are");
 }
 
 /* --- history -------------------------------------------------------------------------------------
@@ -497,6 +516,9 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
         break;
     case TABLE_HISTORY_DAY:
         add_day(audit, key, key_size, value, value_size);
+        break;
+    case TABLE_VERIFICATION:
+        add_verification(audit, value, value_size);
         break;
     case TABLE_REPORT:
         report_audit_row(&audit->report, key, key_size, value, value_size);

@@ -54,6 +54,8 @@ struct audit {
     size_t day_count;
     uint32_t dropped_before;
     bool has_history; /* audit_history was called */
+    /* Each verification has its row in the due index. */
+    uint64_t verifications_there, verifications_named;
     struct catalog_audit catalog;
     struct report_audit report;
     struct chain chain;     /* over the entries fed so far */
@@ -63,7 +65,7 @@ struct audit {
 };
 
 /* The tables that the rules are about: online the first AUDIT_TABLES_ONLINE are read. */
-enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 21 };
+enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 22 };
 extern const enum table audit_tables[AUDIT_TABLES];
 
 /* `is_whole`: all of audit_tables will be fed, each in the order of its keys. */

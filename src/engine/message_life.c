@@ -19,6 +19,7 @@
 #include "engine/outbox.h"
 #include "engine/report.h"
 #include "engine/route.h"
+#include "engine/verification.h"
 #include "engine/webhook.h"
 
 enum { EVENT_KEY_SIZE = MESSAGE_EVENT_KEY_SIZE, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };

@@ -3,6 +3,7 @@
  * which year a change on New Year's Eve falls by UTC. */
 #include "engine/timezone.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 enum {
@@ -198,11 +199,12 @@ struct moment {
  * summer: who is added later is put behind. */
 static void add(struct moment moments[CHANGES], size_t count, struct moment moment)
 {
-    while (count > 0 && moments[count - 1].time_s > moment.time_s) {
-        moments[count] = moments[count - 1];
-        count--;
-    }
-    moments[count] = moment;
+    size_t place = count;
+
+    assert(count < CHANGES);
+    for (; place > 0 && moments[place - 1].time_s > moment.time_s; place--)
+        moments[place] = moments[place - 1];
+    moments[place] = moment;
 }
 
 static void changes_around(const struct timezone_rule *rule, int64_t time_s,
