@@ -197,7 +197,7 @@ static size_t on_headers(void *context, const struct http_request *request)
     return is_batch ? api->options.batch_bytes_max : api->options.body_bytes_max;
 }
 
-/* What a request's data is, begins with which of them it is. */
+/* What a request's data is, begins with which kind it is. */
 static enum route_body kind_of(const void *request_data)
 {
     enum route_body kind;

@@ -27,13 +27,13 @@ void write_message(struct json_writer *writer, struct txn *txn, const struct mes
 void write_message_rows(struct json_writer *writer, struct txn *txn, const struct message_row *row,
                         const struct message_text *text);
 
-/* The parameters of a template: an object of texts. */
-void call_take_params(struct call *call, const struct json_value *params,
-                      struct message_submit_command *submit, struct json_errors *errors);
 /* All that is wrong with a submit, by a plan of it. False: it was refused for something else. */
 bool message_faults(struct txn *txn, struct arena *arena,
                     const struct message_submit_command *submit, int64_t now_ms,
                     enum outcome outcome, struct json_errors *errors);
+/* The parameters of a template: an object of texts. */
+void call_take_params(struct call *call, const struct json_value *params,
+                      struct message_submit_command *submit, struct json_errors *errors);
 /* Reads the object `params` of a body. Texts point into it. Returns how many; what is wrong is
  * added to `errors`. */
 size_t message_take_params(struct arena *arena, const struct json_value *params,
@@ -42,8 +42,9 @@ size_t message_take_params(struct arena *arena, const struct json_value *params,
 
 /* May the caller, whose API key may be of one company, use this company? */
 bool call_may_use_company(const struct call *call, struct text company);
-/* The message of the path, as far as the caller may see it. False: replied. */
-bool call_message(struct call *call, uint64_t *number);
+/* The message of the path, as far as the caller may see it. */
+enum message_place { MESSAGE_IS_ROW, MESSAGE_MAY_BE_HISTORY, MESSAGE_IS_NOWHERE /* replied */ };
+enum message_place call_message(struct call *call, uint64_t *number);
 
 /* A number as it comes in a path or a query: with a plus, with the space that a plus is decoded to,
  * or without either. */

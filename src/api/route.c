@@ -61,7 +61,7 @@ void routes_init(void)
         cut((struct text){routes[i].path, strlen(routes[i].path)}, &route_segments[i]);
         assert(route_segments[i].count > 0);
         if (routes[i].body == BODY_BATCH || routes[i].body == BODY_LINES ||
-            routes[i].body == BODY_STATEMENT || routes[i].body == BODY_RECIPIENTS)
+            routes[i].body == BODY_RECIPIENTS || routes[i].body == BODY_STATEMENT)
             streaming[count++] = &routes[i];
     }
 }

@@ -21,8 +21,8 @@ enum route_body {
     BODY_JSON,
     BODY_BATCH,
     BODY_LINES,
-    BODY_STATEMENT,
     BODY_RECIPIENTS,
+    BODY_STATEMENT,
     BODY_ANY
 };
 
@@ -45,8 +45,8 @@ struct route_match {
 void routes_init(void);
 void route_match(struct arena *arena, enum http_method method, struct text path,
                  struct route_match *match);
-/* Cheaper: the route, if its body is taken as it comes (BODY_BATCH, BODY_LINES, BODY_STATEMENT,
- * BODY_RECIPIENTS); otherwise NULL. */
+/* Cheaper: the route, if its body is taken as it comes (BODY_BATCH, BODY_LINES, BODY_RECIPIENTS,
+ * BODY_STATEMENT); otherwise NULL. */
 const struct route *route_that_streams(enum http_method method, struct text path);
 /* "GET, POST" for the Allow header. */
 const char *route_method_names(struct arena *arena, unsigned allowed);

@@ -129,6 +129,8 @@ static void take_row(struct city_index *index, struct text code, const void *val
 
     city_view_of(value, size, &view);
     city = number == CITY_NONE ? add(index, view.row.index, code) : index->cities[number];
+    if (city->built_ms != 0 && view.row.window_days > city->view.row.window_days)
+        memory_release(city); /* the build has left out visits that count again */
     city->value.size = 0;
     buffer_append(&city->value, value, size);
     city_view_of(city->value.data, size, &city->view);
@@ -255,4 +257,10 @@ void city_note(struct city_index *index, struct city *city, uint64_t mobile, int
         city_memory_note(&city->memory, mobile, day);
     if (index->build != NULL)
         city_build_note(index->build, city->view.row.index, mobile, day);
+}
+
+void city_forget(struct city_index *index, uint32_t city, uint64_t mobile)
+{
+    assert(city < index->count);
+    city_note(index, index->cities[city], mobile, 0);
 }

@@ -362,12 +362,13 @@ int pipeline_history(struct pipeline *pipeline, struct history_request *request)
         return -1;
     ended = malloc(sizeof *ended);
     assert(ended != NULL);
-    *ended = (struct ended){pipeline, request->on_end, request->context, 0, NULL};
+    *ended = (struct ended){pipeline, request->on_end, request->end_context, 0, NULL};
     request->on_end = on_ended;
     request->end_context = ended;
     if (history_ask(history, request) == 0)
         return 0;
     request->on_end = ended->on_end;
+    request->end_context = ended->context;
     free(ended);
     return -1;
 }
@@ -410,6 +411,8 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         pipeline->due_from = (struct due){.due_ms = effect.due_first_ms};
     for (uint32_t i = 0; i < effect.wake_count && pipeline->on_outbox != NULL; i++)
         pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
+    for (uint32_t i = 0; i < effect.forgotten_count; i++)
+        city_forget(&pipeline->cities, effect.forgotten[i].city, effect.forgotten[i].mobile);
     effect_count(&effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
