@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "engine/campaign_command.h"
 #include "engine/catalog.h"
 #include "engine/city_command.h"
 #include "engine/outcome.h"
@@ -544,6 +545,8 @@ struct result {
         struct city_result city;
         struct signals_result signals;
         struct received_result received;
+        struct campaign_result campaign;
+        struct campaign_recipients_result campaign_recipients;
     } of;
 };
 

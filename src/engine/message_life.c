@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/utf8.h"
+#include "engine/campaign.h"
 #include "engine/catalog.h"
 #include "engine/due.h"
 #include "engine/exception.h"
