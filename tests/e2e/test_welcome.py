@@ -351,7 +351,8 @@ def test_a_trace_is_kept_for_thirty_days(greeting):
     wait_for(greeting, message_of(greeting, 71), "delivered")
     greeting.advance(29 * DAY)
     assert greeting.post("/v1/jobs/trace_sweep/run", {}).status == 200
-    assert trace(greeting, 71)[0]["message_status"] == "delivered"
+    assert greeting.post("/v1/jobs/archive/run", {}).status == 200
+    assert trace(greeting, 71)[0]["message_status"] == "delivered", "of a message in history"
     greeting.advance(2 * DAY)
     assert greeting.post("/v1/jobs/trace_sweep/run", {}).status == 200
     assert trace(greeting, 71) == []
