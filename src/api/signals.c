@@ -260,6 +260,7 @@ static void run_slice(struct signal_stream *stream)
     }
     uint64_t hold = pipeline_run(pipeline, &command, &result);
     stream->hold = hold > stream->hold ? hold : stream->hold;
+    metric_set(METRIC_CITIES_MEMORY, (int64_t)pipeline_cities(pipeline)->bytes);
     if (result.outcome == OUTCOME_OK)
         count_slice(stream, &result.of.signals);
     else

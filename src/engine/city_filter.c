@@ -87,17 +87,45 @@ static double plan(double rate, uint32_t *hashes)
     return high;
 }
 
+/* Most cities want the same rate, and a plan is dear. */
+static double plan_kept(double rate, uint32_t *hashes)
+{
+    static _Thread_local struct {
+        double rate, bits_per_key;
+        uint32_t hashes;
+    } kept;
+
+    if (kept.rate != rate) {
+        kept.bits_per_key = plan(rate, &kept.hashes);
+        kept.rate = rate;
+    }
+    *hashes = kept.hashes;
+    return kept.bits_per_key;
+}
+
 /* --- parts ---------------------------------------------------------------------------------------
  */
+
+static uint64_t blocks_for(uint64_t capacity, double bits_per_key)
+{
+    return (uint64_t)ceil((double)capacity * bits_per_key / BLOCK_BITS);
+}
+
+uint64_t city_filter_bytes(uint64_t capacity, double rate)
+{
+    uint32_t hashes;
+
+    return blocks_for(capacity, plan_kept(rate, &hashes)) * CITY_FILTER_BLOCK_BYTES;
+}
 
 static void add_part(struct city_filter *filter, uint64_t capacity, double rate)
 {
     struct city_filter_part *part = &filter->parts[filter->part_count++];
     uint32_t hashes = 0;
-    double bits_per_key = plan(rate, &hashes);
+    double bits_per_key = plan_kept(rate, &hashes);
 
     *part = (struct city_filter_part){
-        .blocks = (uint64_t)ceil((double)capacity * bits_per_key / BLOCK_BITS),
+        .blocks = blocks_for(capacity, bits_per_key),
         .capacity = capacity,
         .hashes = hashes,
     };

@@ -32,6 +32,7 @@ struct city {
     struct buffer value;   /* of its row */
     struct city_view view; /* of that */
     bool is_whole;         /* `memory` is there, and has every visit that has not expired */
+    bool is_rebuild_wanted; /* by itself, as soon as may be */
     struct city_memory memory;
     int64_t built_ms;
 };
@@ -46,6 +47,10 @@ struct city_index {
     struct area_index areas;
     bool has_new_areas;       /* `areas` is to be made again before it is asked */
     struct city_build *build; /* under way */
+    int64_t rebuilt_ms;       /* when all cities were made anew last; 0: never */
+    uint64_t replaced;        /* grows whenever a city's memory makes room for another or goes */
+    uint64_t bytes;           /* of memory, of all cities */
+    uint64_t bytes_max;       /* UINT64_MAX at first */
 };
 
 void city_index_init(struct city_index *index, const struct hash_key *secret);
@@ -71,13 +76,23 @@ enum visit_known {
 };
 void city_prefetch(const struct city *city, uint64_t mobile);
 enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t day);
-/* In the command that puts the row. */
+/* In the command that puts the row, which also puts it into the log (engine/visit_log.h). */
 void city_note(struct city_index *index, struct city *city, uint64_t mobile, int64_t day);
 
-struct city_build *city_build_new(struct city_index *index, int64_t now_ms);
+/* What the city will need by its capacity and rate; and what all will that there are, but the one of
+ * that code. */
+uint64_t city_bytes_planned(uint64_t capacity, uint64_t misjudgement);
+uint64_t city_index_planned(const struct city_index *index, struct text but);
+
+/* Of that city, or of all: CITY_NONE. */
+struct city_build *city_build_new(struct city_index *index, int64_t now_ms, uint32_t city);
+/* That city is being made anew. */
+bool city_build_has(const struct city_build *build, uint32_t city);
 /* False: the visit has expired, and its row may go; then its key knows the window. Any one thread,
  * while the loop goes on. */
 bool city_build_row(struct city_build *build, struct visit_key *key, const struct visit_row *row);
+/* A value of TABLE_VISIT_LOG, in the order of the keys, behind the image. Any one thread. */
+void city_build_log(struct city_build *build, const void *value, size_t size);
 /* Takes in up to `max` of the visits noted since; true: all of them. */
 bool city_build_catch_up(struct city_index *index, size_t max);
 /* In the same turn of the loop. Frees the build. */

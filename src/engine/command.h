@@ -374,6 +374,20 @@ struct visit_expire_command {
     size_t count;
 };
 
+/* An image of the cities' memory, in a file (engine/city_image.h). */
+enum city_image_step {
+    CITY_IMAGE_BEGIN, /* one is made of memory as it is from here on: visits go to the log, too */
+    CITY_IMAGE_DONE,  /* it is there, durably */
+    CITY_IMAGE_FORGET /* deletes a slice of the log that nobody asks for any more */
+};
+
+struct city_image_command {
+    enum city_image_step step;
+    uint64_t image; /* DONE: the number of BEGIN; FORGET: where to go on, 0 at first */
+    uint64_t bytes;
+    uint32_t crc;
+};
+
 struct command {
     enum command_type type;
     /* Stamped by the pipeline: the number of what is made, and the time in it. */
@@ -486,6 +500,10 @@ struct city_result {
     uint32_t is_new;
 };
 
+struct city_image_result {
+    uint64_t next; /* FORGET: where to go on; 0: nothing is left to delete */
+};
+
 enum signal_code { SIGNAL_TAKEN = 0, SIGNAL_IS_LATE = 1, SIGNAL_IS_EARLY = 2 };
 
 struct signals_result {
@@ -515,6 +533,7 @@ struct result {
         struct webhook_secret_result webhook_secret;
         struct city_result city;
         struct signals_result signals;
+        struct city_image_result city_image;
     } of;
 };
 

@@ -10,6 +10,7 @@
 
 #include "engine/city_index.h"
 #include "engine/handler.h"
+#include "engine/visit_log.h"
 
 enum { VISIT_ROW_VERSION = 1, TRACE_ROW_VERSION = 1, PERCENT = 100 };
 
@@ -20,6 +21,7 @@ struct sighting {
     bool is_labelled;
     int64_t at_ms, day;
     uint32_t at_s;
+    struct visit_log *log;
 };
 
 enum sight { SIGHT_FIRST, SIGHT_REPEAT, SIGHT_SKIPPED };
@@ -88,6 +90,7 @@ static void store_visit(struct engine *engine, const struct sighting *sighting,
 
     visit_key_put(key, sighting->city->view.row.index, sighting->mobile);
     txn_put(engine->txn, TABLE_VISIT, key, sizeof key, row, sizeof *row);
+    visit_log_add(sighting->log, sighting->city->view.row.index, sighting->mobile, row->last_day);
     city_note(engine->command->of.signals.index, sighting->city, sighting->mobile, row->last_day);
 }
 
@@ -159,10 +162,11 @@ static enum signal_code take_time(const struct signal *signal, int64_t now_ms, i
 }
 
 static void take_signal(struct engine *engine, const struct signals_command *command, size_t i,
-                        struct signals_result *counts)
+                        struct signals_result *counts, struct visit_log *log)
 {
     const struct signal *signal = &command->signals[i];
-    struct sighting sighting = {.mobile = signal->mobile, .is_labelled = signal->is_labelled};
+    struct sighting sighting = {
+        .mobile = signal->mobile, .is_labelled = signal->is_labelled, .log = log};
     enum signal_code code = take_time(signal, engine->command->now_ms, &sighting.at_ms);
     enum sight sight = SIGHT_SKIPPED;
 
@@ -187,7 +191,9 @@ enum outcome engine_signals(struct engine *engine, const struct signals_command 
                             struct result *answer)
 {
     struct signals_result counts = {0};
+    struct visit_log log;
 
+    log.count = 0;
     assert(command->count <= SIGNALS_MAX);
     for (size_t i = 0; i < command->count; i++) {
         const struct signal *signal = &command->signals[i];
@@ -195,7 +201,8 @@ enum outcome engine_signals(struct engine *engine, const struct signals_command 
             city_prefetch(command->index->cities[signal->city], signal->mobile);
     }
     for (size_t i = 0; i < command->count; i++)
-        take_signal(engine, command, i, &counts);
+        take_signal(engine, command, i, &counts, &log);
+    visit_log_put(engine, &log);
     answer->of.signals = counts;
     return OUTCOME_OK;
 }

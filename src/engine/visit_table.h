@@ -66,4 +66,13 @@ struct visit_walk {
 };
 bool visit_walk_next(const struct visit_table *table, struct visit_walk *walk);
 
+/* Appends the shard that lies at `*from` (0 at first) and moves it behind; false: there was none
+ * left. Between two calls mobiles may be put and deleted: what is read later holds every change
+ * from before the first call, and perhaps some newer. */
+struct buffer;
+bool visit_table_save_next(const struct visit_table *table, uint64_t *from, struct buffer *to);
+/* The table of what was saved, under the same key; `*at` moves behind it. NULL; or what is wrong,
+ * and the table is of no use but to be released. `table` must be new. */
+const char *visit_table_load(struct visit_table *table, const char **at, const char *end);
+
 #endif

@@ -101,6 +101,8 @@ void pipeline_bootstrap(struct pipeline *pipeline, struct command *command);
 /* Secret of this data directory, for hashes of what clients send. */
 const struct hash_key *pipeline_secret(const struct pipeline *pipeline);
 struct store *pipeline_store(struct pipeline *pipeline);
+/* NULL: rows are in memory only. */
+const char *pipeline_data_dir(const struct pipeline *pipeline);
 /* What the rows of cities and visits say, in memory. */
 struct city_index *pipeline_cities(struct pipeline *pipeline);
 /* store_scan, with `on_end` on the loop. `on_row` runs on the scan's thread. Returns 0, or -1 if
@@ -108,6 +110,8 @@ struct city_index *pipeline_cities(struct pipeline *pipeline);
 struct pipeline_scan {
     const enum table *tables; /* static */
     int table_count;
+    const void *prefix; /* as in store_scan */
+    size_t prefix_size;
     int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
                   const void *value, size_t value_size);
     void (*on_end)(void *context, int error);
