@@ -234,8 +234,9 @@ static void write_filter(struct json_writer *w, const struct city_index *cities,
         json_null(w, "rebuilt_at");
     else
         json_time(w, "rebuilt_at", city->built_ms);
-    json_bool(w, "rebuilding", city->is_rebuild_wanted ||
-                                   (cities->build != NULL && city_build_has(cities->build, index)));
+    json_bool(w, "rebuilding",
+              city->is_rebuild_wanted ||
+                  (cities->build != NULL && city_build_has(cities->build, index)));
     json_object_end(w);
 }
 

@@ -59,10 +59,8 @@ void city_image_begin(struct city_image_writing *writing, const struct city_inde
     size_t from = to->size;
 
     memcpy(head.magic, magic, sizeof magic);
-    *writing = (struct city_image_writing){.index = index,
-                                           .replaced = index->replaced,
-                                           .city_count = index->count,
-                                           .number = number};
+    *writing = (struct city_image_writing){
+        .index = index, .replaced = index->replaced, .city_count = index->count, .number = number};
     buffer_append(to, &head, sizeof head);
     seal(writing, to, from);
 }

@@ -4,9 +4,10 @@
  * Any other (cut, changed in any byte, older or newer than the rows, of another directory) is not
  * read.
  *
- * It is written in steps while signals go on: COMMAND_CITY_IMAGE with CITY_IMAGE_BEGIN, whose number
- * is the image's; city_image_begin and city_image_next until it says CITY_IMAGE_END; the bytes made
- * durable; then CITY_IMAGE_DONE. What a step has passed and changes afterwards is in the log. */
+ * It is written in steps while signals go on: COMMAND_CITY_IMAGE with CITY_IMAGE_BEGIN, whose
+ * number is the image's; city_image_begin and city_image_next until it says CITY_IMAGE_END; the
+ * bytes made durable; then CITY_IMAGE_DONE. What a step has passed and changes afterwards is in the
+ * log. */
 #ifndef SMSD_ENGINE_CITY_IMAGE_H
 #define SMSD_ENGINE_CITY_IMAGE_H
 

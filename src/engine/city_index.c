@@ -18,8 +18,8 @@ enum {
 
 void city_index_init(struct city_index *index, const struct hash_key *secret)
 {
-    *index = (struct city_index){
-        .secret = secret, .capacity = CAPACITY_MIN, .bytes_max = UINT64_MAX};
+    *index =
+        (struct city_index){.secret = secret, .capacity = CAPACITY_MIN, .bytes_max = UINT64_MAX};
     index->cities = pages_new(index->capacity * sizeof(struct city *));
     index->places = pages_new(index->capacity * PLACES_PER_CITY * sizeof *index->places);
     area_index_init(&index->areas, NULL, 0);
@@ -170,8 +170,7 @@ uint64_t city_memory_bytes(const struct city_memory *memory)
     return bytes;
 }
 
-void city_take_memory(struct city_index *index, struct city *city,
-                      const struct city_memory *memory)
+void city_take_memory(struct city_index *index, struct city *city, const struct city_memory *memory)
 {
     lose_memory(index, city);
     city->memory = *memory;
@@ -195,8 +194,7 @@ uint64_t city_index_planned(const struct city_index *index, struct text but)
         const struct city *city = index->cities[i];
         if (text_equals(but, (struct text){city->code, city->code_size}))
             continue;
-        uint64_t planned =
-            city_bytes_planned(city->view.row.capacity, city->view.row.misjudgement);
+        uint64_t planned = city_bytes_planned(city->view.row.capacity, city->view.row.misjudgement);
         uint64_t used = city->is_whole ? city_memory_bytes(&city->memory) : 0;
         bytes += planned > used ? planned : used;
     }

@@ -29,9 +29,9 @@ struct city_memory {
 struct city {
     char code[CITY_CODE_MAX];
     size_t code_size;
-    struct buffer value;   /* of its row */
-    struct city_view view; /* of that */
-    bool is_whole;         /* `memory` is there, and has every visit that has not expired */
+    struct buffer value;    /* of its row */
+    struct city_view view;  /* of that */
+    bool is_whole;          /* `memory` is there, and has every visit that has not expired */
     bool is_rebuild_wanted; /* by itself, as soon as may be */
     struct city_memory memory;
     int64_t built_ms;
@@ -79,8 +79,8 @@ enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t da
 /* In the command that puts the row, which also puts it into the log (engine/visit_log.h). */
 void city_note(struct city_index *index, struct city *city, uint64_t mobile, int64_t day);
 
-/* What the city will need by its capacity and rate; and what all will that there are, but the one of
- * that code. */
+/* What the city will need by its capacity and rate; and what all will that there are, but the one
+ * of that code. */
 uint64_t city_bytes_planned(uint64_t capacity, uint64_t misjudgement);
 uint64_t city_index_planned(const struct city_index *index, struct text but);
 

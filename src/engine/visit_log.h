@@ -1,8 +1,8 @@
 /* The log of visits: which have changed since an image of the cities' memory was begun, so that
  * image and log together say what the rows say (CITY-7). One row for each command that changes
- * visits, of twelve bytes a visit, in the order of the commands. There is a log from the first image
- * on; a log that has grown beyond VISIT_LOG_ENTRIES_MAX, since no newer image was made, ends: its
- * image is then no longer good. */
+ * visits, of twelve bytes a visit, in the order of the commands. There is a log from the first
+ * image on; a log that has grown beyond VISIT_LOG_ENTRIES_MAX, since no newer image was made, ends:
+ * its image is then no longer good. */
 #ifndef SMSD_ENGINE_VISIT_LOG_H
 #define SMSD_ENGINE_VISIT_LOG_H
 

@@ -272,7 +272,8 @@ static bool make_room_in(const struct visit_shard *shard, uint32_t line)
 
 void visit_shard_init(struct visit_shard *shard, uint32_t depth, uint32_t line_count)
 {
-    assert(line_count >= VISIT_LINES_MIN && line_count <= VISIT_LINES_MAX && depth <= VISIT_DEPTH_MAX);
+    assert(line_count >= VISIT_LINES_MIN && line_count <= VISIT_LINES_MAX &&
+           depth <= VISIT_DEPTH_MAX);
     *shard = (struct visit_shard){.line_count = line_count,
                                   .depth = (uint8_t)depth,
                                   .line_bits = (uint8_t)(31 - __builtin_clz(line_count))};
@@ -390,7 +391,8 @@ static void split(struct visit_table *table, uint64_t permuted)
     make_from(shard, &first, depth, line_count, 0);
     make_from(shard, second, depth, line_count, 1);
     assert(first.entries + second->entries == shard->entries);
-    table->bytes += sizeof *second + visit_shard_bytes(&first) + visit_shard_bytes(second) - visit_shard_bytes(shard);
+    table->bytes += sizeof *second + visit_shard_bytes(&first) + visit_shard_bytes(second) -
+                    visit_shard_bytes(shard);
     visit_shard_release(shard);
     *shard = first;
     size_t places = (size_t)1 << (table->depth - depth); /* of each half */

@@ -94,8 +94,8 @@ static void write_chunk(struct job *job)
     struct saving *saving = job->run;
 
     if (!saving->is_created)
-        saving->error = image_file_create(&saving->file, saving->data_dir, saving->number,
-                                          saving->kept);
+        saving->error =
+            image_file_create(&saving->file, saving->data_dir, saving->number, saving->kept);
     saving->is_created = true;
     if (saving->error == 0)
         saving->error = image_file_append(&saving->file, &saving->chunk);

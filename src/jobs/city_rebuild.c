@@ -1,12 +1,12 @@
 /* Makes the memory of cities anew from the rows of visits (CITY-6): a scan off the loop, as of one
  * moment, while the old memory goes on answering and new visits are put on a list; then that list,
- * in slices; then the two are swapped, in one turn. Visits that no window asks for any more are left
- * out, and their rows deleted, some hundred a turn. It makes all cities anew, or, one after the
- * other, those that somebody wants it of.
+ * in slices; then the two are swapped, in one turn. Visits that no window asks for any more are
+ * left out, and their rows deleted, some hundred a turn. It makes all cities anew, or, one after
+ * the other, those that somebody wants it of.
  *
  * At the start there is nothing in memory. An image may hold it (CITY-7), read on a thread of its
- * own, and the log of visits since is scanned instead of the visits; what is wrong with the image is
- * logged, and the visits are. Until either is done rows are asked. */
+ * own, and the log of visits since is scanned instead of the visits; what is wrong with the image
+ * is logged, and the visits are. Until either is done rows are asked. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

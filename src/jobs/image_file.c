@@ -1,5 +1,5 @@
-/* Written in order, synced, renamed, and the directory synced: a file under its name is whole as far
- * as the disk keeps its word, and where it does not, the image's checksum says so. */
+/* Written in order, synced, renamed, and the directory synced: a file under its name is whole as
+ * far as the disk keeps its word, and where it does not, the image's checksum says so. */
 #include "jobs/image_file.h"
 
 #include <dirent.h>

@@ -25,8 +25,8 @@ struct job {
     bool has_errand;
     void (*work)(struct job *job);
     uv_async_t errand_end;
-    void *kept;                    /* what the next run is to know; freed in the end */
-    bool is_stopped;               /* finish at the next chance */
+    void *kept;      /* what the next run is to know; freed in the end */
+    bool is_stopped; /* finish at the next chance */
 };
 
 #define JOB(name, trigger, interval_ms, description) void job_##name(struct job *job);

@@ -11,8 +11,8 @@
 
 static bool has_prefix(const struct store_scan *asked, const void *key, size_t key_size)
 {
-    return asked->prefix_size == 0 || (key_size >= asked->prefix_size &&
-                                       memcmp(key, asked->prefix, asked->prefix_size) == 0);
+    return asked->prefix_size == 0 ||
+           (key_size >= asked->prefix_size && memcmp(key, asked->prefix, asked->prefix_size) == 0);
 }
 
 static int scan_table(struct scans *scans, struct tree_reader *reader,
