@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/handler.h"
+#include "engine/visit_log.h"
 
 enum { CITY_ROW_VERSION = 1, VISIT_ROW_VERSION = 1, TRACE_ROW_VERSION = 1, CITY_BYTES_MAX = 4096 };
 
@@ -134,6 +135,15 @@ bool visit_find(struct txn *txn, uint32_t city, uint64_t mobile, struct visit_ro
     if (value != NULL)
         visit_row_of(value, size, row);
     return value != NULL;
+}
+
+void visit_store(struct engine *engine, uint32_t city, uint64_t mobile, const struct visit_row *row)
+{
+    char key[VISIT_KEY_SIZE];
+
+    visit_key_put(key, city, mobile);
+    txn_put(engine->txn, TABLE_VISIT, key, sizeof key, row, sizeof *row);
+    visit_log_note(engine, city, mobile, row->last_day);
 }
 
 bool visit_is_expired(const struct visit_row *row, uint32_t window_days, int64_t now_ms)

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "engine/command.h"
 
+struct engine;
 struct txn;
 
 enum {
@@ -53,6 +54,9 @@ bool visit_find(struct txn *txn, uint32_t city, uint64_t mobile, struct visit_ro
 void visit_row_of(const void *value, size_t size, struct visit_row *row);
 /* Nothing that is asked of it can depend on it any more. Any thread. */
 bool visit_is_expired(const struct visit_row *row, uint32_t window_days, int64_t now_ms);
+/* In handlers. Whoever changes a visit calls city_note, too. */
+void visit_store(struct engine *engine, uint32_t city, uint64_t mobile,
+                 const struct visit_row *row);
 /* False: nothing was ever decided of this mobile. */
 bool trace_find(struct txn *txn, uint64_t mobile, struct trace_row *row);
 

@@ -76,7 +76,7 @@ enum visit_known {
 };
 void city_prefetch(const struct city *city, uint64_t mobile);
 enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t day);
-/* In the command that puts the row, which also puts it into the log (engine/visit_log.h). */
+/* In the command that puts the row, by visit_store. */
 void city_note(struct city_index *index, struct city *city, uint64_t mobile, int64_t day);
 
 /* What the city will need by its capacity and rate; and what all will that there are, but the one

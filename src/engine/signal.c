@@ -21,7 +21,6 @@ struct sighting {
     bool is_labelled;
     int64_t at_ms, day;
     uint32_t at_s;
-    struct visit_log *log;
 };
 
 enum sight { SIGHT_FIRST, SIGHT_REPEAT, SIGHT_SKIPPED };
@@ -86,11 +85,7 @@ static bool is_repeat(const struct sighting *sighting, const struct visit_row *r
 static void store_visit(struct engine *engine, const struct sighting *sighting,
                         const struct visit_row *row)
 {
-    char key[VISIT_KEY_SIZE];
-
-    visit_key_put(key, sighting->city->view.row.index, sighting->mobile);
-    txn_put(engine->txn, TABLE_VISIT, key, sizeof key, row, sizeof *row);
-    visit_log_add(sighting->log, sighting->city->view.row.index, sighting->mobile, row->last_day);
+    visit_store(engine, sighting->city->view.row.index, sighting->mobile, row);
     city_note(engine->command->of.signals.index, sighting->city, sighting->mobile, row->last_day);
 }
 
@@ -162,11 +157,10 @@ static enum signal_code take_time(const struct signal *signal, int64_t now_ms, i
 }
 
 static void take_signal(struct engine *engine, const struct signals_command *command, size_t i,
-                        struct signals_result *counts, struct visit_log *log)
+                        struct signals_result *counts)
 {
     const struct signal *signal = &command->signals[i];
-    struct sighting sighting = {
-        .mobile = signal->mobile, .is_labelled = signal->is_labelled, .log = log};
+    struct sighting sighting = {.mobile = signal->mobile, .is_labelled = signal->is_labelled};
     enum signal_code code = take_time(signal, engine->command->now_ms, &sighting.at_ms);
     enum sight sight = SIGHT_SKIPPED;
 
@@ -193,7 +187,7 @@ enum outcome engine_signals(struct engine *engine, const struct signals_command 
     struct signals_result counts = {0};
     struct visit_log log;
 
-    log.count = 0;
+    visit_log_begin(engine, &log);
     assert(command->count <= SIGNALS_MAX);
     for (size_t i = 0; i < command->count; i++) {
         const struct signal *signal = &command->signals[i];
@@ -201,8 +195,8 @@ enum outcome engine_signals(struct engine *engine, const struct signals_command 
             city_prefetch(command->index->cities[signal->city], signal->mobile);
     }
     for (size_t i = 0; i < command->count; i++)
-        take_signal(engine, command, i, &counts, &log);
-    visit_log_put(engine, &log);
+        take_signal(engine, command, i, &counts);
+    visit_log_end(engine);
     answer->of.signals = counts;
     return OUTCOME_OK;
 }

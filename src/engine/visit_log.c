@@ -39,16 +39,6 @@ static void put_image(struct txn *txn, const struct city_image_row *row)
 /* --- the log -------------------------------------------------------------------------------------
  */
 
-void visit_log_add(struct visit_log *log, uint32_t city, uint64_t mobile, int64_t day)
-{
-    uint64_t visit = mobile << VISIT_VALUE_BITS | city_memory_value(day);
-    struct visit_log_entry *entry = &log->entries[log->count++];
-
-    assert(log->count <= SIGNALS_MAX);
-    entry->city = city;
-    memcpy(entry->visit, &visit, sizeof visit);
-}
-
 static void append_row(struct engine *engine, const struct visit_log *log)
 {
     char key[NUMBER_SIZE], value[VALUE_BYTES_MAX];
@@ -65,7 +55,7 @@ static void append_row(struct engine *engine, const struct visit_log *log)
     txn_put(engine->txn, TABLE_VISIT_LOG, key, sizeof key, value, size + more);
 }
 
-void visit_log_put(struct engine *engine, const struct visit_log *log)
+static void put(struct engine *engine, const struct visit_log *log)
 {
     struct city_image_row row;
 
@@ -78,6 +68,39 @@ void visit_log_put(struct engine *engine, const struct visit_log *log)
     }
     put_image(engine->txn, &row);
     append_row(engine, log);
+}
+
+void visit_log_note(struct engine *engine, uint32_t city, uint64_t mobile, int64_t day)
+{
+    uint64_t visit = mobile << VISIT_VALUE_BITS | city_memory_value(day);
+    struct visit_log own, *log = engine->visit_log;
+
+    if (log == NULL) {
+        log = &own;
+        log->count = 0;
+    }
+    if (log->count == SIGNALS_MAX) {
+        put(engine, log);
+        log->count = 0;
+    }
+    log->entries[log->count].city = city;
+    memcpy(log->entries[log->count].visit, &visit, sizeof visit);
+    log->count++;
+    if (log == &own)
+        put(engine, log);
+}
+
+void visit_log_begin(struct engine *engine, struct visit_log *log)
+{
+    assert(engine->visit_log == NULL);
+    log->count = 0;
+    engine->visit_log = log;
+}
+
+void visit_log_end(struct engine *engine)
+{
+    put(engine, engine->visit_log);
+    engine->visit_log = NULL;
 }
 
 bool visit_log_next(const void *value, size_t size, size_t *at, struct visit_logged *logged)

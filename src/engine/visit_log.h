@@ -19,10 +19,12 @@ struct visit_log {
     struct visit_log_entry entries[SIGNALS_MAX];
 };
 
-/* Whoever puts or changes a row of TABLE_VISIT calls this, and city_note. `day` is last_day. */
-void visit_log_add(struct visit_log *log, uint32_t city, uint64_t mobile, int64_t day);
-/* At the end of the command; twice in one is well, too. */
-void visit_log_put(struct engine *engine, const struct visit_log *log);
+/* Of visit_store alone: that visit has changed; `day` is last_day. It is put into the log, or,
+ * while engine->visit_log is set, gathered there. */
+void visit_log_note(struct engine *engine, uint32_t city, uint64_t mobile, int64_t day);
+/* Between these, visits are gathered. */
+void visit_log_begin(struct engine *engine, struct visit_log *log);
+void visit_log_end(struct engine *engine);
 
 struct visit_logged {
     uint64_t mobile;
