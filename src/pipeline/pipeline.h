@@ -110,12 +110,12 @@ struct city_index *pipeline_cities(struct pipeline *pipeline);
 struct pipeline_scan {
     const enum table *tables; /* static */
     int table_count;
-    const void *prefix; /* as in store_scan */
-    size_t prefix_size;
     int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
                   const void *value, size_t value_size);
     void (*on_end)(void *context, int error);
     void *context;
+    const void *prefix; /* as in store_scan */
+    size_t prefix_size;
 };
 int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *scan);
 

@@ -98,12 +98,12 @@ enum { SCANS_MAX = 16 };
 struct store_scan {
     const enum table *tables;
     int table_count;
-    const void *prefix; /* only keys that begin with it (copied) */
-    size_t prefix_size; /* 0: all */
     int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
                   const void *value, size_t value_size);
     void (*on_end)(void *context, int error);
     void *context;
+    const void *prefix; /* only keys that begin with it (copied) */
+    size_t prefix_size; /* 0: all */
 };
 int store_scan(struct store *store, const struct store_scan *scan);
 
