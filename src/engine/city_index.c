@@ -268,23 +268,40 @@ bool city_takes_label(const struct city *city, struct text label)
 /* --- visits --------------------------------------------------------------------------------------
  */
 
-void city_prefetch(const struct city *city, uint64_t mobile)
+static struct city_place place_in(const struct city_memory *memory, uint64_t mobile)
+{
+    return (struct city_place){city_filter_hash(&memory->filter, mobile),
+                               visit_table_place(&memory->table, mobile)};
+}
+
+void city_prefetch(const struct city *city, uint64_t mobile, struct city_place *place)
 {
     if (!city->is_whole)
         return;
-    city_filter_prefetch(&city->memory.filter, city_filter_hash(&city->memory.filter, mobile));
-    visit_table_prefetch(&city->memory.table, mobile);
+    *place = place_in(&city->memory, mobile);
+    city_filter_prefetch(&city->memory.filter, place->in_filter);
+    visit_table_prefetch_at(&city->memory.table, place->in_table);
 }
 
 enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t day)
+{
+    struct city_place place;
+
+    if (!city->is_whole)
+        return VISIT_UNKNOWN;
+    place = place_in(&city->memory, mobile);
+    return city_known_at(city, &place, day);
+}
+
+enum visit_known city_known_at(const struct city *city, const struct city_place *place, int64_t day)
 {
     const struct city_memory *memory = &city->memory;
     uint32_t value;
 
     if (!city->is_whole)
         return VISIT_UNKNOWN;
-    if (!city_filter_may_have(&memory->filter, city_filter_hash(&memory->filter, mobile)) ||
-        !visit_table_find(&memory->table, mobile, &value))
+    if (!city_filter_may_have(&memory->filter, place->in_filter) ||
+        !visit_table_find_at(&memory->table, place->in_table, &value))
         return VISIT_IS_NEW;
     if (city->view.row.basis != CITY_SEEN || value == ASK_ROW)
         return VISIT_UNKNOWN;

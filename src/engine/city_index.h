@@ -74,8 +74,16 @@ enum visit_known {
     VISIT_SEEN,       /* on that day or after it: there is nothing to note */
     VISIT_SEEN_BEFORE /* the row decides, and is to be changed */
 };
-void city_prefetch(const struct city *city, uint64_t mobile);
 enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t day);
+/* For groups of them: first all of the former, which fetches what the latter will need and does not
+ * wait, then the latter. In between the city's memory may change, grow and go, but not be replaced:
+ * that is not done within a command. */
+struct city_place {
+    uint64_t in_filter, in_table;
+};
+void city_prefetch(const struct city *city, uint64_t mobile, struct city_place *place);
+enum visit_known city_known_at(const struct city *city, const struct city_place *place,
+                               int64_t day);
 /* In the command that puts the row, by visit_store. */
 void city_note(struct city_index *index, struct city *city, uint64_t mobile, int64_t day);
 

@@ -445,22 +445,35 @@ void visit_table_release(struct visit_table *table)
 /* --- what is asked of it -------------------------------------------------------------------------
  */
 
+uint64_t visit_table_place(const struct visit_table *table, uint64_t mobile)
+{
+    assert(mobile <= VISIT_MOBILE_MAX);
+    return permute(table, mobile);
+}
+
+void visit_table_prefetch_at(const struct visit_table *table, uint64_t place)
+{
+    const struct visit_shard *shard = shard_of(table, place);
+
+    __builtin_prefetch(line_at(shard, place_of(shard, place).line));
+}
+
 void visit_table_prefetch(const struct visit_table *table, uint64_t mobile)
 {
-    uint64_t permuted = permute(table, mobile);
-    const struct visit_shard *shard = shard_of(table, permuted);
-
-    __builtin_prefetch(line_at(shard, place_of(shard, permuted).line));
+    visit_table_prefetch_at(table, visit_table_place(table, mobile));
 }
 
 bool visit_table_find(const struct visit_table *table, uint64_t mobile, uint32_t *value)
 {
-    uint64_t permuted = permute(table, mobile);
-    const struct visit_shard *shard = shard_of(table, permuted);
-    uint32_t slot;
-    const uint8_t *line = find(shard, permuted, &slot);
+    return visit_table_find_at(table, visit_table_place(table, mobile), value);
+}
 
-    assert(mobile <= VISIT_MOBILE_MAX);
+bool visit_table_find_at(const struct visit_table *table, uint64_t place, uint32_t *value)
+{
+    const struct visit_shard *shard = shard_of(table, place);
+    uint32_t slot;
+    const uint8_t *line = find(shard, place, &slot);
+
     if (line == NULL)
         return false;
     *value = (uint32_t)rest_read(shard, line, slot) & VISIT_VALUE_MAX;

@@ -45,7 +45,11 @@ void visit_table_release(struct visit_table *table);
 
 /* Mobiles are at most VISIT_MOBILE_MAX, values at most VISIT_VALUE_MAX. */
 
+/* What stands for a mobile in this table: the same as long as its key is. */
+uint64_t visit_table_place(const struct visit_table *table, uint64_t mobile);
 /* Fetches the line a look-up will need, and does not wait. */
+void visit_table_prefetch_at(const struct visit_table *table, uint64_t place);
+bool visit_table_find_at(const struct visit_table *table, uint64_t place, uint32_t *value);
 void visit_table_prefetch(const struct visit_table *table, uint64_t mobile);
 /* False: it is not there. */
 bool visit_table_find(const struct visit_table *table, uint64_t mobile, uint32_t *value);
