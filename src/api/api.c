@@ -10,6 +10,7 @@
 #include "api/call.h"
 #include "api/grab_limit.h"
 #include "api/packet_gate.h"
+#include "api/reconciliations.h"
 #include "api/signals.h"
 #include "base/entropy.h"
 
@@ -23,11 +24,15 @@ static bool is_type(struct text type, struct text wanted)
             type.data[wanted.size] == ' ');
 }
 
-/* None at all is taken for JSON. */
+/* None at all is taken for JSON, which a statement is not. */
 static bool take_type(struct call *call)
 {
     struct text type = {call->request->content_type.data, call->request->content_type.size};
 
+    if (call->route->body == BODY_STATEMENT) {
+        call->is_lines = is_type(type, TEXT("application/x-ndjson"));
+        return call->is_lines || is_type(type, TEXT("text/csv"));
+    }
     if (type.data == NULL || is_type(type, TEXT("application/json")))
         return true;
     call->is_lines = (call->route->body == BODY_BATCH || call->route->body == BODY_LINES) &&
@@ -186,7 +191,7 @@ static size_t on_headers(void *context, const struct http_request *request)
     return is_batch ? api->options.batch_bytes_max : api->options.body_bytes_max;
 }
 
-/* What a request's data is, begins with which of the two it is. */
+/* What a request's data is, begins with which of them it is. */
 static enum route_body kind_of(const void *request_data)
 {
     enum route_body kind;
@@ -201,6 +206,8 @@ static void take_request_data(struct call *call, void *request_data)
         return;
     if (kind_of(request_data) == BODY_BATCH)
         call->batch = request_data;
+    else if (kind_of(request_data) == BODY_STATEMENT)
+        call->reconciliation = request_data;
     else
         call->signals = request_data;
 }
@@ -210,6 +217,8 @@ static void *begin_body(struct call *call)
 {
     if (call->route->body == BODY_BATCH)
         return batch_new(call);
+    if (call->route->body == BODY_STATEMENT)
+        return reconciliation_new(call);
     return signal_stream_new(call);
 }
 
@@ -230,6 +239,8 @@ static size_t on_body(void *context, const struct http_request *request, const c
         batch_feed(call.batch, &call, data, size);
     else if (call.signals != NULL)
         signal_stream_feed(call.signals, data, size);
+    else if (call.reconciliation != NULL)
+        reconciliation_feed(call.reconciliation, data, size);
     else
         size = HTTP_BODY_NO_ROOM;
     arena_reset(&api->arena);
@@ -240,6 +251,8 @@ static void abandon(void *request_data)
 {
     if (kind_of(request_data) == BODY_BATCH)
         batch_free(request_data);
+    else if (kind_of(request_data) == BODY_STATEMENT)
+        reconciliation_abandon(request_data);
     else
         signal_stream_abandon(request_data);
 }
@@ -266,6 +279,8 @@ static void on_request(void *context, const struct http_request *request, struct
         batch_free(call.batch);
     if (call.signals != NULL)
         signal_stream_abandon(call.signals);
+    if (call.reconciliation != NULL)
+        reconciliation_abandon(call.reconciliation);
     arena_reset(&api->arena);
 }
 

@@ -30,6 +30,7 @@ struct session {
 struct batch;
 struct grab_limit;
 struct packet_gate;
+struct reconciliation;
 struct signal_stream;
 
 struct api {
@@ -44,6 +45,7 @@ struct api {
     struct grab_limit *grab_limit;
     struct hash_key request_id_secret;
     uint32_t batch_count;                /* in memory, read or run */
+    uint32_t reconciliation_count;       /* likewise */
     struct buffer try_headers, try_body; /* of replies that are never sent */
 };
 
@@ -61,9 +63,10 @@ struct call {
     struct hash128 idempotency_key;
     struct hash fingerprinting; /* with an idempotency key: of what is in front of the body */
     uint64_t fingerprint;
-    /* What came of the body before, of either kind; a handler that keeps it sets NULL. */
+    /* What came of the body before, of one kind or another; a handler that keeps it sets NULL. */
     struct batch *batch;
     struct signal_stream *signals;
+    struct reconciliation *reconciliation;
     int retry_after_s; /* for a 429 or 503; 0: one second */
 };
 
@@ -148,6 +151,10 @@ struct hash128 call_key_hash(const struct call *call, struct text key);
 
 /* Runs the command under the call's idempotency key. False: it was refused, and that is replied. */
 bool call_run(struct call *call, struct command *command, struct result *result);
+/* The same without a reply to a refusal, which the caller gives: the engine has kept it, if it is
+ * of the kept kind. `errors` may be NULL. */
+bool call_try(struct call *call, struct command *command, struct result *result);
+void call_answer_refusal(struct call *call, enum outcome outcome, const struct json_errors *errors);
 
 /* --- answering -----------------------------------------------------------------------------------
  */
@@ -177,5 +184,7 @@ void api_on_refusal(void *context, const struct http_request *request, const cha
 
 /* api/authentication.c: fills call->key, or replies and returns false. */
 bool call_authenticate(struct call *call);
+/* The same on an open route, for a call that is found to need a key of this scope. */
+bool call_authenticate_for(struct call *call, uint32_t scope);
 
 #endif

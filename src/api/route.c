@@ -60,7 +60,8 @@ void routes_init(void)
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         cut((struct text){routes[i].path, strlen(routes[i].path)}, &route_segments[i]);
         assert(route_segments[i].count > 0);
-        if (routes[i].body == BODY_BATCH || routes[i].body == BODY_LINES) {
+        if (routes[i].body == BODY_BATCH || routes[i].body == BODY_LINES ||
+            routes[i].body == BODY_STATEMENT) {
             assert(strchr(routes[i].path, '{') == NULL);
             streaming[count++] = &routes[i];
         }

@@ -62,7 +62,9 @@ const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,
                                                TABLE_OUTBOX,
                                                TABLE_MESSAGE_SENDING,
                                                TABLE_MESSAGE_FINISHED,
-                                               TABLE_HISTORY_DAY};
+                                               TABLE_HISTORY_DAY,
+                                               TABLE_REPORT,
+                                               TABLE_VERIFICATION};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -287,6 +289,7 @@ static void add_message(struct audit *audit, const void *value, size_t value_siz
     if (!waits_rightly(&row))
         fault(audit, "message %.*s does not wait as its status asks",
               (int)id_format(id, "msg_", row.number), id);
+    report_audit_message(&audit->report, &row);
     audit->charged_named += weigh(row.number, row.charged);
     if (row.due_ms != 0)
         audit->due_named += token(row.number, 0, row.due_ms);
@@ -312,8 +315,24 @@ static void add_due(struct audit *audit, const void *key, size_t key_size)
 {
     struct due due;
 
-    if (due_read_key(key, key_size, &due) && due.kind == DUE_MESSAGE)
+    if (!due_read_key(key, key_size, &due))
+        return;
+    if (due.kind == DUE_MESSAGE)
         audit->due_there += token(due.number, 0, due.due_ms);
+    else if (due.kind == DUE_VERIFICATION)
+        audit->verifications_there += token(due.number, 0, due.due_ms);
+}
+
+static void add_verification(struct audit *audit, const void *value, size_t value_size)
+{
+    struct verification_row row;
+
+    if (value_size != sizeof row) {
+        fault(audit, "a verification has a row of %zu bytes", value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    audit->verifications_named += token(row.number, 0, row.due_ms);
 }
 
 static void add_finished(struct audit *audit, const char *key, size_t key_size)
@@ -338,6 +357,8 @@ static void check_messages(struct audit *audit)
         fault(audit, "the outbox has not exactly the messages that are queued");
     if (audit->sending_there != audit->sending_named)
         fault(audit, "what is with gateways is not exactly what is sending");
+    if (audit->verifications_there != audit->verifications_named)
+        fault(audit, "the due index has not exactly the verifications that there are");
 }
 
 /* --- history -------------------------------------------------------------------------------------
@@ -365,7 +386,7 @@ static void add_day(struct audit *audit, const void *key, size_t key_size, const
     }
     audit->charged_named += row.charged;
     if (day == HISTORY_DAYS_DROPPED)
-        audit->dropped_before = row.before;
+        audit->dropped_before = audit->report.first_day = row.before;
     else if (audit->day_count < AUDIT_DAYS_MAX)
         audit->days[audit->day_count++] = (struct audit_day){day, row.messages, row.records};
     else
@@ -410,6 +431,7 @@ bool audit_history_record(struct audit *audit, uint64_t number, const void *valu
               (int)id_format(id, "msg_", number), id);
         return true;
     }
+    report_audit_message(&audit->report, &record.row);
     day->messages--;
     day->records -= audit_record_weight(number, crc32c(0, value, value_size));
     return true;
@@ -426,6 +448,21 @@ static void check_history(struct audit *audit)
         fault(audit, "history of %.10s lacks messages, or has changed (%lld too few)", time,
               (long long)day->messages);
     }
+}
+
+static void check_report(struct audit *audit)
+{
+    char text[TIME_TEXT_SIZE];
+    uint32_t day;
+
+    if (report_audit_finish(&audit->report, &day))
+        return;
+    if (day == 0) {
+        fault(audit, "a report's counters are wrong in themselves");
+        return;
+    }
+    time_format(text, (int64_t)day * REPORT_DAY_MS);
+    fault(audit, "the counters of %.10s are not what its messages say", text);
 }
 
 static void add_meta(struct audit *audit, struct text name, const void *value, size_t value_size)
@@ -480,6 +517,12 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_HISTORY_DAY:
         add_day(audit, key, key_size, value, value_size);
         break;
+    case TABLE_VERIFICATION:
+        add_verification(audit, value, value_size);
+        break;
+    case TABLE_REPORT:
+        report_audit_row(&audit->report, key, key_size, value, value_size);
+        break;
     default:
         catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);
         break;
@@ -507,6 +550,8 @@ static void check_whole(struct audit *audit)
     check_messages(audit);
     if (audit->has_history)
         check_history(audit);
+    if (audit->has_history || audit->day_count == 0)
+        check_report(audit);
 }
 
 bool audit_finish(struct audit *audit)

@@ -11,10 +11,13 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "engine/catalog.h"
+#include "engine/city_command.h"
 #include "engine/city_row.h"
 #include "engine/outcome.h"
+#include "engine/received_row.h"
 #include "engine/row.h"
 #include "engine/split.h"
+#include "engine/verification_row.h"
 
 enum {
     ACCOUNT_ID_MAX = 64,
@@ -32,6 +35,8 @@ enum {
     MESSAGE_DETAIL_MAX = 128, /* of what a provider said; longer ones are cut at a character */
     PROVIDER_ID_MAX = 64,     /* a provider's id of a message or part */
     BLOCKLIST_NOTE_MAX = 128,
+    RECEIVED_TO_MAX = 64,        /* what a received message was sent to: a number, a short code */
+    RECEIVED_CONTENT_MAX = 2048, /* of it; longer ones are cut at a character */
     CITY_CODE_MAX = 64,
     CITY_NAME_MAX = 128,
     CITY_LABELS_MAX = 16,
@@ -260,6 +265,23 @@ struct message_submit_command {
     uint8_t tries_max;
 };
 
+/* A code for the recipient of a message by a template with {code}, which smsd fills. Of the
+ * message's times none is the caller's. */
+struct verification_create_command {
+    struct message_submit_command message;
+    uint8_t code_length;                      /* 0: as the setting says, */
+    uint32_t valid_s;                         /* and so is this */
+    enum verification_rate_kind address_kind; /* 0: no address was given */
+    uint64_t address;                         /* of V6 the first half */
+    uint8_t seed[VERIFICATION_SEED_SIZE];
+};
+
+struct verification_check_command {
+    uint64_t to;
+    struct text company; /* data NULL: whoever has sent the newest */
+    struct text code;
+};
+
 struct message_command {
     uint64_t message;
 };
@@ -267,7 +289,8 @@ struct message_command {
 /* Takes a message out of the outbox for a gateway.
  *
  * OUTCOME_OK and is_given: it is `sending`; once that is durable it may go, as attempt
- * row.attempts. OUTCOME_OK and not: it has ended instead (expired, or blocked meanwhile).
+ * row.attempts. OUTCOME_OK and not: it has ended instead (expired, or blocked meanwhile), or waits
+ * at another place of its lane, for the end of quiet hours.
  * OUTCOME_CONFLICT: it is not queued for that product any more; the outbox shows who is next.
  * OUTCOME_MESSAGE_NOT_FOUND */
 struct message_sending_command {
@@ -336,6 +359,16 @@ struct receipt_command {
     int64_t at_ms;      /* when it was delivered; 0: not said */
 };
 
+/* A message that somebody has sent to us (engine/received.h). OUTCOME_OK also for one that is known
+ * already. */
+struct received_command {
+    uint64_t product; /* by which it came */
+    uint64_t from;    /* E.164 digits */
+    struct text to;   /* may be absent */
+    struct text content;
+    struct text provider_id; /* absent: it cannot be known again */
+};
+
 struct blocklist_put_command {
     uint64_t mobile;
     enum blocklist_reason reason;
@@ -386,20 +419,6 @@ struct visit_key {
 struct visit_expire_command {
     const struct visit_key *keys; /* deleted where they are older than their city's window */
     size_t count;
-};
-
-/* An image of the cities' memory, in a file (engine/city_image.h). */
-enum city_image_step {
-    CITY_IMAGE_BEGIN, /* one is made of memory as it is from here on: visits go to the log, too */
-    CITY_IMAGE_DONE,  /* it is there, durably */
-    CITY_IMAGE_FORGET /* deletes a slice of the log that nobody asks for any more */
-};
-
-struct city_image_command {
-    enum city_image_step step;
-    uint64_t image; /* DONE: the number of BEGIN; FORGET: where to go on, 0 at first */
-    uint64_t bytes;
-    uint32_t crc;
 };
 
 struct command {
@@ -504,6 +523,11 @@ struct messages_archived_result {
     uint32_t archived; /* rows of so many have gone */
 };
 
+struct received_result {
+    uint8_t is_new;
+    uint8_t action; /* enum received_action */
+};
+
 struct webhook_result {
     uint64_t number; /* of the webhook: a replay's own */
     uint8_t status;  /* enum webhook_status it is in now */
@@ -518,15 +542,27 @@ struct city_result {
     uint32_t is_new;
 };
 
-struct city_image_result {
-    uint64_t next; /* FORGET: where to go on; 0: nothing is left to delete */
-};
-
 enum signal_code { SIGNAL_TAKEN = 0, SIGNAL_IS_LATE = 1, SIGNAL_IS_EARLY = 2 };
 
 struct signals_result {
     uint16_t first_visits, repeats, skipped, invalid;
     uint8_t codes[SIGNALS_MAX / 4]; /* enum signal_code, two bits each */
+};
+
+struct verification_result {
+    uint64_t message, to;
+    int64_t expires_ms;
+    int64_t retry_ms; /* of a refusal with 429: how long it lasts, */
+    uint8_t cap;      /* and of TOO_MANY_CODES enum verification_cap: why */
+    uint8_t code_length;
+    uint8_t zero[6];
+};
+
+struct verification_check_result {
+    uint64_t verification; /* of a valid one */
+    int64_t retry_ms;      /* of a refusal with 429 */
+    uint8_t is_valid;
+    uint8_t zero[7];
 };
 
 struct result {
@@ -550,9 +586,12 @@ struct result {
         struct messages_archived_result messages_archived;
         struct webhook_result webhook;
         struct webhook_secret_result webhook_secret;
+        struct verification_result verification;
+        struct verification_check_result verification_check;
         struct city_result city;
         struct signals_result signals;
         struct city_image_result city_image;
+        struct received_result received;
     } of;
 };
 

@@ -20,6 +20,9 @@
  * else by the same after MESSAGE_TRY_AGAIN_MS. With tries_max of them over it fails. Throttling is
  * no failure: the message waits 1, 2, 4 … 32 s. Nothing is given to a gateway after its expiry.
  *
+ * Quiet hours (engine/quiet_hours.h). Marketing is accepted as scheduled for their end; what they
+ * overtake in the outbox moves there to their end. What would expire before is refused, or fails.
+ *
  * Parts. Delivered is delivered in all parts. The first part that is not makes the message
  * undelivered: with a part missing it cannot be read, and failing over should not wait. */
 #ifndef SMSD_ENGINE_MESSAGE_H
@@ -61,6 +64,10 @@ struct message_text {
 bool message_find(struct txn *txn, uint64_t number, struct message_row *row);
 /* Of any message that is there. */
 bool message_text_find(struct txn *txn, uint64_t number, struct message_text *text);
+/* The same for a gateway: with the code in it, if it carries one. What it is given is nobody else's
+ * to see or keep. */
+bool message_text_to_send(struct txn *txn, uint64_t number, struct message_row *row,
+                          struct message_text *text);
 /* Without the texts, which cost a copy. */
 void message_text_row_find(struct txn *txn, uint64_t number, struct message_text_row *row);
 /* A row in hand, of TABLE_MESSAGE. False: it is none. Any thread. */
@@ -117,7 +124,8 @@ void message_list_key(char key[MESSAGE_LIST_KEY_SIZE], uint64_t by, uint64_t mes
 typedef void message_follower(struct engine *engine, const struct message_row *row,
                               enum message_status from);
 
-void message_store(struct engine *engine, const struct message_row *row);
+/* Counts it as it is now, for reports. */
+void message_store(struct engine *engine, struct message_row *row);
 void message_text_store(struct engine *engine, uint64_t number, const struct message_text *text);
 /* MESSAGE_SUBMIT for whoever makes messages in a command of his own. A refusal may have changed
  * rows: the caller goes back to a savepoint (txn_savepoint) that he has made before. */

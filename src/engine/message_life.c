@@ -17,7 +17,9 @@
 #include "engine/ledger.h"
 #include "engine/message.h"
 #include "engine/outbox.h"
+#include "engine/report.h"
 #include "engine/route.h"
+#include "engine/verification.h"
 #include "engine/webhook.h"
 
 enum { EVENT_KEY_SIZE = MESSAGE_EVENT_KEY_SIZE, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };
@@ -347,6 +349,7 @@ static void refund(struct engine *engine, struct message_row *row, uint64_t exce
                        row->charged, outcome);
         return;
     }
+    report_refund(engine, row);
     row->charged = 0;
     exception_end(engine, exception, EXCEPTION_RESOLVED);
 }

@@ -248,7 +248,7 @@ enum webhook_error {
 enum { WEBHOOK_VALUES = 4, WEBHOOK_TEXTS = 4, WEBHOOK_ATTEMPTS_MAX = 10 };
 
 /* TABLE_WEBHOOK: something a client is to be told of -> this, `attempt_count` struct
- * webhook_attempt, the URL and the texts. */
+ * webhook_attempt, the URL, the texts and the content. */
 struct webhook_row {
     uint8_t version;
     uint8_t type;   /* enum webhook_type */
@@ -268,7 +268,8 @@ struct webhook_row {
     uint64_t replay_of;  /* the webhook that this says again; 0: none */
     uint8_t text_sizes[WEBHOOK_TEXTS];
     uint8_t text_given; /* bit i: texts[i] was given, if only with no bytes */
-    uint8_t zero2[3];
+    uint8_t zero2;
+    uint16_t content_size;
 };
 static_assert(sizeof(struct webhook_row) == 112, "stored layout");
 
@@ -399,7 +400,8 @@ struct message_row {
     uint64_t company;    /* the number of the catalogue's */
     char country[2];     /* the recipient's */
     uint8_t origin;      /* enum message_origin */
-    uint8_t zero[5];
+    uint8_t counted_status, counted_tried; /* as what reports count it; 0: not: engine/report.h */
+    uint8_t zero[3];
     uint64_t tried[MESSAGE_TRIED_MAX]; /* products that it does not go through again */
 };
 static_assert(sizeof(struct message_row) == 96 + 8 * MESSAGE_TRIED_MAX, "stored layout");

@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "pipeline/effect.h"
 
 /* What another thread has ended, and the loop is to be told of. */
 struct ended {
@@ -422,29 +423,6 @@ bool pipeline_has_room(struct pipeline *pipeline)
     return has_room;
 }
 
-static void count_messages(const struct engine_effect *effect)
-{
-    static const enum metric metrics[] = {
-        [MESSAGE_QUEUED] = METRIC_MESSAGES_QUEUED_AGAIN,
-        [MESSAGE_SENDING] = METRIC_MESSAGES_ATTEMPTED,
-        [MESSAGE_SENT] = METRIC_MESSAGES_SENT,
-        [MESSAGE_DELIVERED] = METRIC_MESSAGES_DELIVERED,
-        [MESSAGE_UNDELIVERED] = METRIC_MESSAGES_UNDELIVERED,
-        [MESSAGE_FAILED] = METRIC_MESSAGES_FAILED,
-        [MESSAGE_CANCELED] = METRIC_MESSAGES_CANCELED,
-        [MESSAGE_REJECTED] = METRIC_MESSAGES_REJECTED,
-    };
-
-    if (effect->messages_new > 0)
-        metric_add(METRIC_MESSAGES_ACCEPTED, effect->messages_new);
-    for (int i = MESSAGE_QUEUED; i < (int)(sizeof metrics / sizeof *metrics); i++) {
-        if (effect->message_steps[i] > 0)
-            metric_add(metrics[i], effect->message_steps[i]);
-    }
-    if (effect->is_receipt_forgotten)
-        metric_add(METRIC_RECEIPTS_UNKNOWN, 1);
-}
-
 static void run(struct pipeline *pipeline, struct txn *txn, struct command *command,
                 struct result *result)
 {
@@ -460,7 +438,7 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         pipeline->due_from = (struct due){.due_ms = effect.due_first_ms};
     for (uint32_t i = 0; i < effect.wake_count && pipeline->on_outbox != NULL; i++)
         pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
-    count_messages(&effect);
+    effect_count(&effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
     metric_add(METRIC_COMMANDS, 1);

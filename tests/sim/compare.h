@@ -14,6 +14,7 @@ struct tally {
     uint32_t entries, webhooks, exceptions; /* whose numbers the model knows */
     struct invariant_sums sums;
     struct invariant_message_sums message_sums;
+    struct invariant_reports reports;
     uint32_t rows[TABLE_NUMBER_MAX + 1];
 };
 

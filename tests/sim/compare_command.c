@@ -250,4 +250,5 @@ void compare_command(struct model *model, struct tally *tally, struct world *wor
     compare_counts(model, tally->rows);
     invariant_step(&tally->sums, world);
     invariant_message_step(&tally->message_sums, world);
+    invariant_report_step(&tally->reports, world);
 }

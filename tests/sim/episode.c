@@ -314,6 +314,7 @@ static void compare_everything(struct episode *episode)
     compare_all(episode->model, &episode->tally, &episode->world);
     invariant_all(&episode->tally.sums, &episode->world);
     invariant_message_all(&episode->tally.message_sums, &episode->world);
+    invariant_report_all(&episode->tally.reports, &episode->world);
     world_abort(&episode->world);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "engine/report.h"
 #include "world.h"
 
 enum { INVARIANT_CURRENCIES = 4 };
@@ -33,6 +34,18 @@ struct invariant_message_sums {
     int64_t webhooks, webhook_rows;
 };
 
+enum { INVARIANT_REPORTS = 2048 };
+
+/* The messages counted anew, under each key that there was. */
+struct invariant_reports {
+    uint32_t count;
+    struct invariant_report {
+        char key[REPORT_KEY_SIZE];
+        bool is_changed; /* by the last command */
+        struct report_row counts;
+    } of[INVARIANT_REPORTS];
+};
+
 /* The last command's changes. */
 void invariant_step(struct invariant_sums *sums, struct world *world);
 void invariant_all(const struct invariant_sums *sums, struct world *world);
@@ -41,5 +54,8 @@ void invariant_message_step(struct invariant_message_sums *sums, struct world *w
 /* As it is read: its history. */
 void invariant_message_read(struct txn *txn, uint64_t number);
 void invariant_message_all(const struct invariant_message_sums *sums, struct world *world);
+/* invariant_report.c: the same for what is counted of them. */
+void invariant_report_step(struct invariant_reports *reports, struct world *world);
+void invariant_report_all(const struct invariant_reports *reports, struct world *world);
 
 #endif
