@@ -28,6 +28,7 @@ struct session {
 };
 
 struct batch;
+struct campaign_upload;
 struct grab_limit;
 struct packet_gate;
 struct reconciliation;
@@ -63,9 +64,10 @@ struct call {
     struct hash128 idempotency_key;
     struct hash fingerprinting; /* with an idempotency key: of what is in front of the body */
     uint64_t fingerprint;
-    /* What came of the body before, of one kind or another; a handler that keeps it sets NULL. */
+    /* What came of the body before, of whichever kind; a handler that keeps it sets NULL. */
     struct batch *batch;
     struct signal_stream *signals;
+    struct campaign_upload *upload;
     struct reconciliation *reconciliation;
     int retry_after_s; /* for a 429 or 503; 0: one second */
 };

@@ -83,32 +83,40 @@ static const struct json_field message_fields[] = {
 };
 
 /* Names are unique: the JSON reader refuses an object with the same one twice. */
-void call_take_params(struct call *call, const struct json_value *params,
-                      struct message_submit_command *submit, struct json_errors *errors)
+size_t message_take_params(struct arena *arena, const struct json_value *params,
+                           struct template_param taken[TEMPLATE_NAMES_MAX],
+                           struct json_errors *errors)
 {
-    struct template_param *taken = arena_alloc(call->arena, TEMPLATE_NAMES_MAX * sizeof *taken);
     size_t count = 0;
 
-    submit->params = taken;
     if (!json_is_object(params)) {
-        json_errors_add(call->arena, errors, "/params", "must be an object");
-        return;
+        json_errors_add(arena, errors, "/params", "must be an object");
+        return 0;
     }
     for (const struct json_value *value = json_object_first(params); value != NULL;
          value = json_next(value)) {
         struct json_text text;
         if (count == TEMPLATE_NAMES_MAX) {
-            json_errors_add(call->arena, errors, "/params", "has more than 32 members");
-            return;
+            json_errors_add(arena, errors, "/params", "has more than 32 members");
+            return count;
         }
         if (json_get_text(value, &text) && text.size <= PARAM_VALUE_MAX)
             taken[count++] = (struct template_param){text_of(json_name(value)), text_of(text)};
         else
-            json_errors_add(call->arena, errors,
-                            json_pointer_name(call->arena, "/params", json_name(value).data),
+            json_errors_add(arena, errors,
+                            json_pointer_name(arena, "/params", json_name(value).data),
                             "must be a text of at most 1000 bytes");
     }
-    submit->param_count = count;
+    return count;
+}
+
+void call_take_params(struct call *call, const struct json_value *params,
+                      struct message_submit_command *submit, struct json_errors *errors)
+{
+    struct template_param *taken = arena_alloc(call->arena, TEMPLATE_NAMES_MAX * sizeof *taken);
+
+    submit->params = taken;
+    submit->param_count = message_take_params(call->arena, params, taken, errors);
 }
 
 /* What one field cannot say alone. */

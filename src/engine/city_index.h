@@ -86,6 +86,9 @@ enum visit_known city_known_at(const struct city *city, const struct city_place 
                                int64_t day);
 /* In the command that puts the row, by visit_store. */
 void city_note(struct city_index *index, struct city *city, uint64_t mobile, int64_t day);
+/* Behind a command that took a mark away: the row is asked from then on. Of no harm where it was
+ * not, so it may also follow a command that is taken back. */
+void city_forget(struct city_index *index, uint32_t city, uint64_t mobile);
 
 /* What the city will need by its capacity and rate; and what all will that there are, but the one
  * of that code. */
