@@ -98,7 +98,7 @@ void image_file_abandon(struct image_file *file)
 
 int image_bytes_open(struct image_bytes *bytes, const char *path)
 {
-    struct stat stat;
+    struct stat stat = {.st_size = 0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     int error = fd < 0 || fstat(fd, &stat) != 0 ? errno : 0;
 
