@@ -31,7 +31,6 @@ enum {
 struct rebuild {
     struct job *job;
     struct city_build *build;
-    uint32_t city; /* CITY_NONE: all */
     struct visit_key *expired;
     size_t count, capacity, deleted;
     uint64_t visits;
