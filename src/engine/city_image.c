@@ -24,8 +24,8 @@ static_assert(sizeof(struct image_head) == 40, "stored layout");
 
 struct section_head {
     uint32_t city;
-    uint32_t zero;
-    uint64_t number; /* the city's */
+    uint32_t window_days; /* then */
+    uint64_t number;      /* the city's */
     int64_t built_ms;
     uint64_t filter_bytes;
 };
@@ -70,6 +70,7 @@ static void begin_section(struct city_image_writing *writing, struct buffer *to)
     const struct city *city = writing->index->cities[writing->city];
     const struct city_filter *filter = &city->memory.filter;
     struct section_head head = {.city = writing->city,
+                                .window_days = city->view.row.window_days,
                                 .number = city->view.row.number,
                                 .built_ms = city->built_ms,
                                 .filter_bytes = city_filter_save_bytes(filter)};
@@ -140,6 +141,8 @@ static const char *load_section(struct city_build *build, const char **at, const
     struct city_made *made = city_build_made(build, head.city);
     if (made == NULL || made->number != head.number || made->is_from_image)
         return "it has a city that is not there";
+    if (made->window_days > head.window_days)
+        return "visits are left out in it that count now";
     if (head.filter_bytes > (size_t)(end - *at))
         return "it is too short";
     wrong = city_filter_load(&filter, &made->memory.filter.key, *at, head.filter_bytes, &saved);
