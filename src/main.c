@@ -439,6 +439,14 @@ static int on_verify_row(void *context, enum table table, const void *key, size_
     return 0;
 }
 
+static int on_verify_record(void *context, uint64_t number, const void *value, size_t value_size,
+                            bool is_row, uint64_t *to, uint64_t *company)
+{
+    return audit_history_record(context, number, value, value_size, is_row, to, company)
+               ? 0
+               : ERR_DAMAGED;
+}
+
 static int verify(struct config *config, struct buffer *why)
 {
     struct audit *audit = malloc(sizeof *audit);
@@ -448,7 +456,12 @@ static int verify(struct config *config, struct buffer *why)
     assert(audit != NULL);
     audit_init(audit, true);
     buffer_init(&summary);
-    error = store_verify(config->data_dir, &summary, why, on_verify_row, audit);
+    audit_history(audit);
+    error = store_verify_all(config->data_dir, &summary, why,
+                             &(struct store_verify){.on_row = on_verify_row,
+                                                    .on_record = on_verify_record,
+                                                    .live = TABLE_MESSAGE,
+                                                    .context = audit});
     if (error == 0 && !audit_finish(audit)) {
         buffer_append_text(why, audit->fault);
         error = ERR_DAMAGED;

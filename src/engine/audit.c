@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/time_text.h"
+#include "engine/archive.h"
 #include "engine/due.h"
 #include "engine/ledger.h"
 #include "engine/message.h"
@@ -41,12 +43,27 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
     va_end(arguments);
 }
 
-const enum table audit_tables[AUDIT_TABLES] = {
-    TABLE_META,    TABLE_ACCOUNT,         TABLE_PACKET,        TABLE_ENTRY,
-    TABLE_HOLD,    TABLE_DRAIN,           TABLE_PACKET_SHARES, TABLE_GRAB,
-    TABLE_CATALOG, TABLE_CATALOG_NUMBER,  TABLE_ROUTE,         TABLE_PRODUCT,
-    TABLE_QUOTA,   TABLE_CALLING_CODE,    TABLE_MESSAGE,       TABLE_DUE,
-    TABLE_OUTBOX,  TABLE_MESSAGE_SENDING, TABLE_REPORT};
+const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,
+                                               TABLE_ACCOUNT,
+                                               TABLE_PACKET,
+                                               TABLE_ENTRY,
+                                               TABLE_HOLD,
+                                               TABLE_DRAIN,
+                                               TABLE_PACKET_SHARES,
+                                               TABLE_GRAB,
+                                               TABLE_CATALOG,
+                                               TABLE_CATALOG_NUMBER,
+                                               TABLE_ROUTE,
+                                               TABLE_PRODUCT,
+                                               TABLE_QUOTA,
+                                               TABLE_CALLING_CODE,
+                                               TABLE_MESSAGE,
+                                               TABLE_DUE,
+                                               TABLE_OUTBOX,
+                                               TABLE_MESSAGE_SENDING,
+                                               TABLE_MESSAGE_FINISHED,
+                                               TABLE_HISTORY_DAY,
+                                               TABLE_REPORT};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -277,6 +294,8 @@ static void add_message(struct audit *audit, const void *value, size_t value_siz
         audit->due_named += token(row.number, 0, row.due_ms);
     if (row.outbox_ms != 0)
         audit->outbox_named += token(row.number, row.product, row.outbox_ms);
+    if (row.finished_ms != 0)
+        audit->finished_named += token(row.number, 0, row.finished_ms);
     if (row.status == MESSAGE_SENDING)
         audit->sending_named += token(row.number, 0, 0);
 }
@@ -299,8 +318,20 @@ static void add_due(struct audit *audit, const void *key, size_t key_size)
         audit->due_there += token(due.number, 0, due.due_ms);
 }
 
+static void add_finished(struct audit *audit, const char *key, size_t key_size)
+{
+    if (key_size != MESSAGE_FINISHED_KEY_SIZE) {
+        fault(audit, "a finished message has a key of %zu bytes", key_size);
+        return;
+    }
+    audit->finished_there += token(bytes_get_u64_be(key + 8), 0, (int64_t)bytes_get_u64_be(key));
+}
+
 static void check_messages(struct audit *audit)
 {
+    if (audit->finished_there != audit->finished_named)
+        fault(audit,
+              "the messages that are to be history are not exactly those that have finished");
     if (audit->charged_there != audit->charged_named)
         fault(audit, "what messages say was charged is not what entries say");
     if (audit->due_there != audit->due_named)
@@ -311,11 +342,16 @@ static void check_messages(struct audit *audit)
         fault(audit, "what is with gateways is not exactly what is sending");
 }
 
+/* Counters outlive their messages: those of days that were dropped, or whose history was not read,
+ * have nothing to be held against. */
 static void check_report(struct audit *audit)
 {
     char text[TIME_TEXT_SIZE];
     uint32_t day;
 
+    audit->report.first_day = audit->dropped_before;
+    for (size_t i = 0; i < audit->day_count && !audit->has_history; i++)
+        report_audit_skip(&audit->report, audit->days[i].day);
     if (report_audit_finish(&audit->report, &day))
         return;
     if (day == 0) {
@@ -324,6 +360,95 @@ static void check_report(struct audit *audit)
     }
     time_format(text, (int64_t)day * REPORT_DAY_MS);
     fault(audit, "the counters of %.10s are not what its messages say", text);
+}
+
+/* --- history -------------------------------------------------------------------------------------
+ */
+
+uint64_t audit_charge_weight(uint64_t message, int64_t charged)
+{
+    return weigh(message, charged);
+}
+
+uint64_t audit_record_weight(uint64_t message, uint32_t record_crc)
+{
+    return token(message, 0, record_crc);
+}
+
+static void add_day(struct audit *audit, const void *key, size_t key_size, const void *value,
+                    size_t value_size)
+{
+    struct history_day_row row;
+    uint32_t day;
+
+    if (!history_day_read(key, key_size, value, value_size, &day, &row)) {
+        fault(audit, "a day of history has a row of %zu bytes", value_size);
+        return;
+    }
+    audit->charged_named += row.charged;
+    if (day == HISTORY_DAYS_DROPPED)
+        audit->dropped_before = row.before;
+    else if (audit->day_count < AUDIT_DAYS_MAX)
+        audit->days[audit->day_count++] = (struct audit_day){day, row.messages, row.records};
+    else
+        fault(audit, "there are more than %d days of history", AUDIT_DAYS_MAX);
+}
+
+void audit_history(struct audit *audit)
+{
+    audit->has_history = true;
+}
+
+/* Rows are fed in the order of their keys. */
+static struct audit_day *day_of(struct audit *audit, uint32_t day)
+{
+    size_t low = 0, high = audit->day_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (audit->days[middle].day < day)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < audit->day_count && audit->days[low].day == day ? &audit->days[low] : NULL;
+}
+
+bool audit_history_record(struct audit *audit, uint64_t number, const void *value,
+                          size_t value_size, bool is_row, uint64_t *to, uint64_t *company)
+{
+    struct audit_day *day = day_of(audit, archive_day(number));
+    struct archive_record record;
+    char id[ID_TEXT_MAX];
+
+    if (!archive_decode(value, value_size, &record) || record.row.number != number)
+        return false;
+    *to = record.text.row.to;
+    *company = record.row.company;
+    if (is_row || archive_day(number) < audit->dropped_before)
+        return true;
+    report_audit_message(&audit->report, &record.row);
+    if (day == NULL) {
+        fault(audit, "message %.*s is history and was never archived",
+              (int)id_format(id, "msg_", number), id);
+        return true;
+    }
+    day->messages--;
+    day->records -= audit_record_weight(number, crc32c(0, value, value_size));
+    return true;
+}
+
+static void check_history(struct audit *audit)
+{
+    for (size_t i = 0; i < audit->day_count; i++) {
+        const struct audit_day *day = &audit->days[i];
+        char time[TIME_TEXT_SIZE];
+        if (day->messages == 0 && day->records == 0)
+            continue;
+        time_format(time, day->day * INT64_C(86400000));
+        fault(audit, "history of %.10s lacks messages, or has changed (%lld too few)", time,
+              (long long)day->messages);
+    }
 }
 
 static void add_meta(struct audit *audit, struct text name, const void *value, size_t value_size)
@@ -375,6 +500,12 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_REPORT:
         report_audit_row(&audit->report, key, key_size, value, value_size);
         break;
+    case TABLE_MESSAGE_FINISHED:
+        add_finished(audit, key, key_size);
+        break;
+    case TABLE_HISTORY_DAY:
+        add_day(audit, key, key_size, value, value_size);
+        break;
     default:
         catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);
         break;
@@ -401,6 +532,8 @@ static void check_whole(struct audit *audit)
         fault(audit, "the shares that were opened are not what packets have credited");
     check_messages(audit);
     check_report(audit);
+    if (audit->has_history)
+        check_history(audit);
 }
 
 bool audit_finish(struct audit *audit)

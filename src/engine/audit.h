@@ -14,7 +14,7 @@
 #include "engine/report.h"
 #include "store/table.h"
 
-enum { AUDIT_CURRENCIES_MAX = 256 };
+enum { AUDIT_CURRENCIES_MAX = 256, AUDIT_DAYS_MAX = 4096 };
 
 struct audit {
     uint64_t accounts; /* users' */
@@ -44,6 +44,16 @@ struct audit {
      * their rows in the due index, in the outbox, and among those with a gateway. */
     uint64_t charged_there, charged_named, due_there, due_named;
     uint64_t outbox_there, outbox_named, sending_there, sending_named;
+    /* A message that has finished has its row among those; and history has what has left the rows:
+     * its days, each with what it is still said to have beyond what was fed. */
+    uint64_t finished_there, finished_named;
+    struct audit_day {
+        uint32_t day;
+        uint64_t messages, records;
+    } days[AUDIT_DAYS_MAX];
+    size_t day_count;
+    uint32_t dropped_before;
+    bool has_history; /* audit_history was called */
     struct catalog_audit catalog;
     struct report_audit report;
     struct chain chain;     /* over the entries fed so far */
@@ -53,7 +63,7 @@ struct audit {
 };
 
 /* The tables that the rules are about: online the first AUDIT_TABLES_ONLINE are read. */
-enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 19 };
+enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 21 };
 extern const enum table audit_tables[AUDIT_TABLES];
 
 /* `is_whole`: all of audit_tables will be fed, each in the order of its keys. */
@@ -61,6 +71,15 @@ void audit_init(struct audit *audit, bool is_whole);
 /* Any row of any table. */
 void audit_row(struct audit *audit, enum table table, const void *key, size_t key_size,
                const void *value, size_t value_size);
+/* What hashes TABLE_HISTORY_DAY sums up. */
+uint64_t audit_charge_weight(uint64_t message, int64_t charged);
+uint64_t audit_record_weight(uint64_t message, uint32_t record_crc);
+/* After all rows, offline: history is fed, too. */
+void audit_history(struct audit *audit);
+/* Any record of it; `is_row`: the message is among the rows as well, which are right then. Answers
+ * by what it is listed; false: it is no record. */
+bool audit_history_record(struct audit *audit, uint64_t number, const void *value,
+                          size_t value_size, bool is_row, uint64_t *to, uint64_t *company);
 /* After the last row: true if every rule holds; otherwise `fault` says what does not. */
 bool audit_finish(struct audit *audit);
 

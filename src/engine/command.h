@@ -313,6 +313,20 @@ struct message_sweep_command {
     bool is_standing; /* its product does not move */
 };
 
+struct archived_message;
+
+/* These are history, durably: their rows go, of those that are as they were. */
+struct messages_archived_command {
+    const struct archived_message *messages;
+    size_t count; /* as many as a transaction takes: MESSAGES_ARCHIVED_MAX */
+};
+enum { MESSAGES_ARCHIVED_MAX = 256 };
+
+/* History of this day is about to be dropped, for good. */
+struct history_drop_command {
+    uint32_t day; /* since 1970 */
+};
+
 /* A delivery report. OUTCOME_OK whether or not its message is known (SMS-12). */
 struct receipt_command {
     uint64_t product;
@@ -472,6 +486,10 @@ struct message_change_result {
     struct message_row row;
 };
 
+struct messages_archived_result {
+    uint32_t archived; /* rows of so many have gone */
+};
+
 struct webhook_result {
     uint64_t number; /* of the webhook: a replay's own */
     uint8_t status;  /* enum webhook_status it is in now */
@@ -511,6 +529,7 @@ struct result {
         struct quota_result quota;
         struct message_submit_result message_submit;
         struct message_change_result message_change;
+        struct messages_archived_result messages_archived;
         struct webhook_result webhook;
         struct webhook_secret_result webhook_secret;
         struct city_result city;

@@ -152,24 +152,41 @@ static const char *take_text(const char *from, size_t size, struct text *text)
     return from + size;
 }
 
-bool message_text_find(struct txn *txn, uint64_t number, struct message_text *text)
+static size_t texts_size(const struct message_text_row *row)
 {
-    size_t size;
-    const char *value = get(txn, TABLE_MESSAGE_TEXT, number, &size);
+    return (size_t)row->content_size + row->callback_size + row->signature_size +
+           row->reference_size + row->template_size;
+}
+
+bool message_text_read(const void *value, size_t size, struct message_text *text)
+{
     const char *at = text->bytes;
 
-    if (value == NULL)
+    if (size < sizeof text->row || size - sizeof text->row > sizeof text->bytes)
         return false;
-    assert(size >= sizeof text->row && size - sizeof text->row <= sizeof text->bytes);
     memcpy(&text->row, value, sizeof text->row);
-    assert(text->row.version == MESSAGE_TEXT_ROW_VERSION);
-    memcpy(text->bytes, value + sizeof text->row, size - sizeof text->row);
+    if (text->row.version != MESSAGE_TEXT_ROW_VERSION ||
+        texts_size(&text->row) != size - sizeof text->row)
+        return false;
+    memcpy(text->bytes, (const char *)value + sizeof text->row, size - sizeof text->row);
     at = take_text(at, text->row.content_size, &text->content);
     at = take_text(at, text->row.callback_size, &text->callback_url);
     at = take_text(at, text->row.signature_size, &text->signature);
     at = take_text(at, text->row.reference_size, &text->client_reference);
-    at = take_text(at, text->row.template_size, &text->template_id);
-    assert((size_t)(at - text->bytes) == size - sizeof text->row);
+    take_text(at, text->row.template_size, &text->template_id);
+    return true;
+}
+
+bool message_text_find(struct txn *txn, uint64_t number, struct message_text *text)
+{
+    size_t size;
+    const char *value = get(txn, TABLE_MESSAGE_TEXT, number, &size);
+    bool is_whole;
+
+    if (value == NULL)
+        return false;
+    is_whole = message_text_read(value, size, text);
+    assert(is_whole);
     return true;
 }
 

@@ -65,6 +65,8 @@ bool message_text_find(struct txn *txn, uint64_t number, struct message_text *te
 void message_text_row_find(struct txn *txn, uint64_t number, struct message_text_row *row);
 /* A row in hand, of TABLE_MESSAGE. False: it is none. Any thread. */
 bool message_row_read(const void *value, size_t size, struct message_row *row);
+/* The same of TABLE_MESSAGE_TEXT, whose texts then point into `text`. */
+bool message_text_read(const void *value, size_t size, struct message_text *text);
 
 /* Texts of the contract; static. */
 const char *message_status_text(enum message_status status);
@@ -91,6 +93,13 @@ struct message_event {
 enum { MESSAGE_HISTORY_MAX = MESSAGE_EVENTS_MAX + 6 };
 size_t message_history(struct txn *txn, const struct message_row *row, int64_t send_at_ms,
                        struct message_event events[MESSAGE_HISTORY_MAX]);
+/* The same where its `count` rows of TABLE_MESSAGE_EVENT are read already. */
+size_t message_history_of(const struct message_row *row, int64_t send_at_ms,
+                          const struct message_event *noted, size_t count,
+                          struct message_event events[MESSAGE_HISTORY_MAX]);
+/* A row in hand, of TABLE_MESSAGE_EVENT. False: it is none. */
+bool message_event_read(const void *value, size_t size, struct message_event *event);
+enum { MESSAGE_EVENT_KEY_SIZE = 9 }; /* number, place */
 
 /* Its row in the due index or in the outbox is lost. */
 bool message_is_forgotten(struct txn *txn, uint64_t number);
@@ -133,6 +142,11 @@ void message_note(struct engine *engine, struct message_row *row, enum message_e
                   struct text detail);
 /* Puts the webhook that tells its status, if it has a callback_url. */
 void message_tell(struct engine *engine, const struct message_row *row);
+/* Nothing is waited for any more, since `at_ms`: puts its row in TABLE_MESSAGE_FINISHED. It is
+ * message_move that takes one away. */
+void message_finish(struct engine *engine, struct message_row *row, int64_t at_ms);
+enum { MESSAGE_FINISHED_KEY_SIZE = 16 };
+void message_finished_key(char key[MESSAGE_FINISHED_KEY_SIZE], const struct message_row *row);
 /* Its own moment: 0 is none. Keeps row->due_ms. */
 void message_set_due(struct engine *engine, struct message_row *row, int64_t due_ms);
 /* Ends a message that waits or is with a gateway, in a status that gives back what was charged:

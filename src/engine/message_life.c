@@ -21,7 +21,7 @@
 #include "engine/route.h"
 #include "engine/webhook.h"
 
-enum { EVENT_KEY_SIZE = 9, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };
+enum { EVENT_KEY_SIZE = MESSAGE_EVENT_KEY_SIZE, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };
 
 /* --- events --------------------------------------------------------------------------------------
  */
@@ -70,20 +70,23 @@ void message_note(struct engine *engine, struct message_row *row, enum message_e
               detail);
 }
 
-static void read_event(const struct txn_walk *walk, struct message_event *event)
+bool message_event_read(const void *value, size_t size, struct message_event *event)
 {
     struct message_event_row row;
 
-    assert(walk->value_size >= sizeof row);
-    memcpy(&row, walk->value, sizeof row);
-    assert(row.version == EVENT_ROW_VERSION);
-    assert(walk->value_size == sizeof row + row.detail_size);
+    if (size < sizeof row)
+        return false;
+    memcpy(&row, value, sizeof row);
+    if (row.version != EVENT_ROW_VERSION || row.detail_size > MESSAGE_DETAIL_MAX ||
+        size != sizeof row + row.detail_size)
+        return false;
     *event = (struct message_event){row.at_ms,
                                     (enum message_status)row.status,
                                     (enum message_error)row.error,
                                     row.detail_size,
                                     {0}};
-    memcpy(event->detail, (const char *)walk->value + sizeof row, row.detail_size);
+    memcpy(event->detail, (const char *)value + sizeof row, row.detail_size);
+    return true;
 }
 
 static bool may_move(enum message_status from, enum message_status to)
@@ -165,25 +168,17 @@ static void order_ties(struct message_event *events, size_t count)
     }
 }
 
-size_t message_history(struct txn *txn, const struct message_row *row, int64_t send_at_ms,
-                       struct message_event events[MESSAGE_HISTORY_MAX])
+size_t message_history_of(const struct message_row *row, int64_t send_at_ms,
+                          const struct message_event *noted, size_t noted_count,
+                          struct message_event events[MESSAGE_HISTORY_MAX])
 {
-    char first[EVENT_KEY_SIZE] = {0};
-    struct txn_walk *walk;
     size_t count = 0;
 
+    assert(noted_count <= MESSAGE_EVENTS_MAX);
     count = add_moment(events, count, id_time_ms(row->number),
                        send_at_ms != 0 ? MESSAGE_SCHEDULED : MESSAGE_QUEUED);
-    bytes_put_u64_be(first, row->number);
-    walk = txn_walk(txn, TABLE_MESSAGE_EVENT, WALK_UP, first, sizeof first);
-    for (int i = 0; i < row->event_count && txn_walk_next(walk); i++) {
-        struct message_event event;
-        if (memcmp(walk->key, first, 8) != 0)
-            break;
-        read_event(walk, &event);
-        count = add(events, count, &event);
-    }
-    txn_walk_end(walk);
+    for (size_t i = 0; i < noted_count; i++)
+        count = add(events, count, &noted[i]);
     count = add_moment(events, count, row->sending_ms, MESSAGE_SENDING);
     count = add_moment(events, count, row->sent_ms, MESSAGE_SENT);
     /* An end with an error is an event. */
@@ -192,6 +187,24 @@ size_t message_history(struct txn *txn, const struct message_row *row, int64_t s
         count = add_moment(events, count, row->finished_ms, (enum message_status)row->status);
     order_ties(events, count);
     return count;
+}
+
+size_t message_history(struct txn *txn, const struct message_row *row, int64_t send_at_ms,
+                       struct message_event events[MESSAGE_HISTORY_MAX])
+{
+    struct message_event noted[MESSAGE_EVENTS_MAX];
+    char first[EVENT_KEY_SIZE] = {0};
+    struct txn_walk *walk;
+    size_t count = 0;
+
+    bytes_put_u64_be(first, row->number);
+    walk = txn_walk(txn, TABLE_MESSAGE_EVENT, WALK_UP, first, sizeof first);
+    while (count < row->event_count && txn_walk_next(walk) && memcmp(walk->key, first, 8) == 0) {
+        bool is_whole = message_event_read(walk->value, walk->value_size, &noted[count++]);
+        assert(is_whole);
+    }
+    txn_walk_end(walk);
+    return message_history_of(row, send_at_ms, noted, count, events);
 }
 
 /* --- steps ---------------------------------------------------------------------------------------
@@ -222,6 +235,32 @@ static void follow(struct engine *engine, const struct message_row *row, enum me
         followers[row->origin](engine, row, from);
 }
 
+void message_finished_key(char key[MESSAGE_FINISHED_KEY_SIZE], const struct message_row *row)
+{
+    bytes_put_u64_be(key, (uint64_t)row->finished_ms);
+    bytes_put_u64_be(key + 8, row->number);
+}
+
+/* It may have no row yet: one that goes on by another route has finished only in between. */
+static void unfinish(struct engine *engine, const struct message_row *row)
+{
+    char key[MESSAGE_FINISHED_KEY_SIZE];
+
+    if (row->finished_ms == 0)
+        return;
+    message_finished_key(key, row);
+    txn_delete(engine->txn, TABLE_MESSAGE_FINISHED, key, sizeof key);
+}
+
+void message_finish(struct engine *engine, struct message_row *row, int64_t at_ms)
+{
+    char key[MESSAGE_FINISHED_KEY_SIZE];
+
+    row->finished_ms = at_ms;
+    message_finished_key(key, row);
+    txn_put(engine->txn, TABLE_MESSAGE_FINISHED, key, sizeof key, "", 0);
+}
+
 void message_move(struct engine *engine, struct message_row *row, enum message_status to,
                   enum message_error error, struct text detail)
 {
@@ -229,6 +268,7 @@ void message_move(struct engine *engine, struct message_row *row, enum message_s
     int64_t now_ms = engine->command->now_ms, *moment = moment_of(row, to);
 
     assert(may_move(from, to));
+    unfinish(engine, row);
     if (moment != NULL && *moment != 0)
         event_put(engine, row, *moment, to, MESSAGE_ERROR_NONE, (struct text){NULL, 0});
     if (moment != NULL)
@@ -350,6 +390,7 @@ void message_end(struct engine *engine, struct message_row *row, enum message_st
     message_set_due(engine, row, 0);
     message_return_quota(engine, row);
     message_move(engine, row, to, error, detail);
+    message_finish(engine, row, engine->command->now_ms);
     refund(engine, row, 0);
     message_tell(engine, row);
     message_store(engine, row);

@@ -49,7 +49,7 @@ enum outcome engine_message_due(struct engine *engine, const struct due_command 
         break;
     case MESSAGE_SENT: /* no receipt came: it stays as it is */
         message_set_due(engine, &row, 0);
-        row.finished_ms = engine->command->now_ms;
+        message_finish(engine, &row, engine->command->now_ms);
         message_store(engine, &row);
         break;
     default:

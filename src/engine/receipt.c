@@ -15,6 +15,7 @@
 
 enum {
     PROVIDER_ID_ROW_VERSION = 1,
+    MESSAGE_ID_ROW_VERSION = 1,
     RECEIPT_ROW_VERSION = 1,
     ID_KEY_MAX = 8 + PROVIDER_ID_MAX,
     HEX_DIGITS_MAX = 16, /* of what is taken for a number: 64 bits */
@@ -94,6 +95,28 @@ static size_t keys_of(uint64_t product, struct text id, struct id_key keys[FORMS
     return count;
 }
 
+static void message_id_key(char key[MESSAGE_ID_KEY_SIZE], uint64_t message, uint16_t attempt,
+                           uint8_t part)
+{
+    bytes_put_u64_be(key, message);
+    key[8] = (char)(attempt >> 8);
+    key[9] = (char)attempt;
+    key[10] = (char)part;
+}
+
+/* From the message to what providers call it. */
+static void note_id(struct engine *engine, const struct message_row *row, struct text id,
+                    uint8_t part)
+{
+    struct message_id_row value = {.version = MESSAGE_ID_ROW_VERSION, .product = row->product};
+    char key[MESSAGE_ID_KEY_SIZE], bytes[sizeof value + PROVIDER_ID_MAX];
+
+    message_id_key(key, row->number, row->attempts, part);
+    memcpy(bytes, &value, sizeof value);
+    memcpy(bytes + sizeof value, id.data, id.size);
+    txn_put(engine->txn, TABLE_MESSAGE_IDS, key, sizeof key, bytes, sizeof value + id.size);
+}
+
 void provider_id_put(struct engine *engine, const struct message_row *row, struct text id,
                      uint8_t part)
 {
@@ -109,6 +132,23 @@ void provider_id_put(struct engine *engine, const struct message_row *row, struc
     memcpy(bytes + sizeof value, id.data, id.size);
     txn_put(engine->txn, TABLE_PROVIDER_ID, keys[0].bytes, keys[0].size, bytes,
             sizeof value + id.size);
+    note_id(engine, row, id, part);
+}
+
+bool message_id_read(const void *key, size_t key_size, const void *value, size_t size,
+                     struct message_id *id)
+{
+    const uint8_t *bytes = key;
+    struct message_id_row row;
+
+    if (key_size != MESSAGE_ID_KEY_SIZE || size < sizeof row || size > sizeof row + PROVIDER_ID_MAX)
+        return false;
+    memcpy(&row, value, sizeof row);
+    *id = (struct message_id){.product = row.product,
+                              .attempt = (uint16_t)(bytes[8] << 8 | bytes[9]),
+                              .part = bytes[10],
+                              .id = {(const char *)value + sizeof row, size - sizeof row}};
+    return row.version == MESSAGE_ID_ROW_VERSION;
 }
 
 static bool find_id(struct txn *txn, const struct id_key *key, struct provider_id_row *row)
@@ -122,6 +162,38 @@ static bool find_id(struct txn *txn, const struct id_key *key, struct provider_i
     memcpy(row, value, sizeof *row);
     assert(row->version == PROVIDER_ID_ROW_VERSION);
     return true;
+}
+
+/* It may have been given to another message since. */
+static void forget_id(struct engine *engine, uint64_t message, const struct message_id *id)
+{
+    struct provider_id_row row;
+    struct id_key keys[FORMS_MAX];
+
+    keys_of(id->product, id->id, keys);
+    if (find_id(engine->txn, &keys[0], &row) && row.message == message)
+        txn_delete(engine->txn, TABLE_PROVIDER_ID, keys[0].bytes, keys[0].size);
+}
+
+void provider_ids_delete(struct engine *engine, uint64_t message)
+{
+    char key[MESSAGE_ID_KEY_SIZE] = {0}, spelt[PROVIDER_ID_MAX];
+    struct txn_walk *walk;
+
+    bytes_put_u64_be(key, message);
+    walk = txn_walk(engine->txn, TABLE_MESSAGE_IDS, WALK_UP, key, sizeof key);
+    while (txn_walk_next(walk) && memcmp(walk->key, key, 8) == 0) {
+        struct message_id id;
+        bool is_whole =
+            message_id_read(walk->key, walk->key_size, walk->value, walk->value_size, &id);
+        assert(is_whole);
+        memcpy(key, walk->key, sizeof key);
+        memcpy(spelt, id.id.data, id.id.size);
+        id.id.data = spelt;
+        forget_id(engine, message, &id);
+        txn_delete(engine->txn, TABLE_MESSAGE_IDS, key, sizeof key);
+    }
+    txn_walk_end(walk);
 }
 
 static uint16_t bits_of(const struct message_row *row, const struct provider_id_row *id)
@@ -185,7 +257,7 @@ static void deliver(struct engine *engine, struct message_row *row,
     if (row->parts_delivered == (1U << row->parts) - 1) {
         message_set_due(engine, row, 0);
         message_move(engine, row, MESSAGE_DELIVERED, MESSAGE_ERROR_NONE, (struct text){NULL, 0});
-        row->finished_ms = moment_of(engine, row, receipt->at_ms);
+        message_finish(engine, row, moment_of(engine, row, receipt->at_ms));
         message_tell(engine, row);
     }
     message_store(engine, row);
@@ -212,7 +284,7 @@ static void undeliver(struct engine *engine, struct message_row *row, const stru
     message_move(engine, row, MESSAGE_UNDELIVERED, error_of(receipt->status), receipt->detail);
     if (fail_over(engine, row))
         return;
-    row->finished_ms = moment_of(engine, row, receipt->at_ms);
+    message_finish(engine, row, moment_of(engine, row, receipt->at_ms));
     message_tell(engine, row);
     message_store(engine, row);
 }

@@ -24,12 +24,27 @@ size_t provider_id_form(struct text id, char to[PROVIDER_ID_MAX]);
  * hexadecimal; otherwise decimal. */
 size_t provider_id_in_other_radix(struct text form, bool to_decimal, char to[PROVIDER_ID_MAX]);
 
+/* An id that a message was given, of a row of TABLE_MESSAGE_IDS, whose key begins with the
+ * message's number. */
+struct message_id {
+    uint64_t product;
+    uint16_t attempt;
+    uint8_t part;   /* from 0; PROVIDER_ID_WHOLE */
+    struct text id; /* as the provider spelt it; points into the row */
+};
+enum { MESSAGE_ID_KEY_SIZE = 11 };
+/* False: it is no such row. Any thread. */
+bool message_id_read(const void *key, size_t key_size, const void *value, size_t size,
+                     struct message_id *id);
+
 /* --- in handlers ---------------------------------------------------------------------------------
  */
 
 /* The provider has named this part, or all of it, in the attempt under way. */
 void provider_id_put(struct engine *engine, const struct message_row *row, struct text id,
                      uint8_t part);
+/* All of a message's. */
+void provider_ids_delete(struct engine *engine, uint64_t message);
 /* What has come for this id before it was known. */
 void receipt_take_early(struct engine *engine, uint64_t product, struct text id);
 

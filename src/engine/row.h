@@ -448,6 +448,27 @@ struct provider_id_row {
 };
 static_assert(sizeof(struct provider_id_row) == 16, "stored layout");
 
+/* TABLE_MESSAGE_IDS: an id that a provider gave a message or part of it -> this, and the id as the
+ * provider spelt it. */
+struct message_id_row {
+    uint8_t version;
+    uint8_t zero[7];
+    uint64_t product;
+};
+static_assert(sizeof(struct message_id_row) == 16, "stored layout");
+
+/* TABLE_HISTORY_DAY: what of the messages made on that day is history. The sums are modulo 2^64,
+ * of hashes that engine/audit.h has: what is in history cannot change without their saying so. */
+struct history_day_row {
+    uint8_t version;
+    uint8_t zero[3];
+    uint32_t before;   /* of the row of dropped days: all before this one were dropped */
+    uint64_t messages; /* how many */
+    uint64_t charged;  /* sum over what each was charged */
+    uint64_t records;  /* sum over the checksum of each record */
+};
+static_assert(sizeof(struct history_day_row) == 32, "stored layout");
+
 enum receipt_status {
     RECEIPT_ACCEPTED = 1, /* on its way: says nothing */
     RECEIPT_DELIVERED = 2,

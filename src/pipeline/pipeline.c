@@ -13,12 +13,19 @@
 #include "base/log.h"
 #include "base/metric.h"
 
-/* A scan under way, or ended and waiting for the loop to be told. */
-struct scan {
+/* What another thread has ended, and the loop is to be told of. */
+struct ended {
     struct pipeline *pipeline;
-    struct pipeline_scan asked;
+    void (*on_end)(void *context, int error); /* on the loop */
+    void *context;
     int error;
-    struct scan *next;
+    struct ended *next;
+};
+
+/* A scan under way; freed with `ended`. */
+struct scan {
+    struct ended ended; /* first */
+    struct pipeline_scan asked;
 };
 
 enum { PRESSED_FULLNESS = 750 }; /* of 1000: where work that can wait does */
@@ -55,7 +62,7 @@ struct pipeline {
                       * callback runs again before the loop looks at anything else (libuv 1.44) */
     struct continuation *continuations, **continuations_end;
     uv_mutex_t ended_lock;
-    struct scan *ended; /* scans that have ended, oldest first */
+    struct ended *ended; /* oldest first */
     bool is_closed;
 };
 
@@ -208,24 +215,38 @@ static void on_durable(uv_async_t *async)
     pipeline->options.on_durable(pipeline->options.context, store_durable(pipeline->store));
 }
 
-static void end_scans(struct pipeline *pipeline)
+static void tell_ended(struct pipeline *pipeline)
 {
-    struct scan *scan, *next;
+    struct ended *ended, *next;
 
     uv_mutex_lock(&pipeline->ended_lock);
-    scan = pipeline->ended;
+    ended = pipeline->ended;
     pipeline->ended = NULL;
     uv_mutex_unlock(&pipeline->ended_lock);
-    for (; scan != NULL; scan = next) {
-        next = scan->next;
-        scan->asked.on_end(scan->asked.context, scan->error);
-        free(scan);
+    for (; ended != NULL; ended = next) {
+        next = ended->next;
+        ended->on_end(ended->context, ended->error);
+        free(ended);
     }
+}
+
+/* Any thread. */
+static void on_ended(void *context, int error)
+{
+    struct ended *ended = context, **last = &ended->pipeline->ended;
+
+    ended->error = error;
+    uv_mutex_lock(&ended->pipeline->ended_lock);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = ended;
+    uv_mutex_unlock(&ended->pipeline->ended_lock);
+    uv_async_send(&ended->pipeline->wake);
 }
 
 static void on_wake(uv_async_t *async)
 {
-    end_scans(async->data); /* and the store's own work is done at the end of the turn */
+    tell_ended(async->data); /* and the store's own work is done at the end of the turn */
 }
 
 static void on_store_durable(void *context)
@@ -303,8 +324,10 @@ void pipeline_close(struct pipeline *pipeline)
 {
     assert(!pipeline->is_closed);
     store_number(pipeline);
+    store_stop_history(pipeline->store);
+    tell_ended(pipeline); /* who was answered may still read */
     store_close(pipeline->store, true);
-    end_scans(pipeline);
+    tell_ended(pipeline);
     pipeline->store = NULL;
     pipeline->is_closed = true;
     close_handles(pipeline);
@@ -337,34 +360,41 @@ static int on_scan_row(void *context, enum table table, const void *key, size_t 
     return scan->asked.on_row(scan->asked.context, table, key, key_size, value, value_size);
 }
 
-static void on_scan_end(void *context, int error)
-{
-    struct scan *scan = context, **last = &scan->pipeline->ended;
-
-    scan->error = error;
-    uv_mutex_lock(&scan->pipeline->ended_lock);
-    while (*last != NULL)
-        last = &(*last)->next;
-    *last = scan;
-    uv_mutex_unlock(&scan->pipeline->ended_lock);
-    uv_async_send(&scan->pipeline->wake);
-}
-
 int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *asked)
 {
     struct scan *scan = malloc(sizeof *scan);
     int error;
 
     assert(scan != NULL);
-    *scan = (struct scan){.pipeline = pipeline, .asked = *asked};
+    *scan =
+        (struct scan){.ended = {pipeline, asked->on_end, asked->context, 0, NULL}, .asked = *asked};
     error = store_scan(pipeline->store, &(struct store_scan){.tables = asked->tables,
                                                              .table_count = asked->table_count,
                                                              .on_row = on_scan_row,
-                                                             .on_end = on_scan_end,
+                                                             .on_end = on_ended,
                                                              .context = scan});
     if (error != 0)
         free(scan);
     return error;
+}
+
+int pipeline_history(struct pipeline *pipeline, struct history_request *request)
+{
+    struct history *history = store_history(pipeline->store);
+    struct ended *ended;
+
+    if (history == NULL)
+        return -1;
+    ended = malloc(sizeof *ended);
+    assert(ended != NULL);
+    *ended = (struct ended){pipeline, request->on_end, request->context, 0, NULL};
+    request->on_end = on_ended;
+    request->end_context = ended;
+    if (history_ask(history, request) == 0)
+        return 0;
+    request->on_end = ended->on_end;
+    free(ended);
+    return -1;
 }
 
 enum outcome pipeline_admits(const struct pipeline *pipeline)

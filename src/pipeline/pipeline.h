@@ -115,6 +115,25 @@ struct pipeline_scan {
 };
 int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *scan);
 
+/* Asks history (store/history.h), with `on_end` on the loop, called with `context`; the request is
+ * the caller's until then. `on_record` runs on the history's thread. -1: too many wait, and nothing
+ * is called; or rows are in memory only, and there is no history. */
+int pipeline_history(struct pipeline *pipeline, struct history_request *request);
+/* May anything that was made on these days (history_day_of) be history? */
+bool pipeline_has_history(struct pipeline *pipeline, uint32_t day_first, uint32_t day_last);
+/* Shows every record of history that was made on these days, both included, oldest first: off the
+ * loop, in slices, so that it may take long without holding up who reads. `on_record` runs on the
+ * history's thread; a record is read by archive_decode (engine/archive.h); non-zero ends the scan.
+ * `on_end` comes on the loop, with 0 or an enum error. A message that has just become history may
+ * be in a row, too, as it may be that changed meanwhile: then the row is right. -1: as above. */
+struct pipeline_history_scan {
+    uint32_t day_first, day_last;
+    int (*on_record)(void *context, uint64_t number, const void *value, size_t value_size);
+    void (*on_end)(void *context, int error);
+    void *context;
+};
+int pipeline_history_scan(struct pipeline *pipeline, const struct pipeline_history_scan *scan);
+
 /* Waits until all that was run is durable. For start-up only. */
 void pipeline_flush(struct pipeline *pipeline);
 

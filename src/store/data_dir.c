@@ -146,6 +146,7 @@ int data_dir_open(struct data_dir *dir, const char *path, bool read_only, struct
     dir->path[strlen(dir->path) - 1] = '\0';
     file_path(dir->rows, path, "rows");
     file_path(dir->journal, path, "journal");
+    file_path(dir->history, path, "history");
     int error = read_only ? 0 : file_make_directory(dir->path);
     if (error != 0)
         return file_fail(why, "make", dir->path, error);

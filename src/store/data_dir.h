@@ -2,7 +2,10 @@
  *
  *     DATA/lock      flock'ed while a smsd has the directory
  *     DATA/format    written last: a directory without it was never finished, and nothing in it
- * acknowledged DATA/rows/     LMDB DATA/journal/  segments */
+ *                    acknowledged
+ *     DATA/rows/     LMDB
+ *     DATA/journal/  segments
+ *     DATA/history/  a file a day */
 #ifndef SMSD_STORE_DATA_DIR_H
 #define SMSD_STORE_DATA_DIR_H
 
@@ -14,8 +17,9 @@ struct data_dir {
     char path[FILE_PATH_MAX];
     char rows[FILE_PATH_MAX];
     char journal[FILE_PATH_MAX];
-    int lock_fd; /* -1: not locked */
-    bool is_new; /* has no format file yet */
+    char history[FILE_PATH_MAX]; /* made by history.c */
+    int lock_fd;                 /* -1: not locked */
+    bool is_new;                 /* has no format file yet */
 };
 
 /* Takes the lock; unless `read_only`, makes what is missing. 0 or an enum error with a sentence in

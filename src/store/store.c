@@ -98,11 +98,27 @@ static int open_on_disk(struct store *store, struct buffer *why)
         error = data_dir_finish(&store->dir, why);
     if (error == 0)
         error = scans_start(&store->scans, why);
+    if (error == 0)
+        error = history_open(
+            &store->history,
+            &(struct history_options){store->dir.history, store->options.map_bytes_max}, why);
     return error;
+}
+
+struct history *store_history(struct store *store)
+{
+    return store->history;
+}
+
+void store_stop_history(struct store *store)
+{
+    history_stop(store->history);
 }
 
 static void free_store(struct store *store)
 {
+    history_stop(store->history);
+    history_close(store->history);
     scans_stop(&store->scans);
     if (store->journal != NULL)
         store->journal->ops->close(store->journal);

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/history.h"
 #include "store/table.h"
 #include "store/txn.h"
 
@@ -104,6 +105,11 @@ struct store_scan {
 };
 int store_scan(struct store *store, const struct store_scan *scan);
 
+/* The history beside the rows (store/history.h); NULL where rows are in memory only. */
+struct history *store_history(struct store *store);
+/* Ends its requests, those in line with ERR_IO: before whoever has asked goes away. */
+void store_stop_history(struct store *store);
+
 /* Offline: reads everything a store holds, without changing a byte: format, LMDB's checksums of
  * every row, the journal's chain; then calls on_row for every row as recovery would leave it, table
  * after table, in key order (unordered tables too). 0, or an enum error with a sentence in `why`.
@@ -113,5 +119,17 @@ int store_verify(const char *data_dir, struct buffer *summary, struct buffer *wh
                  int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
                                const void *value, size_t value_size),
                  void *context);
+/* The same, and history: after the last row `on_record` gets every record of it, and says by what
+ * it is listed; `is_row` tells that a row of `live` has its number as its key. */
+struct store_verify {
+    int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
+                  const void *value, size_t value_size);
+    int (*on_record)(void *context, uint64_t number, const void *value, size_t value_size,
+                     bool is_row, uint64_t *to, uint64_t *company);
+    enum table live;
+    void *context;
+};
+int store_verify_all(const char *data_dir, struct buffer *summary, struct buffer *why,
+                     const struct store_verify *asked);
 
 #endif

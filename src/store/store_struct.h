@@ -8,6 +8,7 @@
 #include "store/checkpoint.h"
 #include "store/data_dir.h"
 #include "store/filter.h"
+#include "store/history.h"
 #include "store/journal.h"
 #include "store/overlay.h"
 #include "store/scan.h"
@@ -92,6 +93,7 @@ struct store {
     bool index_wanted;           /* asked for, not there yet */
     struct scans scans;
     struct filters filters;
+    struct history *history; /* NULL: rows in memory only */
 };
 
 static inline uint64_t store_hash(const struct store *store, enum table table, const void *key,

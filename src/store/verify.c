@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "store/batch.h"
@@ -20,9 +21,6 @@
 
 enum { TXN_ROOM_BYTES = 1 << 20 };
 
-typedef int row_callback(void *context, enum table table, const void *key, size_t key_size,
-                         const void *value, size_t value_size);
-
 struct verify {
     struct data_dir dir;
     struct tree *tree;
@@ -33,8 +31,7 @@ struct verify {
     struct key_hash_seed seed;
     struct sorted_rows sorted;
     struct buffer *summary, *why;
-    row_callback *on_row;
-    void *context;
+    struct store_verify asked;
 };
 
 static int each_row(struct verify *verify, const struct journal_position *end, const void *payload,
@@ -153,12 +150,13 @@ static int merge(struct verify *verify, struct stored *stored, uint64_t *shown)
                                        : key_compare(row_key(row), row->key_size, stored->row.key,
                                                      stored->row.key_size);
         if (order > 0) {
-            result = verify->on_row(verify->context, table, stored->row.key, stored->row.key_size,
-                                    stored->row.value, stored->row.value_size);
+            result = verify->asked.on_row(verify->asked.context, table, stored->row.key,
+                                          stored->row.key_size, stored->row.value,
+                                          stored->row.value_size);
             ++*shown;
         } else if (!row->is_deleted) {
-            result = verify->on_row(verify->context, table, row_key(row), row->key_size,
-                                    overlay_value(verify->overlay, row), row->value_size);
+            result = verify->asked.on_row(verify->asked.context, table, row_key(row), row->key_size,
+                                          overlay_value(verify->overlay, row), row->value_size);
             ++*shown;
         }
         if (order <= 0)
@@ -214,28 +212,72 @@ static int ignore_row(void *context, enum table table, const void *key, size_t k
     return 0;
 }
 
-int store_verify(const char *data_dir, struct buffer *summary, struct buffer *why,
-                 row_callback *on_row, void *context)
+/* As recovery would leave it. */
+static bool is_row(struct verify *verify, enum table table, const void *key, size_t key_size)
+{
+    uint64_t hash = key_hash(&verify->seed, (unsigned)table, key, key_size);
+    const struct row *row = overlay_find(verify->overlay, hash, table, key, key_size);
+    size_t size;
+
+    if (row != NULL)
+        return !row->is_deleted;
+    return tree_get(verify->reader, table, key, key_size, &size) != NULL;
+}
+
+static int on_record(void *context, uint64_t number, const void *value, size_t value_size,
+                     uint64_t *to, uint64_t *company)
+{
+    struct verify *verify = context;
+    char key[8];
+
+    bytes_put_u64_be(key, number);
+    return verify->asked.on_record(verify->asked.context, number, value, value_size,
+                                   is_row(verify, verify->asked.live, key, sizeof key), to,
+                                   company);
+}
+
+static int verify_rows(struct verify *verify)
+{
+    int error = 0;
+
+    sorted_rows_init(&verify->sorted, verify->overlay);
+    for (unsigned table = 1; table <= TABLE_NUMBER_MAX && error == 0; table++)
+        if (table_infos[table].name != NULL)
+            error = verify_table(verify, table);
+    sorted_rows_release(&verify->sorted);
+    return error;
+}
+
+int store_verify_all(const char *data_dir, struct buffer *summary, struct buffer *why,
+                     const struct store_verify *asked)
 {
     struct verify verify = {.summary = summary,
                             .why = why,
-                            .on_row = on_row != NULL ? on_row : ignore_row,
-                            .context = context,
+                            .asked = *asked,
                             .seed = {UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xd6e8feb86659fd93)}};
     int error = data_dir_open(&verify.dir, data_dir, true, why);
+
     if (error != 0)
         return error;
+    if (verify.asked.on_row == NULL)
+        verify.asked.on_row = ignore_row;
     error = read_parts(&verify);
-    if (error == 0) {
-        sorted_rows_init(&verify.sorted, verify.overlay);
-        for (unsigned table = 1; table <= TABLE_NUMBER_MAX && error == 0; table++)
-            if (table_infos[table].name != NULL)
-                error = verify_table(&verify, table);
-        sorted_rows_release(&verify.sorted);
-    }
+    if (error == 0)
+        error = verify_rows(&verify);
+    if (error == 0 && asked->on_record != NULL)
+        error = history_verify(verify.dir.history, summary, why, on_record, &verify);
     overlay_free(verify.overlay);
     tree_reader_end(verify.reader);
     tree_close(verify.tree);
     data_dir_close(&verify.dir);
     return error;
+}
+
+int store_verify(const char *data_dir, struct buffer *summary, struct buffer *why,
+                 int (*on_row)(void *context, enum table table, const void *key, size_t key_size,
+                               const void *value, size_t value_size),
+                 void *context)
+{
+    return store_verify_all(data_dir, summary, why,
+                            &(struct store_verify){.on_row = on_row, .context = context});
 }
