@@ -68,12 +68,15 @@ static struct session *session_begin(struct call *call, struct text authorizatio
 
 bool call_authenticate(struct call *call)
 {
+    return call->route->scope == SCOPE_OPEN || call_authenticate_for(call, call->route->scope);
+}
+
+bool call_authenticate_for(struct call *call, uint32_t scope)
+{
     struct text authorization = {call->request->authorization.data,
                                  call->request->authorization.size};
     struct session *session;
 
-    if (call->route->scope == SCOPE_OPEN)
-        return true;
     session = authorization.data == NULL ? NULL : session_of(call, authorization);
     if (session == NULL && authorization.data != NULL)
         session = session_begin(call, authorization);
@@ -81,7 +84,7 @@ bool call_authenticate(struct call *call)
         call_refuse(call, OUTCOME_UNAUTHENTICATED, NULL);
         return false;
     }
-    if (!(session->key.row.scopes & (call->route->scope | SCOPE_ADMIN))) {
+    if (!(session->key.row.scopes & (scope | SCOPE_ADMIN))) {
         call_refuse(call, OUTCOME_FORBIDDEN, NULL);
         return false;
     }

@@ -180,5 +180,7 @@ void api_on_refusal(void *context, const struct http_request *request, const cha
 
 /* api/authentication.c: fills call->key, or replies and returns false. */
 bool call_authenticate(struct call *call);
+/* The same on an open route, for a call that is found to need a key of this scope. */
+bool call_authenticate_for(struct call *call, uint32_t scope);
 
 #endif

@@ -1,5 +1,6 @@
-/* POST and GET /v1/callbacks/{product}: what providers tell (SMS-12). Open, since providers have no
- * keys of ours: each product's configuration says how its provider proves itself. The answer leaves
+/* POST and GET /v1/callbacks/{product}: what providers tell (SMS-12, SMS-18). Open, since providers
+ * have no keys of ours: each product's configuration says how its provider proves itself; the
+ * sandbox, which has none, wants a key after all. The answer leaves
  * when what was told is durable; a provider that gets none, or a 503, comes again. */
 #include "api/call.h"
 #include "gateway/gateway.h"
@@ -45,10 +46,20 @@ void api_callback(struct call *call)
     };
     struct callback_reply said = {0};
 
-    switch (gateways_callback(call->api->gateways, call->params[0], &callback, &said)) {
+    enum callback_outcome outcome =
+        gateways_callback(call->api->gateways, call->params[0], &callback, &said);
+
+    if (outcome == CALLBACK_UNKNOWN_CALLER) {
+        if (!call_authenticate_for(call, SCOPE_MESSAGES))
+            return;
+        callback.is_known = true;
+        outcome = gateways_callback(call->api->gateways, call->params[0], &callback, &said);
+    }
+    switch (outcome) {
     case CALLBACK_OK:
         answer(call, &said);
         return;
+    case CALLBACK_UNKNOWN_CALLER:
     case CALLBACK_NOT_FOUND:
         call_refuse(call, OUTCOME_NOT_FOUND, NULL);
         return;
@@ -56,7 +67,7 @@ void api_callback(struct call *call)
         call_refuse(call, OUTCOME_CALLBACK_FORBIDDEN, NULL);
         return;
     case CALLBACK_INVALID:
-        call_refuse(call, OUTCOME_INVALID, "There is no receipt in it");
+        call_refuse(call, OUTCOME_INVALID, "There is no receipt in it, and no message");
         return;
     case CALLBACK_BUSY:
         call_refuse(call, OUTCOME_OVERLOADED, NULL);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/catalog.h"
+#include "api/zone.h"
 #include "gateway/config.h"
 
 /* What one field was given. */
@@ -177,6 +178,14 @@ static bool is_list(struct binding *b, enum catalog_field field, const struct js
     return false;
 }
 
+/* As it is kept: a time zone's name with its rule behind (engine/quiet_hours.h). False: refused. */
+static bool keep_item(struct binding *b, enum catalog_rule rule, struct text *item)
+{
+    if (rule == CATALOG_RULE_ZONE)
+        *item = zone_with_rule(b->call->arena, *item);
+    return item->data != NULL;
+}
+
 static void take_texts(struct binding *b, enum catalog_field field, const struct json_value *array)
 {
     enum catalog_rule rule = catalog_field_infos[field].rule;
@@ -190,10 +199,14 @@ static void take_texts(struct binding *b, enum catalog_field field, const struct
     for (item = json_array_first(array); item != NULL; item = json_next(item), place++) {
         struct json_text text;
         if (json_get_text(item, &text) && text.size > 0 && text.size <= CATALOG_ID_MAX &&
-            catalog_rule_fault(rule, text_of(text)) == NULL)
-            texts[count++] = text_of(text);
-        else
-            refuse_item(b, field, place, catalog_rule_text(rule));
+            catalog_rule_fault(rule, text_of(text)) == NULL) {
+            texts[count] = text_of(text);
+            if (keep_item(b, rule, &texts[count])) {
+                count++;
+                continue;
+            }
+        }
+        refuse_item(b, field, place, catalog_rule_text(rule));
     }
     if (count == place)
         catalog_draft_texts(b->draft, field, texts, count);
@@ -303,8 +316,8 @@ static void check_setting(struct binding *b, struct text id)
     assert(setting != SETTING_COUNT);
     if (value.data == NULL || setting_value_is_valid(setting, value))
         return;
-    if (setting_infos[setting].type == SETTING_TYPE_URL)
-        snprintf(detail, sizeof detail, "must be an http or https URL");
+    if (setting_infos[setting].type != SETTING_TYPE_NUMBER)
+        snprintf(detail, sizeof detail, "%s", setting_rule_text(setting));
     else
         snprintf(detail, sizeof detail, "must be a whole number from %lld to %lld, as a text",
                  (long long)setting_infos[setting].min, (long long)setting_infos[setting].max);

@@ -15,8 +15,11 @@ static void write_texts(struct json_writer *w, const char *name, const struct ca
     struct text text;
 
     json_array_begin(w, name);
-    while (catalog_texts_next(thing, field, &at, &text))
-        json_text(w, NULL, text.data, text.size);
+    while (catalog_texts_next(thing, field, &at, &text)) {
+        /* Of a time zone its name, not the rule behind it. */
+        const char *line = memchr(text.data, '\n', text.size);
+        json_text(w, NULL, text.data, line == NULL ? text.size : (size_t)(line - text.data));
+    }
     json_array_end(w);
 }
 

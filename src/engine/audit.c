@@ -342,26 +342,6 @@ static void check_messages(struct audit *audit)
         fault(audit, "what is with gateways is not exactly what is sending");
 }
 
-/* Counters outlive their messages: those of days that were dropped, or whose history was not read,
- * have nothing to be held against. */
-static void check_report(struct audit *audit)
-{
-    char text[TIME_TEXT_SIZE];
-    uint32_t day;
-
-    audit->report.first_day = audit->dropped_before;
-    for (size_t i = 0; i < audit->day_count && !audit->has_history; i++)
-        report_audit_skip(&audit->report, audit->days[i].day);
-    if (report_audit_finish(&audit->report, &day))
-        return;
-    if (day == 0) {
-        fault(audit, "a report's counters are wrong in themselves");
-        return;
-    }
-    time_format(text, (int64_t)day * REPORT_DAY_MS);
-    fault(audit, "the counters of %.10s are not what its messages say", text);
-}
-
 /* --- history -------------------------------------------------------------------------------------
  */
 
@@ -387,7 +367,7 @@ static void add_day(struct audit *audit, const void *key, size_t key_size, const
     }
     audit->charged_named += row.charged;
     if (day == HISTORY_DAYS_DROPPED)
-        audit->dropped_before = row.before;
+        audit->dropped_before = audit->report.first_day = row.before;
     else if (audit->day_count < AUDIT_DAYS_MAX)
         audit->days[audit->day_count++] = (struct audit_day){day, row.messages, row.records};
     else
@@ -427,12 +407,12 @@ bool audit_history_record(struct audit *audit, uint64_t number, const void *valu
     *company = record.row.company;
     if (is_row || archive_day(number) < audit->dropped_before)
         return true;
-    report_audit_message(&audit->report, &record.row);
     if (day == NULL) {
         fault(audit, "message %.*s is history and was never archived",
               (int)id_format(id, "msg_", number), id);
         return true;
     }
+    report_audit_message(&audit->report, &record.row);
     day->messages--;
     day->records -= audit_record_weight(number, crc32c(0, value, value_size));
     return true;
@@ -449,6 +429,21 @@ static void check_history(struct audit *audit)
         fault(audit, "history of %.10s lacks messages, or has changed (%lld too few)", time,
               (long long)day->messages);
     }
+}
+
+static void check_report(struct audit *audit)
+{
+    char text[TIME_TEXT_SIZE];
+    uint32_t day;
+
+    if (report_audit_finish(&audit->report, &day))
+        return;
+    if (day == 0) {
+        fault(audit, "a report's counters are wrong in themselves");
+        return;
+    }
+    time_format(text, (int64_t)day * REPORT_DAY_MS);
+    fault(audit, "the counters of %.10s are not what its messages say", text);
 }
 
 static void add_meta(struct audit *audit, struct text name, const void *value, size_t value_size)
@@ -497,14 +492,14 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_MESSAGE_SENDING:
         audit->sending_there += token(bytes_get_u64_be(key), 0, 0);
         break;
-    case TABLE_REPORT:
-        report_audit_row(&audit->report, key, key_size, value, value_size);
-        break;
     case TABLE_MESSAGE_FINISHED:
         add_finished(audit, key, key_size);
         break;
     case TABLE_HISTORY_DAY:
         add_day(audit, key, key_size, value, value_size);
+        break;
+    case TABLE_REPORT:
+        report_audit_row(&audit->report, key, key_size, value, value_size);
         break;
     default:
         catalog_audit_row(&audit->catalog, table, key, key_size, value, value_size);
@@ -531,9 +526,10 @@ static void check_whole(struct audit *audit)
     if (audit->opened_there != audit->opened_named)
         fault(audit, "the shares that were opened are not what packets have credited");
     check_messages(audit);
-    check_report(audit);
     if (audit->has_history)
         check_history(audit);
+    if (audit->has_history || audit->day_count == 0)
+        check_report(audit);
 }
 
 bool audit_finish(struct audit *audit)

@@ -111,7 +111,12 @@ enum setting {
 #undef SETTING
     SETTING_COUNT
 };
-enum setting_type { SETTING_TYPE_URL, SETTING_TYPE_NUMBER };
+enum setting_type {
+    SETTING_TYPE_URL,
+    SETTING_TYPE_NUMBER,
+    SETTING_TYPE_HOURS, /* engine/quiet_hours.h */
+    SETTING_TYPE_WORDS, /* engine/stop_word.h */
+};
 struct setting_info {
     struct text id;
     enum setting_type type;
@@ -125,6 +130,8 @@ int64_t setting_int(struct txn *txn, enum setting setting);
 /* SETTING_COUNT: there is none of that name. */
 enum setting setting_find(struct text id);
 bool setting_value_is_valid(enum setting setting, struct text value);
+/* Of a setting that is no number: what its value must be. */
+const char *setting_rule_text(enum setting setting);
 
 /* --- the declarations ----------------------------------------------------------------------------
  */

@@ -5,8 +5,10 @@
 
 #include "engine/catalog.h"
 #include "engine/ledger.h"
+#include "engine/quiet_hours.h"
 #include "engine/row.h"
 #include "engine/signature.h"
+#include "engine/stop_word.h"
 #include "engine/template.h"
 #include "engine/webhook.h"
 
@@ -108,6 +110,9 @@ static bool is_timezone(struct text text)
 
 static bool is_allowed(enum catalog_rule rule, struct text text)
 {
+    struct quiet_hours hours;
+    struct quiet_zone zone;
+
     if (rules[rule].refers != 0)
         return catalog_id_is_valid(rules[rule].refers, text);
     switch (rule) {
@@ -119,6 +124,10 @@ static bool is_allowed(enum catalog_rule rule, struct text text)
         return is_digits(text);
     case CATALOG_RULE_TIMEZONE:
         return is_timezone(text);
+    case CATALOG_RULE_ZONE:
+        return quiet_zone_read(text, &zone) && zone.rule.data == NULL;
+    case CATALOG_RULE_QUIET_HOURS:
+        return quiet_hours_parse(text, &hours);
     default: /* anything, or a choice, which is parsed */
         return true;
     }
@@ -172,13 +181,30 @@ enum setting setting_find(struct text id)
 bool setting_value_is_valid(enum setting setting, struct text value)
 {
     const struct setting_info *info = &setting_infos[setting];
+    struct quiet_hours hours;
     int64_t number = 0;
 
     if (info->type == SETTING_TYPE_URL)
         return webhook_url_is_valid(value.data, value.size);
+    if (info->type == SETTING_TYPE_HOURS)
+        return quiet_hours_parse(value, &hours);
+    if (info->type == SETTING_TYPE_WORDS)
+        return stop_words_are_valid(value);
     if (!is_digits(value))
         return false;
     for (size_t i = 0; i < value.size; i++)
         number = number * 10 + (value.data[i] - '0');
     return number >= info->min && number <= info->max;
+}
+
+const char *setting_rule_text(enum setting setting)
+{
+    static const char *const rules_of_types[] = {
+        [SETTING_TYPE_URL] = "must be an http or https URL",
+        [SETTING_TYPE_NUMBER] = "must be a whole number, as a text",
+        [SETTING_TYPE_HOURS] = "must be HH:MM-HH:MM with two different times, or none",
+        [SETTING_TYPE_WORDS] =
+            "must be words with commas between, each of 1 to 32 letters or digits"};
+
+    return rules_of_types[setting_infos[setting].type];
 }

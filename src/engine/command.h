@@ -13,6 +13,7 @@
 #include "engine/catalog.h"
 #include "engine/city_row.h"
 #include "engine/outcome.h"
+#include "engine/received_row.h"
 #include "engine/row.h"
 #include "engine/split.h"
 
@@ -32,6 +33,8 @@ enum {
     MESSAGE_DETAIL_MAX = 128, /* of what a provider said; longer ones are cut at a character */
     PROVIDER_ID_MAX = 64,     /* a provider's id of a message or part */
     BLOCKLIST_NOTE_MAX = 128,
+    RECEIVED_TO_MAX = 64,        /* what a received message was sent to: a number, a short code */
+    RECEIVED_CONTENT_MAX = 2048, /* of it; longer ones are cut at a character */
     CITY_CODE_MAX = 64,
     CITY_NAME_MAX = 128,
     CITY_LABELS_MAX = 16,
@@ -267,7 +270,8 @@ struct message_command {
 /* Takes a message out of the outbox for a gateway.
  *
  * OUTCOME_OK and is_given: it is `sending`; once that is durable it may go, as attempt
- * row.attempts. OUTCOME_OK and not: it has ended instead (expired, or blocked meanwhile).
+ * row.attempts. OUTCOME_OK and not: it has ended instead (expired, or blocked meanwhile), or waits
+ * at another place of its lane, for the end of quiet hours.
  * OUTCOME_CONFLICT: it is not queued for that product any more; the outbox shows who is next.
  * OUTCOME_MESSAGE_NOT_FOUND */
 struct message_sending_command {
@@ -334,6 +338,16 @@ struct receipt_command {
     enum receipt_status status;
     struct text detail; /* may be absent */
     int64_t at_ms;      /* when it was delivered; 0: not said */
+};
+
+/* A message that somebody has sent to us (engine/received.h). OUTCOME_OK also for one that is known
+ * already. */
+struct received_command {
+    uint64_t product; /* by which it came */
+    uint64_t from;    /* E.164 digits */
+    struct text to;   /* may be absent */
+    struct text content;
+    struct text provider_id; /* absent: it cannot be known again */
 };
 
 struct blocklist_put_command {
@@ -490,6 +504,11 @@ struct messages_archived_result {
     uint32_t archived; /* rows of so many have gone */
 };
 
+struct received_result {
+    uint8_t is_new;
+    uint8_t action; /* enum received_action */
+};
+
 struct webhook_result {
     uint64_t number; /* of the webhook: a replay's own */
     uint8_t status;  /* enum webhook_status it is in now */
@@ -534,6 +553,7 @@ struct result {
         struct webhook_secret_result webhook_secret;
         struct city_result city;
         struct signals_result signals;
+        struct received_result received;
     } of;
 };
 

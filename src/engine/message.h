@@ -20,6 +20,9 @@
  * else by the same after MESSAGE_TRY_AGAIN_MS. With tries_max of them over it fails. Throttling is
  * no failure: the message waits 1, 2, 4 … 32 s. Nothing is given to a gateway after its expiry.
  *
+ * Quiet hours (engine/quiet_hours.h). Marketing is accepted as scheduled for their end; what they
+ * overtake in the outbox moves there to their end. What would expire before is refused, or fails.
+ *
  * Parts. Delivered is delivered in all parts. The first part that is not makes the message
  * undelivered: with a part missing it cannot be read, and failing over should not wait. */
 #ifndef SMSD_ENGINE_MESSAGE_H

@@ -10,6 +10,7 @@
 #include "engine/catalog.h"
 #include "engine/message.h"
 #include "engine/mobile.h"
+#include "engine/quiet_hours.h"
 #include "engine/signature.h"
 #include "engine/template.h"
 
@@ -248,6 +249,26 @@ static void take_times(struct message_plan *plan)
         field_fault(plan, OUTCOME_INVALID, "expire_at", "is more than 366 days ahead");
 }
 
+/* SMS-18: as if the client had asked for the end of the recipient's quiet hours. */
+static void take_quiet_hours(struct message_plan *plan, struct txn *txn)
+{
+    int64_t begin_ms = plan->send_at_ms != 0 ? plan->send_at_ms : plan->now_ms, end_ms;
+    bool is_expiry_given = plan->command->expire_at_ms != 0;
+
+    if (plan->kind != MESSAGE_KIND_MARKETING || plan->country[0] == '\0')
+        return;
+    end_ms = quiet_hours_of_number(txn, plan->country, plan->to, begin_ms);
+    if (end_ms == begin_ms)
+        return;
+    if (end_ms == INT64_MAX || (is_expiry_given && end_ms >= plan->expire_at_ms)) {
+        refuse(plan, OUTCOME_QUIET_HOURS);
+        return;
+    }
+    plan->send_at_ms = end_ms;
+    if (!is_expiry_given)
+        plan->expire_at_ms = end_ms + expiries_ms[plan->kind];
+}
+
 void message_plan_begin(struct message_plan *plan, struct txn *txn,
                         const struct message_submit_command *command, int64_t now_ms)
 {
@@ -268,8 +289,10 @@ void message_plan_begin(struct message_plan *plan, struct txn *txn,
         refuse(plan, OUTCOME_COUNTRY_NOT_ALLOWED);
     if (plan->to != 0 && plan->kind != 0 && blocklist_stops(txn, plan->to, plan->kind))
         refuse(plan, OUTCOME_BLOCKED_NUMBER);
-    if (plan->kind != 0)
+    if (plan->kind != 0) {
         take_times(plan);
+        take_quiet_hours(plan, txn);
+    }
 }
 
 /* --- how -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "engine/handler.h"
 #include "engine/message.h"
 #include "engine/outbox.h"
+#include "engine/quiet_hours.h"
 #include "engine/receipt.h"
 #include "engine/route.h"
 
@@ -19,6 +20,30 @@ static const int64_t backoffs_ms[] = {
 #include "engine/message_kind.def"
 #undef MESSAGE_KIND
 };
+
+/* Marketing that the recipient's quiet hours have overtaken in the outbox waits there for their end
+ * (SMS-18): it moves to that place in its lane, so whoever takes from the lane does not meet it
+ * again before. What would expire until then has no use any more. True: it was for now. */
+static bool hold_back(struct engine *engine, struct message_row *row,
+                      const struct message_text_row *text)
+{
+    int64_t now_ms = engine->command->now_ms, end_ms;
+
+    if (row->kind != MESSAGE_KIND_MARKETING)
+        return false;
+    end_ms = quiet_hours_of_number(engine->txn, row->country, text->to, now_ms);
+    if (end_ms == now_ms)
+        return false;
+    if (end_ms >= text->expire_at_ms) {
+        message_end(engine, row, MESSAGE_FAILED, MESSAGE_ERROR_QUIET_HOURS, NO_DETAIL);
+        return true;
+    }
+    outbox_delete(engine, row);
+    outbox_put(engine, row, end_ms);
+    message_note(engine, row, MESSAGE_ERROR_NONE, TEXT("waits for the end of quiet hours"));
+    message_store(engine, row);
+    return true;
+}
 
 enum outcome engine_message_sending(struct engine *engine,
                                     const struct message_sending_command *command,
@@ -44,6 +69,8 @@ enum outcome engine_message_sending(struct engine *engine,
         message_end(engine, row, MESSAGE_FAILED, MESSAGE_ERROR_BLOCKED, NO_DETAIL);
         return OUTCOME_OK;
     }
+    if (hold_back(engine, row, &text))
+        return OUTCOME_OK;
     outbox_delete(engine, row);
     message_set_due(engine, row, 0);
     sending_put(engine, row->number);

@@ -93,8 +93,6 @@ struct report_audit {
 void report_audit_row(struct report_audit *audit, const void *key, size_t key_size,
                       const void *value, size_t value_size);
 void report_audit_message(struct report_audit *audit, const struct message_row *row);
-/* Of that day not every message was fed. Last. */
-void report_audit_skip(struct report_audit *audit, uint32_t day);
 /* True: every rule holds. Otherwise `*day` is the first on which the counts are wrong; 0: a row is
  * wrong in itself. */
 bool report_audit_finish(const struct report_audit *audit, uint32_t *day);

@@ -71,14 +71,6 @@ void report_audit_message(struct report_audit *audit, const struct message_row *
     add(audit, named.day, -token);
 }
 
-void report_audit_skip(struct report_audit *audit, uint32_t day)
-{
-    uint32_t first = (uint32_t)(ID_EPOCH_MS / REPORT_DAY_MS);
-
-    if (day >= first && day - first < REPORT_AUDIT_DAYS)
-        audit->differences[day - first] = 0;
-}
-
 bool report_audit_finish(const struct report_audit *audit, uint32_t *day)
 {
     uint32_t first = (uint32_t)(ID_EPOCH_MS / REPORT_DAY_MS);

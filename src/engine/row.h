@@ -248,7 +248,7 @@ enum webhook_error {
 enum { WEBHOOK_VALUES = 4, WEBHOOK_TEXTS = 4, WEBHOOK_ATTEMPTS_MAX = 10 };
 
 /* TABLE_WEBHOOK: something a client is to be told of -> this, `attempt_count` struct
- * webhook_attempt, the URL and the texts. */
+ * webhook_attempt, the URL, the texts and the content. */
 struct webhook_row {
     uint8_t version;
     uint8_t type;   /* enum webhook_type */
@@ -268,7 +268,8 @@ struct webhook_row {
     uint64_t replay_of;  /* the webhook that this says again; 0: none */
     uint8_t text_sizes[WEBHOOK_TEXTS];
     uint8_t text_given; /* bit i: texts[i] was given, if only with no bytes */
-    uint8_t zero2[3];
+    uint8_t zero2;
+    uint16_t content_size;
 };
 static_assert(sizeof(struct webhook_row) == 112, "stored layout");
 

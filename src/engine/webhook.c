@@ -46,7 +46,7 @@ void webhook_read(struct txn *txn, uint64_t number, const void *value, size_t si
     const char *from = value, *end = from + size;
     char *to = webhook->bytes;
 
-    webhook->url = (struct text){NULL, 0};
+    webhook->url = webhook->content = (struct text){NULL, 0};
     for (int i = 0; i < WEBHOOK_TEXTS; i++)
         webhook->texts[i] = (struct text){NULL, 0};
     if (*from == WEBHOOK_ROW_VERSION_1) {
@@ -69,6 +69,8 @@ void webhook_read(struct txn *txn, uint64_t number, const void *value, size_t si
             webhook->texts[i] = (struct text){to, webhook->row.text_sizes[i]};
         to += webhook->row.text_sizes[i];
     }
+    webhook->content = (struct text){to, webhook->row.content_size};
+    to += webhook->row.content_size;
     assert(to - webhook->bytes == end - from);
 }
 
@@ -107,6 +109,9 @@ void webhook_store(struct engine *engine, uint64_t number, const struct webhook 
             memcpy(to, webhook->texts[i].data, webhook->texts[i].size);
         to += webhook->texts[i].size;
     }
+    if (webhook->content.size > 0)
+        memcpy(to, webhook->content.data, webhook->content.size);
+    to += webhook->content.size;
     bytes_put_u64_be(key, number);
     txn_put(engine->txn, TABLE_WEBHOOK, key, sizeof key, value, (size_t)(to - value));
 }
@@ -164,6 +169,8 @@ static void fill(struct engine *engine, const struct webhook_event *event, struc
         if (event->texts[i].data != NULL)
             webhook->row.text_given |= (uint8_t)(1 << i);
     }
+    webhook->content = copy(&to, event->content);
+    webhook->row.content_size = (uint16_t)webhook->content.size;
 }
 
 static uint64_t put(struct engine *engine, const struct webhook_event *event, uint64_t replay_of)
@@ -192,7 +199,7 @@ static uint64_t put(struct engine *engine, const struct webhook_event *event, ui
 
 uint64_t webhook_put(struct engine *engine, const struct webhook_event *event)
 {
-    assert(event->url.size <= WEBHOOK_URL_MAX);
+    assert(event->url.size <= WEBHOOK_URL_MAX && event->content.size <= WEBHOOK_CONTENT_MAX);
     return put(engine, event, 0);
 }
 
@@ -211,6 +218,7 @@ enum outcome engine_webhook_replay(struct engine *engine,
     event = (struct webhook_event){.type = (enum webhook_type)webhook.row.type,
                                    .subject = webhook.row.subject,
                                    .at_ms = webhook.row.at_ms,
+                                   .content = webhook.content,
                                    .url = webhook.url};
     memcpy(event.values, webhook.row.values, sizeof event.values);
     memcpy(event.texts, webhook.texts, sizeof event.texts);

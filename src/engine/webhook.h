@@ -20,16 +20,18 @@ struct txn;
 enum {
     WEBHOOK_URL_MAX = 1024,
     WEBHOOK_TEXT_MAX = 128, /* of each text; longer ones are cut at a character */
+    WEBHOOK_CONTENT_MAX = 2048,
 };
 
 /* Something that happened. Which texts and values its type has is said in webhook_field.def. */
 struct webhook_event {
     enum webhook_type type;
-    uint64_t subject; /* LOW_BALANCE: account's, PRODUCT_LOW: product's, MESSAGE_STATUS: message's
-                         number */
+    uint64_t subject; /* LOW_BALANCE: account's, PRODUCT_LOW: product's, MESSAGE_STATUS: message's,
+                         MESSAGE_RECEIVED: received message's number */
     int64_t at_ms;    /* when it happened; 0: now */
     int64_t values[WEBHOOK_VALUES];
     struct text texts[WEBHOOK_TEXTS]; /* `data` NULL: null */
+    struct text content;              /* what is long: at most WEBHOOK_CONTENT_MAX bytes */
     struct text url;                  /* `data` NULL: where the setting webhook_url says */
 };
 
@@ -65,8 +67,9 @@ struct webhook {
     struct webhook_attempt attempts[WEBHOOK_ATTEMPTS_MAX]; /* row.attempt_count of them */
     struct text url;                                       /* `data` NULL: it has none */
     struct text texts[WEBHOOK_TEXTS];
-    char bytes[WEBHOOK_URL_MAX +
-               WEBHOOK_TEXTS * WEBHOOK_TEXT_MAX]; /* what url and texts point into */
+    struct text content;
+    char bytes[WEBHOOK_URL_MAX + WEBHOOK_TEXTS * WEBHOOK_TEXT_MAX +
+               WEBHOOK_CONTENT_MAX]; /* what url, texts and content point into */
 };
 
 /* False if there is none. A row that an older smsd wrote is read as one without a URL. */

@@ -1,4 +1,5 @@
-/* Callbacks: what a provider tells of messages it has (SMS-12). Anybody can send one, so the order
+/* Callbacks: what a provider tells of messages it has (SMS-12), and messages that people have sent
+ * to it for us (SMS-18). Anybody can send one, so the order
  * is: who is it from, then what does it say. All checks that the product has must hold, and their
  * secrets are compared in constant time. */
 #include <assert.h>
@@ -175,25 +176,63 @@ static bool is_the_providers(const struct http_callback *config,
 /* --- what does it say? ---------------------------------------------------------------------------
  */
 
-static enum callback_outcome take_receipts(struct outlet *outlet,
-                                           const struct http_callback *config,
-                                           struct callback *callback, uint64_t *hold)
-{
-    struct heard_receipt *found = arena_alloc(&callback->arena, RECEIPTS_MAX * sizeof *found);
-    size_t count =
-        http_receipts(&callback->arena, &config->receipts, &callback->heard, found, RECEIPTS_MAX);
-    size_t taken = 0;
+/* What was found in it and taken; CALLBACK_BUSY: those taken are taken, the same once more changes
+ * nothing. */
+struct taken {
+    bool is_looked_at, is_busy;
+    size_t count;
+    uint64_t hold;
+};
 
-    for (size_t i = 0; i < count; i++) {
-        enum outcome outcome;
-        if (found[i].id.size == 0)
-            continue;
-        outcome = outlet_receipt(outlet, found[i].id, found[i].status, found[i].detail, hold);
-        if (outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_STORAGE_FULL)
-            return CALLBACK_BUSY; /* those taken are taken: the same once more changes nothing */
-        taken += outcome == OUTCOME_OK;
+static void take_outcome(struct taken *taken, enum outcome outcome)
+{
+    taken->is_busy = outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_STORAGE_FULL;
+    taken->count += outcome == OUTCOME_OK;
+}
+
+static void take_receipts(struct outlet *outlet, const struct http_callback *config,
+                          struct callback *callback, struct taken *taken)
+{
+    struct heard_receipt *found;
+    size_t count;
+
+    if (!config->has_receipts ||
+        (config->only != NULL &&
+         !condition_holds(&callback->arena, config->only, &callback->heard)))
+        return;
+    taken->is_looked_at = true;
+    found = arena_alloc(&callback->arena, RECEIPTS_MAX * sizeof *found);
+    count =
+        http_receipts(&callback->arena, &config->receipts, &callback->heard, found, RECEIPTS_MAX);
+    for (size_t i = 0; i < count && !taken->is_busy; i++) {
+        if (found[i].id.size > 0)
+            take_outcome(taken, outlet_receipt(outlet, found[i].id, found[i].status,
+                                               found[i].detail, &taken->hold));
     }
-    return taken > 0 ? CALLBACK_OK : CALLBACK_INVALID;
+}
+
+static void take_messages(struct outlet *outlet, const struct http_callback *config,
+                          struct callback *callback, struct taken *taken)
+{
+    const struct http_received *received = config->received;
+    struct heard_message *found;
+    size_t count;
+
+    if (received == NULL || taken->is_busy)
+        return;
+    found = arena_alloc(&callback->arena, RECEIPTS_MAX * sizeof *found);
+    count = http_received(&callback->arena, received, &callback->heard, found, RECEIPTS_MAX);
+    /* With a condition that does not hold it is something else, to be answered and ignored. */
+    taken->is_looked_at = taken->is_looked_at || received->only == NULL || count > 0;
+    for (size_t i = 0; i < count && !taken->is_busy; i++)
+        take_outcome(taken, outlet_received(outlet, &found[i], &taken->hold));
+}
+
+static enum callback_outcome outcome_of(const struct taken *taken)
+{
+    if (taken->is_busy)
+        return CALLBACK_BUSY;
+    return taken->count > 0 || !taken->is_looked_at ? CALLBACK_OK : CALLBACK_INVALID;
 }
 
 static enum callback_outcome listen_to(struct outlet *outlet,
@@ -201,7 +240,7 @@ static enum callback_outcome listen_to(struct outlet *outlet,
                                        struct callback *callback, struct callback_reply *reply)
 {
     const struct http_callback *config = outlet->gateway->settings.http->callback;
-    enum callback_outcome outcome = CALLBACK_OK;
+    struct taken taken = {false, false, 0, 0};
 
     if (!is_the_providers(config, request, callback))
         return CALLBACK_FORBIDDEN;
@@ -209,9 +248,33 @@ static enum callback_outcome listen_to(struct outlet *outlet,
         .status = config->answer_status,
         .content_type = config->answer_body.size > 0 ? config->answer_type.data : NULL,
         .body = config->answer_body};
-    if (config->only == NULL || condition_holds(&callback->arena, config->only, &callback->heard))
-        outcome = take_receipts(outlet, config, callback, &reply->hold);
-    return outcome;
+    take_receipts(outlet, config, callback, &taken);
+    take_messages(outlet, config, callback, &taken);
+    reply->hold = taken.hold;
+    return outcome_of(&taken);
+}
+
+/* Of the sandbox: {"from", "content"}, and "to" and "id" if need be, by whom the caller knows. It
+ * has no provider that could prove to be one. */
+static enum callback_outcome listen_to_sandbox(struct outlet *outlet,
+                                               const struct callback_request *request,
+                                               struct callback *callback,
+                                               struct callback_reply *reply)
+{
+    static const struct http_received received = {
+        .id = {PLACE_JSON, {"/id", 3}, {NULL, 0}},
+        .from = {PLACE_JSON, {"/from", 5}, {NULL, 0}},
+        .to = {PLACE_JSON, {"/to", 3}, {NULL, 0}},
+        .content = {PLACE_JSON, {"/content", 8}, {NULL, 0}}};
+    static const struct http_callback config = {.received = &received};
+    struct taken taken = {false, false, 0, 0};
+
+    if (!request->is_known)
+        return CALLBACK_UNKNOWN_CALLER;
+    *reply = (struct callback_reply){.status = 204};
+    take_messages(outlet, &config, callback, &taken);
+    reply->hold = taken.hold;
+    return outcome_of(&taken);
 }
 
 /* NULL: no such product, or one that takes none. */
@@ -230,10 +293,14 @@ static struct outlet *find_outlet(struct gateways *gateways, struct text id)
         return NULL;
     outlet = outlet_of(gateways, number);
     outlet_refresh(outlet);
-    if (outlet->gateway == NULL || outlet->gateway->settings.type != GATEWAY_HTTP ||
-        outlet->gateway->settings.http->callback == NULL)
+    if (outlet->gateway == NULL)
         return NULL;
-    return outlet;
+    if (outlet->gateway->settings.type == GATEWAY_SANDBOX)
+        return outlet;
+    return outlet->gateway->settings.type == GATEWAY_HTTP &&
+                   outlet->gateway->settings.http->callback != NULL
+               ? outlet
+               : NULL;
 }
 
 enum callback_outcome gateways_callback(struct gateways *gateways, struct text product,
@@ -249,10 +316,12 @@ enum callback_outcome gateways_callback(struct gateways *gateways, struct text p
     callback = malloc(sizeof *callback);
     assert(callback != NULL);
     take_apart(request, callback);
-    outcome = listen_to(outlet, request, callback, reply);
+    outcome = outlet->gateway->settings.type == GATEWAY_SANDBOX
+                  ? listen_to_sandbox(outlet, request, callback, reply)
+                  : listen_to(outlet, request, callback, reply);
     arena_release(&callback->arena);
     free(callback);
-    metric_add(METRIC_CALLBACKS, 1);
+    metric_add(METRIC_CALLBACKS, outcome != CALLBACK_UNKNOWN_CALLER);
     if (outcome == CALLBACK_FORBIDDEN) {
         metric_add(METRIC_CALLBACKS_FORBIDDEN, 1);
         log_event(LOG_WARNING, "callback_forbidden", LOG_TEXT("product", outlet->id));

@@ -54,20 +54,23 @@ void gateways_render(struct gateways *gateways, struct buffer *to);
 void gateways_poll(struct gateways *gateways,
                    void (*on_done)(void *context, uint64_t asked, bool is_failed), void *context);
 
-/* A callback of a provider (SMS-12). */
+/* A callback of a provider (SMS-12, SMS-18). */
 struct callback_request {
     struct text method, query, content_type, authorization, body; /* data NULL: not there */
     struct text peer;                                             /* address; data NULL: unknown */
     struct text (*header)(const void *source, struct text name);
     const void *source;
+    bool is_known; /* it has an API key that may send messages */
 };
 
 enum callback_outcome {
     CALLBACK_OK,
     CALLBACK_NOT_FOUND, /* no such product, or it takes no callbacks */
     CALLBACK_FORBIDDEN, /* it does not prove to be the provider's */
-    CALLBACK_INVALID,   /* nothing in it could be read as a receipt */
+    CALLBACK_INVALID,   /* nothing in it could be read as a receipt or a message */
     CALLBACK_BUSY,      /* nothing can be written now: the provider should come again */
+    /* It is the sandbox's, who knows nobody: the caller must be known, and then asks again. */
+    CALLBACK_UNKNOWN_CALLER,
 };
 
 struct callback_reply {

@@ -23,4 +23,12 @@ struct heard_receipt {
 size_t http_receipts(struct arena *arena, const struct http_receipts *receipts,
                      const struct heard *heard, struct heard_receipt *found, size_t max);
 
+/* The same of messages that people have sent. http_received.c */
+size_t http_received(struct arena *arena, const struct http_received *received,
+                     const struct heard *heard, struct heard_message *found, size_t max);
+/* A sender as providers spell it: with + or 00, with nothing (then it is `prefix` and what follows
+ * a 0 at its beginning; without a prefix E.164 already), with spaces and the like in it. False: it
+ * is no such number, a short code or a word. */
+bool received_sender(struct text text, struct text prefix, uint64_t *mobile);
+
 #endif

@@ -85,6 +85,15 @@ struct http_receipts {
     enum receipt_status otherwise; /* for a word that is not listed */
 };
 
+/* Messages that people send to us, in a callback. */
+struct http_received {
+    bool has_items;
+    struct text items; /* JSON pointer to an array of several */
+    struct place id, from, to, content;
+    const struct condition *only; /* NULL: whatever has a sender and a content is one */
+    struct text prefix; /* before a sender that begins with neither + nor 00; empty: none */
+};
+
 struct http_query {
     struct http_ask ask;
     bool asks_by_our_id, asks_by_provider_id; /* what its request names */
@@ -94,8 +103,10 @@ struct http_query {
 };
 
 struct http_callback {
+    bool has_receipts;
     struct http_receipts receipts;
     const struct condition *only; /* NULL: every callback is a receipt; else where this holds */
+    const struct http_received *received; /* NULL: none come */
     /* All of these that are given must hold. Their texts are of constants alone. */
     struct place secret_place;
     const struct stencil *secret;
@@ -133,6 +144,9 @@ bool http_ask_has(const struct http_ask *ask, enum stencil_value value);
 /* http_listen.c */
 void http_receipts_read(struct arena *arena, const struct json_value *value, const char *pointer,
                         struct json_errors *errors, struct http_receipts *receipts);
+/* http_received.c: NULL with errors. */
+const struct http_received *http_received_read(struct arena *arena, const struct json_value *value,
+                                               const char *pointer, struct json_errors *errors);
 const struct http_callback *http_callback_read(struct arena *arena, const struct json_value *value,
                                                const struct stencil_names *names,
                                                const char *pointer, struct json_errors *errors);

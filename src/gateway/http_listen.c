@@ -105,7 +105,7 @@ void http_receipts_read(struct arena *arena, const struct json_value *value, con
  */
 
 struct callback_body {
-    const struct json_value *receipts, *only, *secret_at, *basic, *signature, *answer;
+    const struct json_value *receipts, *received, *only, *secret_at, *basic, *signature, *answer;
     struct json_text url, secret;
     struct json_texts addresses;
 };
@@ -117,7 +117,8 @@ struct callback_body {
     }
 
 static const struct json_field callback_fields[] = {
-    CALLBACK_ANY(receipts, true),
+    CALLBACK_ANY(receipts, false),
+    CALLBACK_ANY(received, false),
     CALLBACK_ANY(only, false),
     CALLBACK_ANY(secret_at, false),
     CALLBACK_ANY(basic, false),
@@ -228,6 +229,26 @@ static void read_addresses(struct arena *arena, struct json_texts texts, const c
     }
 }
 
+static void read_what_comes(struct arena *arena, const struct callback_body *body,
+                            const char *pointer, struct json_errors *errors,
+                            struct http_callback *callback)
+{
+    callback->has_receipts = body->receipts != NULL;
+    if (callback->has_receipts)
+        http_receipts_read(arena, body->receipts, json_pointer_name(arena, pointer, "receipts"),
+                           errors, &callback->receipts);
+    if (body->received != NULL)
+        callback->received = http_received_read(
+            arena, body->received, json_pointer_name(arena, pointer, "received"), errors);
+    if (body->receipts == NULL && body->received == NULL)
+        json_errors_add(arena, errors, pointer, "needs receipts, received or both");
+    if (body->only != NULL) {
+        struct condition *only = arena_alloc(arena, sizeof *only);
+        condition_read(arena, body->only, json_pointer_name(arena, pointer, "only"), errors, only);
+        callback->only = only;
+    }
+}
+
 const struct http_callback *http_callback_read(struct arena *arena, const struct json_value *value,
                                                const struct stencil_names *names,
                                                const char *pointer, struct json_errors *errors)
@@ -243,13 +264,7 @@ const struct http_callback *http_callback_read(struct arena *arena, const struct
         return NULL;
     constants.contexts = 0;
     checks.contexts = STENCIL_CHECK;
-    http_receipts_read(arena, body.receipts, json_pointer_name(arena, pointer, "receipts"), errors,
-                       &callback->receipts);
-    if (body.only != NULL) {
-        struct condition *only = arena_alloc(arena, sizeof *only);
-        condition_read(arena, body.only, json_pointer_name(arena, pointer, "only"), errors, only);
-        callback->only = only;
-    }
+    read_what_comes(arena, &body, pointer, errors, callback);
     read_secret(arena, &body, &constants, pointer, errors, callback);
     if (body.basic != NULL)
         read_basic(arena, body.basic, &constants, json_pointer_name(arena, pointer, "basic"),

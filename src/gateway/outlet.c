@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/metric.h"
+#include "base/utf8.h"
 #include "gateway/http_config.h"
 #include "gateway/outlet.h"
 #include "pipeline/pipeline.h"
@@ -155,6 +157,52 @@ enum outcome outlet_receipt(struct outlet *outlet, struct text provider_id,
     *hold = pipeline_run(outlet->gateways->pipeline, &command, &result);
     if (result.outcome == OUTCOME_OK)
         outlet->receipts++;
+    return result.outcome;
+}
+
+/* As much of a text as is kept, as UTF-8; lines may end in it. */
+static struct text content_clean(struct text content, char to[RECEIVED_CONTENT_MAX])
+{
+    const char *at = content.data, *end = content.data + content.size;
+    size_t size = 0;
+
+    while (at < end) {
+        size_t length = utf8_length(at, end), needed = length > 0 ? length : 1;
+        bool is_plain = length > 0 && ((unsigned char)*at >= 0x20 || *at == '\n') && *at != 0x7f;
+        if (size + needed > RECEIVED_CONTENT_MAX)
+            break;
+        if (is_plain)
+            memcpy(to + size, at, length);
+        else
+            to[size] = ' ';
+        size += is_plain ? length : 1;
+        at += needed;
+    }
+    return (struct text){to, size};
+}
+
+enum outcome outlet_received(struct outlet *outlet, const struct heard_message *message,
+                             uint64_t *hold)
+{
+    char content[RECEIVED_CONTENT_MAX], to[MESSAGE_DETAIL_MAX];
+    struct command command = {.type = COMMAND_RECEIVED};
+    struct received_command *received = &command.of.received;
+    struct result result;
+
+    *received = (struct received_command){.product = outlet->product,
+                                          .from = message->from,
+                                          .to = detail_clean(message->to, to),
+                                          .content = content_clean(message->content, content),
+                                          .provider_id = message->id};
+    if (received->to.size > RECEIVED_TO_MAX)
+        received->to = (struct text){NULL, 0};
+    if (received->provider_id.size > PROVIDER_ID_MAX)
+        received->provider_id = (struct text){NULL, 0};
+    *hold = pipeline_run(outlet->gateways->pipeline, &command, &result);
+    if (result.outcome == OUTCOME_OK && result.of.received.is_new) {
+        metric_add(METRIC_RECEIVED, 1);
+        metric_add(METRIC_RECEIVED_STOPS, result.of.received.action == RECEIVED_STOP);
+    }
     return result.outcome;
 }
 

@@ -45,6 +45,12 @@ struct said {
     struct text detail;
 };
 
+/* What somebody has sent to us, as a provider tells it; all but `from` may be absent. */
+struct heard_message {
+    struct text id, to, content;
+    uint64_t from; /* E.164 digits */
+};
+
 /* What it said to a status query. */
 struct said_status {
     enum { STATUS_NOTHING, STATUS_ABSENT, STATUS_FOUND } found;
@@ -157,6 +163,9 @@ void outlet_status(struct inquiry *inquiry, const struct said_status *said);
 /* A receipt. OUTCOME_OK, or why it could not be taken; `hold` is when it is durable. */
 enum outcome outlet_receipt(struct outlet *outlet, struct text provider_id,
                             enum receipt_status status, struct text detail, uint64_t *hold);
+/* A message that somebody has sent to us, in the same way (SMS-18). */
+enum outcome outlet_received(struct outlet *outlet, const struct heard_message *message,
+                             uint64_t *hold);
 /* The gateway has something to do at this time, which it did not know before. */
 void outlet_wake(struct outlet *outlet, int64_t at_ms);
 

@@ -16,7 +16,7 @@
 #include "gateway/outlet.h"
 #include "pipeline/pipeline.h"
 
-enum event_kind { EVENT_ANSWER, EVENT_RECEIPT };
+enum event_kind { EVENT_ANSWER, EVENT_RECEIPT, EVENT_REPLY };
 
 /* AT_ONCE is the next turn of the loop. */
 enum delay { AT_ONCE, SHORTLY, LATER, AT_TIMEOUT, DELAYS };
@@ -29,16 +29,19 @@ static const struct behaviour {
     enum delay answer_delay, receipt_delay;
     enum receipt_status receipt;
     int receipts;
+    const char *reply; /* what its owner writes back; NULL: nothing */
 } behaviours[] = {
-    {1, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_DELIVERED, 1},
-    {2, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_UNDELIVERED, 1},
-    {3, MESSAGE_REFUSED, MESSAGE_REFUSED, AT_ONCE, LATER, RECEIPT_DELIVERED, 0},
-    {4, MESSAGE_ACCEPTED, MESSAGE_RETRY, AT_ONCE, LATER, RECEIPT_DELIVERED, 1},
-    {5, MESSAGE_THROTTLED, MESSAGE_THROTTLED, AT_ONCE, LATER, RECEIPT_DELIVERED, 0},
-    {6, MESSAGE_UNKNOWN, MESSAGE_UNKNOWN, AT_TIMEOUT, LATER, RECEIPT_DELIVERED, 0},
-    {7, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, SHORTLY, AT_ONCE, RECEIPT_DELIVERED, 1},
-    {8, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_DELIVERED, 2},
-    {9, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_DELIVERED, 0},
+    {1, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_DELIVERED, 1, NULL},
+    {2, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_UNDELIVERED, 1, NULL},
+    {3, MESSAGE_REFUSED, MESSAGE_REFUSED, AT_ONCE, LATER, RECEIPT_DELIVERED, 0, NULL},
+    {4, MESSAGE_ACCEPTED, MESSAGE_RETRY, AT_ONCE, LATER, RECEIPT_DELIVERED, 1, NULL},
+    {5, MESSAGE_THROTTLED, MESSAGE_THROTTLED, AT_ONCE, LATER, RECEIPT_DELIVERED, 0, NULL},
+    {6, MESSAGE_UNKNOWN, MESSAGE_UNKNOWN, AT_TIMEOUT, LATER, RECEIPT_DELIVERED, 0, NULL},
+    {7, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, SHORTLY, AT_ONCE, RECEIPT_DELIVERED, 1, NULL},
+    {8, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_DELIVERED, 2, NULL},
+    {9, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_DELIVERED, 0, NULL},
+    {10, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_DELIVERED, 1, "STOP"},
+    {11, MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, AT_ONCE, LATER, RECEIPT_DELIVERED, 1, "START"},
 };
 
 enum { REFUSALS_AT_FIRST = 2, BEHAVIOURS = sizeof behaviours / sizeof *behaviours };
@@ -110,7 +113,7 @@ static int64_t delay_ms(const struct sandbox *sandbox, enum delay delay)
 
 static void schedule(struct sandbox *sandbox, enum delay delay, struct event event)
 {
-    if (event.kind == EVENT_RECEIPT)
+    if (event.kind != EVENT_ANSWER)
         gateway_keep(&sandbox->base);
     event.at_ms = pipeline_now_ms(sandbox->gateways->pipeline) + delay_ms(sandbox, delay);
     queue_push(&sandbox->queues[delay], event);
@@ -166,6 +169,10 @@ static void take(struct sandbox *sandbox, struct submit *submit)
                                 .attempt = submit->attempt,
                                 .kind = EVENT_RECEIPT,
                                 .answer = (uint8_t)behaviour->receipt});
+    if (answer == MESSAGE_ACCEPTED && behaviour->reply != NULL)
+        schedule(sandbox, LATER,
+                 (struct event){
+                     .message = submit->message, .attempt = submit->attempt, .kind = EVENT_REPLY});
     schedule(sandbox, behaviour->answer_delay,
              (struct event){.submit = submit,
                             .message = submit->message,
@@ -209,22 +216,51 @@ static void answer(const struct event *event)
     outlet_answer(event->submit, &said);
 }
 
+/* The message's recipient writes back. */
+static enum outcome reply(struct sandbox *sandbox, const struct event *event)
+{
+    struct txn *txn = pipeline_read_begin(sandbox->gateways->pipeline);
+    struct message_text text;
+    bool is_there = message_text_find(txn, event->message, &text);
+    const char *said = is_there ? behaviour_of(text.row.to)->reply : NULL;
+    char bytes[PROVIDER_ID_MAX];
+    uint64_t hold;
+
+    pipeline_read_end(sandbox->gateways->pipeline, txn);
+    if (said == NULL) /* the message is not kept any more */
+        return OUTCOME_OK;
+    return outlet_received(sandbox->base.outlet,
+                           &(struct heard_message){.id = provider_id(event, bytes),
+                                                   .to = TEXT("sandbox"),
+                                                   .content = {said, strlen(said)},
+                                                   .from = text.row.to},
+                           &hold);
+}
+
+static enum outcome bring_receipt(struct sandbox *sandbox, const struct event *event)
+{
+    char bytes[PROVIDER_ID_MAX];
+    uint64_t hold;
+
+    return outlet_receipt(sandbox->base.outlet, provider_id(event, bytes), event->answer,
+                          event->answer == RECEIPT_UNDELIVERED ? TEXT("sandbox: undelivered")
+                                                               : (struct text){NULL, 0},
+                          &hold);
+}
+
 /* False: not now. */
 static bool play(struct sandbox *sandbox, struct event_queue *queue)
 {
     struct event event = *queue_head(queue);
-    char bytes[PROVIDER_ID_MAX];
-    uint64_t hold;
+    enum outcome outcome;
 
     if (event.kind == EVENT_ANSWER) {
         queue_drop(queue);
         answer(&event);
         return true;
     }
-    if (outlet_receipt(sandbox->base.outlet, provider_id(&event, bytes), event.answer,
-                       event.answer == RECEIPT_UNDELIVERED ? TEXT("sandbox: undelivered")
-                                                           : (struct text){NULL, 0},
-                       &hold) != OUTCOME_OK)
+    outcome = event.kind == EVENT_REPLY ? reply(sandbox, &event) : bring_receipt(sandbox, &event);
+    if (outcome != OUTCOME_OK)
         return false;
     queue_drop(queue);
     gateway_let_go(&sandbox->base); /* whoever runs this keeps it, too */

@@ -13,8 +13,8 @@ static const char *const types[] = {
 #undef WEBHOOK_TYPE
 };
 
-enum form { FORM_ID, FORM_TEXT, FORM_INT, FORM_MOBILE, FORM_TIME };
-enum from { FROM_SUBJECT, FROM_VALUE, FROM_TEXT, FROM_AT };
+enum form { FORM_ID, FORM_RECEIVED_ID, FORM_TEXT, FORM_INT, FORM_MOBILE, FORM_TIME };
+enum from { FROM_SUBJECT, FROM_VALUE, FROM_TEXT, FROM_CONTENT, FROM_AT };
 
 static const struct field {
     enum webhook_type type;
@@ -48,18 +48,38 @@ static int64_t number_of(const struct field *field, const struct webhook *webhoo
     }
 }
 
+static struct text text_of(const struct field *field, const struct webhook *webhook)
+{
+    return field->from == FROM_CONTENT ? webhook->content : webhook->texts[field->index];
+}
+
+static void write_id(struct json_writer *w, const struct field *field, const char *prefix,
+                     const struct webhook *webhook)
+{
+    uint64_t number = (uint64_t)number_of(field, webhook);
+
+    if (number == 0)
+        json_null(w, field->name);
+    else
+        json_id(w, field->name, prefix, number);
+}
+
 static void write_field(struct json_writer *w, const struct field *field,
                         const struct webhook *webhook)
 {
+    struct text text;
     char mobile[24];
 
     switch (field->form) {
     case FORM_TEXT:
-        json_text(w, field->name, webhook->texts[field->index].data,
-                  webhook->texts[field->index].size);
+        text = text_of(field, webhook);
+        json_text(w, field->name, text.data, text.size);
         break;
     case FORM_ID:
-        json_id(w, field->name, "msg_", (uint64_t)number_of(field, webhook));
+        write_id(w, field, "msg_", webhook);
+        break;
+    case FORM_RECEIVED_ID:
+        write_id(w, field, "rcv_", webhook);
         break;
     case FORM_INT:
         json_int(w, field->name, number_of(field, webhook));

@@ -13,7 +13,8 @@ STAMPS = {"status", "changed_by", "created_at", "updated_at"}
 # Each kind: a thing with every field, as it is shown; then what a thing with only the required fields shows.
 FULL = {
     "countries/CN": {"name": "China", "calling_code": 86, "region": "Asia", "number_lengths": [11],
-                     "number_prefixes": ["13", "15"], "signature_required": True},
+                     "number_prefixes": ["13", "15"], "signature_required": True,
+                     "timezones": ["Asia/Shanghai", "99=Asia/Urumqi"], "quiet_hours": "22:00-07:30"},
     "companies/acme": {"name": "Acme Ltd", "account": "purse", "signature": "艾克米", "countries": ["CN"]},
     "channels/wind": {"name": "Wind", "sort": 3, "signature_supported": False, "timezone": "Asia/Shanghai"},
     "products/wind.cn": {"channel": "wind", "name": "Wind in China", "countries": ["CN"],
@@ -30,7 +31,8 @@ FULL = {
 }
 LEAST = {
     "countries/SG": ({"name": "Singapore", "calling_code": 65},
-                     {"region": None, "number_lengths": None, "number_prefixes": None, "signature_required": False}),
+                     {"region": None, "number_lengths": None, "number_prefixes": None, "signature_required": False,
+                      "timezones": None, "quiet_hours": None}),
     "companies/small": ({"name": "Small", "account": "purse"}, {"signature": None, "countries": None}),
     "channels/rain": ({"name": "Rain"}, {"sort": 0, "signature_supported": True, "timezone": None}),
     "products/rain": ({"channel": "rain", "gateway": {"type": "sandbox"}, "price": 0},

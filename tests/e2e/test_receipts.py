@@ -143,7 +143,7 @@ def test_a_callback_proves_to_be_the_providers(smsd, far):
         assert call_back(smsd, "far", form=form, query=query)[0] == 403, query
     assert call_back(smsd, "nobody", form={**TOKEN, **form})[0] == 404
     put_product(smsd, "box", {"type": "sandbox"})
-    assert call_back(smsd, "box", form={**TOKEN, **form})[0] == 404
+    assert call_back(smsd, "box", form={**TOKEN, **form})[0] == 401
     assert get(smsd, message)["status"] == "sent"
     assert metric(smsd, "smsd_callbacks_forbidden_total") == 5
     assert TOKEN["token"] not in smsd.said()
