@@ -493,6 +493,7 @@ static bool end_statement(struct call *call, struct reconciliation *run)
 
 static void answer_later(struct call *call, struct reconciliation *run)
 {
+    assert(call->reply != NULL);
     if (begin_step(run) != 0) {
         call_refuse(call, OUTCOME_OVERLOADED, "too many audits are under way");
         return;
