@@ -124,16 +124,18 @@ static void take(struct csv *csv, char byte)
 /* True: the byte is of the mark, and gone. What only looked like one is given back. */
 static bool is_mark(struct csv *csv, char byte)
 {
-    assert(csv->mark < MARK_BYTES);
-    if (csv->mark < 0)
+    int seen = csv->mark;
+
+    assert(seen < MARK_BYTES);
+    if (seen < 0)
         return false;
-    if ((unsigned char)byte == byte_order_mark[csv->mark]) {
-        csv->mark = csv->mark + 1 == MARK_BYTES ? -1 : csv->mark + 1;
+    if ((unsigned char)byte == byte_order_mark[seen]) {
+        csv->mark = seen + 1 == MARK_BYTES ? -1 : seen + 1;
         return true;
     }
-    for (int i = 0; i < csv->mark; i++)
-        take(csv, (char)byte_order_mark[i]);
     csv->mark = -1;
+    for (int i = 0; i < seen; i++)
+        take(csv, (char)byte_order_mark[i]);
     return false;
 }
 
