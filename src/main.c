@@ -126,6 +126,7 @@ static struct api_options api_options(const struct config *config)
         .is_test_clock = config->test_clock,
         .body_bytes_max = (size_t)config->body_bytes_max,
         .batch_bytes_max = (size_t)config->batch_bytes_max,
+        .campaigns_upload_bytes_max = (size_t)config->campaigns_upload_bytes_max,
         .batches_max = (uint32_t)config->batches_max,
         .charges_drain_interval_ms = config->charges_drain_interval_ms,
         .charges_drain_max = (uint32_t)config->charges_drain_max,

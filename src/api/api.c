@@ -8,6 +8,7 @@
 
 #include "api/batch.h"
 #include "api/call.h"
+#include "api/campaign_upload.h"
 #include "api/grab_limit.h"
 #include "api/packet_gate.h"
 #include "api/reconciliations.h"
@@ -35,7 +36,8 @@ static bool take_type(struct call *call)
     }
     if (type.data == NULL || is_type(type, TEXT("application/json")))
         return true;
-    call->is_lines = (call->route->body == BODY_BATCH || call->route->body == BODY_LINES) &&
+    call->is_lines = (call->route->body == BODY_BATCH || call->route->body == BODY_LINES ||
+                      call->route->body == BODY_RECIPIENTS) &&
                      is_type(type, TEXT("application/x-ndjson"));
     return call->is_lines;
 }
@@ -119,6 +121,8 @@ static void take_fingerprint(struct call *call)
         hash = batch_fingerprint(call->batch);
     else if (call->signals != NULL)
         hash = signal_stream_fingerprint(call->signals);
+    else if (call->upload != NULL)
+        hash = campaign_upload_fingerprint(call->upload);
     hash_update(&hash, body.data, body.size);
     call->fingerprint = hash_finish64(&hash);
 }
@@ -188,10 +192,12 @@ static size_t on_headers(void *context, const struct http_request *request)
     bool is_batch = may_become_batch(&call, request);
 
     arena_reset(&api->arena);
+    if (is_batch && call.route->body == BODY_RECIPIENTS)
+        return api->options.campaigns_upload_bytes_max;
     return is_batch ? api->options.batch_bytes_max : api->options.body_bytes_max;
 }
 
-/* What a request's data is, begins with which of them it is. */
+/* What a request's data is, begins with which kind it is. */
 static enum route_body kind_of(const void *request_data)
 {
     enum route_body kind;
@@ -208,6 +214,8 @@ static void take_request_data(struct call *call, void *request_data)
         call->batch = request_data;
     else if (kind_of(request_data) == BODY_STATEMENT)
         call->reconciliation = request_data;
+    else if (kind_of(request_data) == BODY_RECIPIENTS)
+        call->upload = request_data;
     else
         call->signals = request_data;
 }
@@ -219,6 +227,8 @@ static void *begin_body(struct call *call)
         return batch_new(call);
     if (call->route->body == BODY_STATEMENT)
         return reconciliation_new(call);
+    if (call->route->body == BODY_RECIPIENTS)
+        return campaign_upload_new(call);
     return signal_stream_new(call);
 }
 
@@ -241,6 +251,8 @@ static size_t on_body(void *context, const struct http_request *request, const c
         signal_stream_feed(call.signals, data, size);
     else if (call.reconciliation != NULL)
         reconciliation_feed(call.reconciliation, data, size);
+    else if (call.upload != NULL)
+        campaign_upload_feed(call.upload, request, data, size);
     else
         size = HTTP_BODY_NO_ROOM;
     arena_reset(&api->arena);
@@ -253,6 +265,8 @@ static void abandon(void *request_data)
         batch_free(request_data);
     else if (kind_of(request_data) == BODY_STATEMENT)
         reconciliation_abandon(request_data);
+    else if (kind_of(request_data) == BODY_RECIPIENTS)
+        campaign_upload_abandon(request_data);
     else
         signal_stream_abandon(request_data);
 }
@@ -281,6 +295,8 @@ static void on_request(void *context, const struct http_request *request, struct
         signal_stream_abandon(call.signals);
     if (call.reconciliation != NULL)
         reconciliation_abandon(call.reconciliation);
+    if (call.upload != NULL)
+        campaign_upload_abandon(call.upload);
     arena_reset(&api->arena);
 }
 

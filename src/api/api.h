@@ -17,7 +17,8 @@ struct api_options {
     bool is_test_clock;
     size_t body_bytes_max;  /* of an ordinary request */
     size_t batch_bytes_max; /* of a batch; it is not gathered */
-    uint32_t batches_max;   /* at once */
+    size_t campaigns_upload_bytes_max;
+    uint32_t batches_max; /* at once */
     int64_t charges_drain_interval_ms;
     uint32_t charges_drain_max;
     int64_t packets_amount_max;

@@ -28,6 +28,7 @@ struct session {
 };
 
 struct batch;
+struct campaign_upload;
 struct grab_limit;
 struct packet_gate;
 struct reconciliation;
@@ -63,9 +64,10 @@ struct call {
     struct hash128 idempotency_key;
     struct hash fingerprinting; /* with an idempotency key: of what is in front of the body */
     uint64_t fingerprint;
-    /* What came of the body before, of one kind or another; a handler that keeps it sets NULL. */
+    /* What came of the body before, of whichever kind; a handler that keeps it sets NULL. */
     struct batch *batch;
     struct signal_stream *signals;
+    struct campaign_upload *upload;
     struct reconciliation *reconciliation;
     int retry_after_s; /* for a 429 or 503; 0: one second */
 };
@@ -151,6 +153,10 @@ struct hash128 call_key_hash(const struct call *call, struct text key);
 
 /* Runs the command under the call's idempotency key. False: it was refused, and that is replied. */
 bool call_run(struct call *call, struct command *command, struct result *result);
+/* The same without a reply to a refusal, which the caller gives: the engine has kept it, if it is
+ * of the kept kind. `errors` may be NULL. */
+bool call_try(struct call *call, struct command *command, struct result *result);
+void call_answer_refusal(struct call *call, enum outcome outcome, const struct json_errors *errors);
 
 /* --- answering -----------------------------------------------------------------------------------
  */

@@ -83,32 +83,40 @@ static const struct json_field message_fields[] = {
 };
 
 /* Names are unique: the JSON reader refuses an object with the same one twice. */
-static void take_params(struct call *call, const struct json_value *params,
-                        struct message_submit_command *submit, struct json_errors *errors)
+size_t message_take_params(struct arena *arena, const struct json_value *params,
+                           struct template_param taken[TEMPLATE_NAMES_MAX],
+                           struct json_errors *errors)
 {
-    struct template_param *taken = arena_alloc(call->arena, TEMPLATE_NAMES_MAX * sizeof *taken);
     size_t count = 0;
 
-    submit->params = taken;
     if (!json_is_object(params)) {
-        json_errors_add(call->arena, errors, "/params", "must be an object");
-        return;
+        json_errors_add(arena, errors, "/params", "must be an object");
+        return 0;
     }
     for (const struct json_value *value = json_object_first(params); value != NULL;
          value = json_next(value)) {
         struct json_text text;
         if (count == TEMPLATE_NAMES_MAX) {
-            json_errors_add(call->arena, errors, "/params", "has more than 32 members");
-            return;
+            json_errors_add(arena, errors, "/params", "has more than 32 members");
+            return count;
         }
         if (json_get_text(value, &text) && text.size <= PARAM_VALUE_MAX)
             taken[count++] = (struct template_param){text_of(json_name(value)), text_of(text)};
         else
-            json_errors_add(call->arena, errors,
-                            json_pointer_name(call->arena, "/params", json_name(value).data),
+            json_errors_add(arena, errors,
+                            json_pointer_name(arena, "/params", json_name(value).data),
                             "must be a text of at most 1000 bytes");
     }
-    submit->param_count = count;
+    return count;
+}
+
+void call_take_params(struct call *call, const struct json_value *params,
+                      struct message_submit_command *submit, struct json_errors *errors)
+{
+    struct template_param *taken = arena_alloc(call->arena, TEMPLATE_NAMES_MAX * sizeof *taken);
+
+    submit->params = taken;
+    submit->param_count = message_take_params(call->arena, params, taken, errors);
 }
 
 /* What one field cannot say alone. */
@@ -159,7 +167,7 @@ static void fill(struct call *call, const struct message_body *body, struct comm
     if (body->kind.data != NULL)
         submit->kind = message_kind_parse(text_of(body->kind));
     if (body->params != NULL && !json_is_null(body->params))
-        take_params(call, body->params, submit, errors);
+        call_take_params(call, body->params, submit, errors);
     check_text(call, body, errors);
 }
 
@@ -210,26 +218,35 @@ static bool bind_body(struct call *call, struct command *command)
 /* --- answering -----------------------------------------------------------------------------------
  */
 
-/* All that is wrong, by the plan of the same command. False: it was refused for something else. */
-static bool write_faults(const struct api *api, struct buffer *body, struct arena *arena,
-                         const struct command *command, enum outcome outcome)
+bool message_faults(struct txn *txn, struct arena *arena,
+                    const struct message_submit_command *submit, int64_t now_ms,
+                    enum outcome outcome, struct json_errors *errors)
 {
     struct message_plan plan;
-    struct json_errors errors;
-    struct txn *txn = pipeline_read_begin(api->pipeline);
-    bool is_so;
 
-    message_plan_preview(&plan, txn, &command->of.message_submit, command->now_ms);
-    is_so = plan.fault_count > 0 && message_plan_outcome(&plan) == outcome;
-    json_errors_init(&errors);
-    for (size_t i = 0; is_so && i < plan.fault_count; i++) {
+    message_plan_preview(&plan, txn, submit, now_ms);
+    json_errors_init(errors);
+    if (plan.fault_count == 0 || message_plan_outcome(&plan) != outcome)
+        return false;
+    for (size_t i = 0; i < plan.fault_count; i++) {
         const struct message_fault *fault = &plan.faults[i];
         const char *pointer = json_pointer_name(arena, "", fault->field);
         if (fault->param.data != NULL)
             pointer = json_pointer_name(arena, pointer,
                                         arena_copy(arena, fault->param.data, fault->param.size));
-        json_errors_add(arena, &errors, pointer, fault->detail);
+        json_errors_add(arena, errors, pointer, fault->detail);
     }
+    return true;
+}
+
+static bool write_faults(const struct api *api, struct buffer *body, struct arena *arena,
+                         const struct command *command, enum outcome outcome)
+{
+    struct json_errors errors;
+    struct txn *txn = pipeline_read_begin(api->pipeline);
+    bool is_so =
+        message_faults(txn, arena, &command->of.message_submit, command->now_ms, outcome, &errors);
+
     pipeline_read_end(api->pipeline, txn);
     if (is_so)
         call_write_problem_errors(body, outcome, NULL, &errors);

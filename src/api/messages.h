@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "engine/message.h"
+#include "engine/template.h"
 
 /* The message object of the contract, as far as it is not told by a row. */
 struct message_view {
@@ -25,6 +26,19 @@ void write_message(struct json_writer *writer, struct txn *txn, const struct mes
 /* The same from rows. */
 void write_message_rows(struct json_writer *writer, struct txn *txn, const struct message_row *row,
                         const struct message_text *text);
+
+/* All that is wrong with a submit, by a plan of it. False: it was refused for something else. */
+bool message_faults(struct txn *txn, struct arena *arena,
+                    const struct message_submit_command *submit, int64_t now_ms,
+                    enum outcome outcome, struct json_errors *errors);
+/* The parameters of a template: an object of texts. */
+void call_take_params(struct call *call, const struct json_value *params,
+                      struct message_submit_command *submit, struct json_errors *errors);
+/* Reads the object `params` of a body. Texts point into it. Returns how many; what is wrong is
+ * added to `errors`. */
+size_t message_take_params(struct arena *arena, const struct json_value *params,
+                           struct template_param taken[TEMPLATE_NAMES_MAX],
+                           struct json_errors *errors);
 
 /* May the caller, whose API key may be of one company, use this company? */
 bool call_may_use_company(const struct call *call, struct text company);

@@ -134,7 +134,7 @@ void call_refuse_field(struct call *call, const char *pointer, const char *detai
     call_refuse_errors(call, &errors);
 }
 
-bool call_run(struct call *call, struct command *command, struct result *result)
+bool call_try(struct call *call, struct command *command, struct result *result)
 {
     command->has_key = call->has_idempotency_key;
     command->key = call->idempotency_key;
@@ -142,9 +142,19 @@ bool call_run(struct call *call, struct command *command, struct result *result)
     call->reply->hold = pipeline_run(call->api->pipeline, command, result);
     if (result->is_replayed)
         buffer_append_literal(call->reply->headers, "Idempotent-Replayed: true\r\n");
-    if (result->outcome == OUTCOME_OK)
+    return result->outcome == OUTCOME_OK;
+}
+
+void call_answer_refusal(struct call *call, enum outcome outcome, const struct json_errors *errors)
+{
+    answer_problem(call, outcome, NULL, errors);
+}
+
+bool call_run(struct call *call, struct command *command, struct result *result)
+{
+    if (call_try(call, command, result))
         return true;
-    answer_problem(call, result->outcome, NULL, NULL);
+    call_answer_refusal(call, result->outcome, NULL);
     return false;
 }
 

@@ -61,21 +61,9 @@ void routes_init(void)
         cut((struct text){routes[i].path, strlen(routes[i].path)}, &route_segments[i]);
         assert(route_segments[i].count > 0);
         if (routes[i].body == BODY_BATCH || routes[i].body == BODY_LINES ||
-            routes[i].body == BODY_STATEMENT) {
-            assert(strchr(routes[i].path, '{') == NULL);
+            routes[i].body == BODY_RECIPIENTS || routes[i].body == BODY_STATEMENT)
             streaming[count++] = &routes[i];
-        }
     }
-}
-
-const struct route *route_that_streams(enum http_method method, struct text path)
-{
-    for (size_t i = 0; i < ROUTE_COUNT && streaming[i] != NULL; i++) {
-        struct text own = {streaming[i]->path, strlen(streaming[i]->path)};
-        if (method == streaming[i]->method && text_equals(path, own))
-            return streaming[i];
-    }
-    return NULL;
 }
 
 static bool is_param(struct text segment)
@@ -93,6 +81,19 @@ static bool matches(const struct segments *row, const struct segments *path)
             return false;
     }
     return true;
+}
+
+const struct route *route_that_streams(enum http_method method, struct text path)
+{
+    struct segments segments;
+
+    cut(path, &segments);
+    for (size_t i = 0; i < ROUTE_COUNT && streaming[i] != NULL; i++) {
+        if (method == streaming[i]->method &&
+            matches(&route_segments[streaming[i] - routes], &segments))
+            return streaming[i];
+    }
+    return NULL;
 }
 
 static int hex_digit(char c)

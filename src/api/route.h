@@ -16,7 +16,15 @@ enum { ROUTE_PARAMS_MAX = 2, ROUTE_SEGMENTS_MAX = 6 };
 
 #define SCOPE_OPEN 0
 
-enum route_body { BODY_NONE, BODY_JSON, BODY_BATCH, BODY_LINES, BODY_STATEMENT, BODY_ANY };
+enum route_body {
+    BODY_NONE,
+    BODY_JSON,
+    BODY_BATCH,
+    BODY_LINES,
+    BODY_RECIPIENTS,
+    BODY_STATEMENT,
+    BODY_ANY
+};
 
 struct route {
     enum http_method method;
@@ -37,8 +45,8 @@ struct route_match {
 void routes_init(void);
 void route_match(struct arena *arena, enum http_method method, struct text path,
                  struct route_match *match);
-/* Cheaper: the route, if its body is taken as it comes (BODY_BATCH, BODY_LINES, BODY_STATEMENT);
- * otherwise NULL. */
+/* Cheaper: the route, if its body is taken as it comes (BODY_BATCH, BODY_LINES, BODY_RECIPIENTS,
+ * BODY_STATEMENT); otherwise NULL. */
 const struct route *route_that_streams(enum http_method method, struct text path);
 /* "GET, POST" for the Allow header. */
 const char *route_method_names(struct arena *arena, unsigned allowed);

@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/time_text.h"
 #include "engine/archive.h"
+#include "engine/campaign.h"
 #include "engine/due.h"
 #include "engine/ledger.h"
 #include "engine/message.h"
@@ -46,6 +47,10 @@ __attribute__((format(printf, 2, 3))) static void fault(struct audit *audit, con
 const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,
                                                TABLE_ACCOUNT,
                                                TABLE_PACKET,
+                                               TABLE_CAMPAIGN,
+                                               TABLE_CAMPAIGN_RECIPIENT,
+                                               TABLE_CAMPAIGN_ERROR,
+                                               TABLE_CAMPAIGN_WAITING,
                                                TABLE_ENTRY,
                                                TABLE_HOLD,
                                                TABLE_DRAIN,
@@ -63,7 +68,8 @@ const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,
                                                TABLE_MESSAGE_SENDING,
                                                TABLE_MESSAGE_FINISHED,
                                                TABLE_HISTORY_DAY,
-                                               TABLE_REPORT};
+                                               TABLE_REPORT,
+                                               TABLE_VERIFICATION};
 
 void audit_init(struct audit *audit, bool is_whole)
 {
@@ -198,6 +204,14 @@ static void add_hold(struct audit *audit, const void *value, size_t value_size)
         audit->held_there += weigh(row.account, row.amount);
 }
 
+static void add_campaign(struct audit *audit, const void *value, size_t value_size)
+{
+    struct campaign_row row;
+
+    if (campaign_row_read(value, value_size, &row))
+        audit->held_there += weigh(row.account, row.reserved);
+}
+
 static void add_drain(struct audit *audit, const void *value, size_t value_size)
 {
     struct drain_row row;
@@ -289,6 +303,7 @@ static void add_message(struct audit *audit, const void *value, size_t value_siz
         fault(audit, "message %.*s does not wait as its status asks",
               (int)id_format(id, "msg_", row.number), id);
     report_audit_message(&audit->report, &row);
+    campaign_audit_message(&audit->campaigns, &row);
     audit->charged_named += weigh(row.number, row.charged);
     if (row.due_ms != 0)
         audit->due_named += token(row.number, 0, row.due_ms);
@@ -314,8 +329,24 @@ static void add_due(struct audit *audit, const void *key, size_t key_size)
 {
     struct due due;
 
-    if (due_read_key(key, key_size, &due) && due.kind == DUE_MESSAGE)
+    if (!due_read_key(key, key_size, &due))
+        return;
+    if (due.kind == DUE_MESSAGE)
         audit->due_there += token(due.number, 0, due.due_ms);
+    else if (due.kind == DUE_VERIFICATION)
+        audit->verifications_there += token(due.number, 0, due.due_ms);
+}
+
+static void add_verification(struct audit *audit, const void *value, size_t value_size)
+{
+    struct verification_row row;
+
+    if (value_size != sizeof row) {
+        fault(audit, "a verification has a row of %zu bytes", value_size);
+        return;
+    }
+    memcpy(&row, value, sizeof row);
+    audit->verifications_named += token(row.number, 0, row.due_ms);
 }
 
 static void add_finished(struct audit *audit, const char *key, size_t key_size)
@@ -340,6 +371,8 @@ static void check_messages(struct audit *audit)
         fault(audit, "the outbox has not exactly the messages that are queued");
     if (audit->sending_there != audit->sending_named)
         fault(audit, "what is with gateways is not exactly what is sending");
+    if (audit->verifications_there != audit->verifications_named)
+        fault(audit, "the due index has not exactly the verifications that there are");
 }
 
 /* --- history -------------------------------------------------------------------------------------
@@ -455,6 +488,7 @@ static void add_meta(struct audit *audit, struct text name, const void *value, s
 void audit_row(struct audit *audit, enum table table, const void *key, size_t key_size,
                const void *value, size_t value_size)
 {
+    campaign_audit_row(&audit->campaigns, table, key, key_size, value, value_size);
     switch (table) {
     case TABLE_META:
         add_meta(audit, (struct text){key, key_size}, value, value_size);
@@ -467,6 +501,9 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
         break;
     case TABLE_HOLD:
         add_hold(audit, value, value_size);
+        break;
+    case TABLE_CAMPAIGN:
+        add_campaign(audit, value, value_size);
         break;
     case TABLE_DRAIN:
         add_drain(audit, value, value_size);
@@ -498,6 +535,9 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
     case TABLE_HISTORY_DAY:
         add_day(audit, key, key_size, value, value_size);
         break;
+    case TABLE_VERIFICATION:
+        add_verification(audit, value, value_size);
+        break;
     case TABLE_REPORT:
         report_audit_row(&audit->report, key, key_size, value, value_size);
         break;
@@ -510,7 +550,10 @@ void audit_row(struct audit *audit, enum table table, const void *key, size_t ke
 static void check_whole(struct audit *audit)
 {
     const char *catalog = catalog_audit_finish(&audit->catalog);
+    const char *campaigns = campaign_audit_finish(&audit->campaigns);
 
+    if (campaigns != NULL)
+        fault(audit, "%s", campaigns);
     if (catalog != NULL)
         fault(audit, "%s", catalog);
     if (audit->entries_there != audit->entries_named)
@@ -518,7 +561,7 @@ static void check_whole(struct audit *audit)
     if (memcmp(audit->chain_head, &audit->chain, sizeof audit->chain_head) != 0)
         fault(audit, "the hash chain does not end where its head says");
     if (audit->held_there != audit->held_named)
-        fault(audit, "what accounts say is held is not what open holds hold");
+        fault(audit, "what accounts say is held is not what open holds and campaigns hold");
     if (audit->pending_there != audit->pending_named)
         fault(audit, "what accounts say is pending is not what waits in queues");
     if (audit->shares_there != audit->shares_named)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/campaign_audit.h"
 #include "engine/catalog_audit.h"
 #include "engine/chain.h"
 #include "engine/report.h"
@@ -34,8 +35,8 @@ struct audit {
      * account. Both sides are summed as hashes, so that one pass in any order and no memory prove
      * the chains whole. */
     uint64_t entries_there, entries_named;
-    /* The same for what is held and pending: each open hold and waiting drain weighs its amount by
-     * a hash of its account, as the account weighs what it says is held and pending. */
+    /* The same for what is held and pending: each open hold, campaign and waiting drain weighs its
+     * amount by a hash of its account, as the account weighs what it says is held and pending. */
     uint64_t held_there, held_named, pending_there, pending_named;
     /* And for packets: the shares of each are its amount, and those that were opened are what it
      * has credited. */
@@ -54,8 +55,11 @@ struct audit {
     size_t day_count;
     uint32_t dropped_before;
     bool has_history; /* audit_history was called */
+    /* Each verification has its row in the due index. */
+    uint64_t verifications_there, verifications_named;
     struct catalog_audit catalog;
     struct report_audit report;
+    struct campaign_audit campaigns;
     struct chain chain;     /* over the entries fed so far */
     uint8_t chain_head[32]; /* as TABLE_META has it */
     bool is_whole;          /* every table was fed, entries in order */
@@ -63,7 +67,7 @@ struct audit {
 };
 
 /* The tables that the rules are about: online the first AUDIT_TABLES_ONLINE are read. */
-enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 21 };
+enum { AUDIT_TABLES_ONLINE = 3, AUDIT_TABLES = 26 };
 extern const enum table audit_tables[AUDIT_TABLES];
 
 /* `is_whole`: all of audit_tables will be fed, each in the order of its keys. */

@@ -10,12 +10,14 @@
 #include "base/hash.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "engine/campaign_command.h"
 #include "engine/catalog.h"
 #include "engine/city_row.h"
 #include "engine/outcome.h"
 #include "engine/received_row.h"
 #include "engine/row.h"
 #include "engine/split.h"
+#include "engine/verification_row.h"
 
 enum {
     ACCOUNT_ID_MAX = 64,
@@ -261,6 +263,23 @@ struct message_submit_command {
     int64_t expire_at_ms; /* 0: as long as its kind may wait */
     bool is_test;
     uint8_t tries_max;
+};
+
+/* A code for the recipient of a message by a template with {code}, which smsd fills. Of the
+ * message's times none is the caller's. */
+struct verification_create_command {
+    struct message_submit_command message;
+    uint8_t code_length;                      /* 0: as the setting says, */
+    uint32_t valid_s;                         /* and so is this */
+    enum verification_rate_kind address_kind; /* 0: no address was given */
+    uint64_t address;                         /* of V6 the first half */
+    uint8_t seed[VERIFICATION_SEED_SIZE];
+};
+
+struct verification_check_command {
+    uint64_t to;
+    struct text company; /* data NULL: whoever has sent the newest */
+    struct text code;
 };
 
 struct message_command {
@@ -530,6 +549,22 @@ struct signals_result {
     uint8_t codes[SIGNALS_MAX / 4]; /* enum signal_code, two bits each */
 };
 
+struct verification_result {
+    uint64_t message, to;
+    int64_t expires_ms;
+    int64_t retry_ms; /* of a refusal with 429: how long it lasts, */
+    uint8_t cap;      /* and of TOO_MANY_CODES enum verification_cap: why */
+    uint8_t code_length;
+    uint8_t zero[6];
+};
+
+struct verification_check_result {
+    uint64_t verification; /* of a valid one */
+    int64_t retry_ms;      /* of a refusal with 429 */
+    uint8_t is_valid;
+    uint8_t zero[7];
+};
+
 struct result {
     enum outcome outcome;
     bool is_replayed;
@@ -551,9 +586,13 @@ struct result {
         struct messages_archived_result messages_archived;
         struct webhook_result webhook;
         struct webhook_secret_result webhook_secret;
+        struct verification_result verification;
+        struct verification_check_result verification_check;
         struct city_result city;
         struct signals_result signals;
         struct received_result received;
+        struct campaign_result campaign;
+        struct campaign_recipients_result campaign_recipients;
     } of;
 };
 

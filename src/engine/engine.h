@@ -34,6 +34,8 @@ struct engine_effect {
     uint16_t
         message_steps[MESSAGE_STATUS_MAX]; /* how often a message became that, new ones apart */
     bool is_receipt_forgotten;             /* an unknown receipt's hour was over */
+    bool is_check_wrong, is_pumping_told;
+    uint8_t verification_steps[VERIFICATION_STATUSES]; /* how often one became that */
     /* The endpoint that it made webhooks ready for; 0: none; WEBHOOK_ENDPOINTS_MANY: several. */
     uint64_t webhook_endpoint;
 };

@@ -11,6 +11,7 @@
 #include "engine/due.h"
 #include "engine/handler.h"
 #include "engine/outbox.h"
+#include "engine/verification.h"
 #include "engine/report.h"
 
 enum end { OPEN, FINAL, BACK };
@@ -187,6 +188,16 @@ bool message_text_find(struct txn *txn, uint64_t number, struct message_text *te
         return false;
     is_whole = message_text_read(value, size, text);
     assert(is_whole);
+    return true;
+}
+
+bool message_text_to_send(struct txn *txn, uint64_t number, struct message_row *row,
+                          struct message_text *text)
+{
+    if (!message_find(txn, number, row) || !message_text_find(txn, number, text))
+        return false;
+    if (row->origin == MESSAGE_FROM_VERIFICATION)
+        verification_fill(txn, text);
     return true;
 }
 

@@ -64,6 +64,10 @@ struct message_text {
 bool message_find(struct txn *txn, uint64_t number, struct message_row *row);
 /* Of any message that is there. */
 bool message_text_find(struct txn *txn, uint64_t number, struct message_text *text);
+/* The same for a gateway: with the code in it, if it carries one. What it is given is nobody else's
+ * to see or keep. */
+bool message_text_to_send(struct txn *txn, uint64_t number, struct message_row *row,
+                          struct message_text *text);
 /* Without the texts, which cost a copy. */
 void message_text_row_find(struct txn *txn, uint64_t number, struct message_text_row *row);
 /* A row in hand, of TABLE_MESSAGE. False: it is none. Any thread. */

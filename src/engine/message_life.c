@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/utf8.h"
+#include "engine/campaign.h"
 #include "engine/catalog.h"
 #include "engine/due.h"
 #include "engine/exception.h"
@@ -19,6 +20,7 @@
 #include "engine/outbox.h"
 #include "engine/report.h"
 #include "engine/route.h"
+#include "engine/verification.h"
 #include "engine/webhook.h"
 
 enum { EVENT_KEY_SIZE = MESSAGE_EVENT_KEY_SIZE, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };

@@ -12,6 +12,7 @@
 #include "engine/quiet_hours.h"
 #include "engine/receipt.h"
 #include "engine/route.h"
+#include "engine/verification.h"
 
 #define NO_DETAIL ((struct text){NULL, 0})
 
@@ -71,6 +72,10 @@ enum outcome engine_message_sending(struct engine *engine,
     }
     if (hold_back(engine, row, &text))
         return OUTCOME_OK;
+    if (row->origin == MESSAGE_FROM_VERIFICATION && verification_is_over(engine, &text)) {
+        message_end(engine, row, MESSAGE_FAILED, MESSAGE_ERROR_EXPIRED, NO_DETAIL);
+        return OUTCOME_OK;
+    }
     outbox_delete(engine, row);
     message_set_due(engine, row, 0);
     sending_put(engine, row->number);

@@ -163,3 +163,28 @@ enum template_render template_render(struct text content, const struct template_
     }
     return TEMPLATE_RENDERED;
 }
+
+void template_find_places(struct text content, const struct template_param *params,
+                          size_t params_count, struct text name, struct template_places *places)
+{
+    const char *at = content.data, *end = content.data + content.size;
+    struct token token;
+
+    *places = (struct template_places){.count = 0};
+    while (at < end) {
+        const struct template_param *param = NULL;
+        enum template_fault fault = next_token(&at, end, &token);
+        assert(fault == TEMPLATE_OK);
+        if (token.is_placeholder && text_equals(token.text, name)) {
+            if (places->count < TEMPLATE_PLACES_MAX)
+                places->at[places->count] = places->size;
+            places->count++;
+        }
+        if (token.is_placeholder)
+            param = find_param(params, params_count, token.text);
+        if (param != NULL)
+            places->size += param->value.size;
+        else if (!token.is_placeholder)
+            places->size += token.text.size;
+    }
+}

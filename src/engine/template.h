@@ -65,4 +65,14 @@ enum template_render template_render(struct text content, const struct template_
                                      size_t params_count, char *to, size_t to_size, size_t *size,
                                      struct template_refusal *refusal);
 
+/* Where the values of a placeholder are in what template_render writes. */
+enum { TEMPLATE_PLACES_MAX = 4 };
+struct template_places {
+    size_t count; /* how often it is there; only the first TEMPLATE_PLACES_MAX are told */
+    size_t at[TEMPLATE_PLACES_MAX];
+    size_t size; /* of all that is written; good if no parameter is missing */
+};
+void template_find_places(struct text content, const struct template_param *params,
+                          size_t params_count, struct text name, struct template_places *places);
+
 #endif

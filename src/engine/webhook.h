@@ -27,7 +27,7 @@ enum {
 struct webhook_event {
     enum webhook_type type;
     uint64_t subject; /* LOW_BALANCE: account's, PRODUCT_LOW: product's, MESSAGE_STATUS: message's,
-                         MESSAGE_RECEIVED: received message's number */
+                         MESSAGE_RECEIVED: received message's, CAMPAIGN_STATUS: campaign's number */
     int64_t at_ms;    /* when it happened; 0: now */
     int64_t values[WEBHOOK_VALUES];
     struct text texts[WEBHOOK_TEXTS]; /* `data` NULL: null */

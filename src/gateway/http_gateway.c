@@ -128,7 +128,7 @@ static void fill_message(struct http_gateway *gateway, struct arena *arena, uint
     struct message_text text;
     struct message_row row;
     char to[MOBILE_TEXT_MAX];
-    bool is_found = message_find(txn, message, &row) && message_text_find(txn, message, &text);
+    bool is_found = message_text_to_send(txn, message, &row, &text);
 
     assert(is_found); /* while one is under way it has both */
     values->texts[VALUE_MESSAGE] = message_id(arena, message);

@@ -132,19 +132,34 @@ static const struct behaviour *behaviour_of(uint64_t to)
     return &behaviours[0];
 }
 
+/* The text of a message with a code, on one line: in a trial it is read nowhere else. */
+static size_t put_text(char *to, const struct message_row *row, const struct message_text *text)
+{
+    size_t size = 0;
+
+    if (row->origin != MESSAGE_FROM_VERIFICATION)
+        return 0;
+    to[size++] = ' ';
+    for (size_t i = 0; i < text->content.size; i++)
+        to[size++] = (unsigned char)text->content.data[i] < ' ' ? ' ' : text->content.data[i];
+    return size;
+}
+
 /* One write a line: what was given stands there even if the process is killed in the next moment.
  */
-static void note(struct sandbox *sandbox, const struct submit *submit)
+static void note(struct sandbox *sandbox, const struct submit *submit,
+                 const struct message_row *row, const struct message_text *text)
 {
-    char line[ID_TEXT_MAX + CATALOG_ID_MAX + 32];
+    char line[ID_TEXT_MAX + CATALOG_ID_MAX + 32 + MESSAGE_CONTENT_MAX];
     size_t size = id_format(line, "msg_", submit->message);
-    int more;
 
     if (sandbox->gateways->sandbox_log < 0)
         return;
-    more = snprintf(line + size, sizeof line - size, " %u %u %s\n", submit->attempt,
-                    submit->lane + 1U, submit->outlet->id);
-    if (write(sandbox->gateways->sandbox_log, line, size + (size_t)more) < 0)
+    size += (size_t)snprintf(line + size, CATALOG_ID_MAX + 30, " %u %u %s", submit->attempt,
+                             submit->lane + 1U, submit->outlet->id);
+    size += put_text(line + size, row, text);
+    line[size++] = '\n';
+    if (write(sandbox->gateways->sandbox_log, line, size) < 0)
         return; /* the log is for trials; a full disk is told by others */
 }
 
@@ -152,13 +167,14 @@ static void take(struct sandbox *sandbox, struct submit *submit)
 {
     const struct behaviour *behaviour;
     struct message_text text;
+    struct message_row row;
     struct txn *txn = pipeline_read_begin(sandbox->gateways->pipeline);
-    bool is_found = message_text_find(txn, submit->message, &text);
+    bool is_found = message_text_to_send(txn, submit->message, &row, &text);
     enum message_answer answer;
 
     pipeline_read_end(sandbox->gateways->pipeline, txn);
     assert(is_found); /* a message that is `sending` has its text */
-    note(sandbox, submit);
+    note(sandbox, submit, &row, &text);
     behaviour = behaviour_of(text.row.to);
     answer = submit->attempt <= REFUSALS_AT_FIRST ? behaviour->answer_at_first : behaviour->answer;
     if (sandbox->queues[LATER].count > RECEIPTS_MAX)

@@ -13,7 +13,7 @@ static const char *const types[] = {
 #undef WEBHOOK_TYPE
 };
 
-enum form { FORM_ID, FORM_RECEIVED_ID, FORM_TEXT, FORM_INT, FORM_MOBILE, FORM_TIME };
+enum form { FORM_ID, FORM_RECEIVED_ID, FORM_CAMPAIGN, FORM_TEXT, FORM_INT, FORM_MOBILE, FORM_TIME };
 enum from { FROM_SUBJECT, FROM_VALUE, FROM_TEXT, FROM_CONTENT, FROM_AT };
 
 static const struct field {
@@ -80,6 +80,9 @@ static void write_field(struct json_writer *w, const struct field *field,
         break;
     case FORM_RECEIVED_ID:
         write_id(w, field, "rcv_", webhook);
+        break;
+    case FORM_CAMPAIGN:
+        json_id(w, field->name, "cmp_", (uint64_t)number_of(field, webhook));
         break;
     case FORM_INT:
         json_int(w, field->name, number_of(field, webhook));

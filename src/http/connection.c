@@ -136,7 +136,7 @@ static void flush(struct http_connection *connection)
 bool http_connection_may_go_on(const struct http_connection *connection)
 {
     return connection->phase == HTTP_SERVING && connection->deferred == NULL &&
-           !connection->is_closed &&
+           !connection->is_closed && !connection->is_paused &&
            waiting_bytes(connection) <= connection->shared->options.reply_bytes_max;
 }
 

@@ -95,6 +95,7 @@ struct http_connection {
     bool is_end_of_input;  /* the client has closed its end */
     bool is_input_pending; /* `input` is more than the beginning of a request */
     bool is_reading_stopped;
+    bool is_paused; /* by the handler, which takes the body as it comes */
 };
 
 struct http_deferred {

@@ -111,6 +111,28 @@ size_t http_exchange_body(struct http_connection *connection, struct http_framin
     return taken;
 }
 
+static struct http_connection *connection_of(void **request_data)
+{
+    char *member = (char *)request_data;
+
+    return (struct http_connection *)(member - offsetof(struct http_connection, request_data));
+}
+
+void http_body_pause(const struct http_request *request)
+{
+    connection_of(request->request_data)->is_paused = true;
+}
+
+void http_body_resume(void **request_data)
+{
+    struct http_connection *connection = connection_of(request_data);
+    bool is_begun = http_turn_begin(connection);
+
+    connection->is_paused = false;
+    if (is_begun)
+        http_turn_end(connection);
+}
+
 /* `size` bytes of the request have come. */
 void http_exchange_head(struct http_connection *connection, struct http_framing *framing,
                         size_t size)

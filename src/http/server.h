@@ -92,6 +92,12 @@ struct http_reply {
     bool is_deferred;         /* set by http_defer */
 };
 
+/* Inside of on_body: nothing more is read from this client, and he is not timed out, until
+ * http_body_resume, which is called later with the request's request_data, as long as the request
+ * was not abandoned. */
+void http_body_pause(const struct http_request *request);
+void http_body_resume(void **request_data);
+
 struct http_handler {
     /* Headers are in, the body is not: how large may it be? Larger ones are refused with 413 before
      * they are read. Called once a request, before on_request. */

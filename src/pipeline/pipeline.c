@@ -12,6 +12,8 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "pipeline/effect.h"
+#include "pipeline/later.h"
 
 /* What another thread has ended, and the loop is to be told of. */
 struct ended {
@@ -29,13 +31,6 @@ struct scan {
 };
 
 enum { PRESSED_FULLNESS = 750 }; /* of 1000: where work that can wait does */
-
-/* Work that goes on in a later turn. */
-struct continuation {
-    void (*next)(void *context);
-    void *context;
-    struct continuation *behind;
-};
 
 struct pipeline {
     struct store *store;
@@ -58,9 +53,7 @@ struct pipeline {
     void *on_outbox_context;
     void (*on_webhook)(void *context, uint64_t endpoint);
     void *on_webhook_context;
-    uv_idle_t later; /* while `continuations` has any. Not a timer: one set to "at once" by its own
-                      * callback runs again before the loop looks at anything else (libuv 1.44) */
-    struct continuation *continuations, **continuations_end;
+    struct later later;
     uv_mutex_t ended_lock;
     struct ended *ended; /* oldest first */
     bool is_closed;
@@ -73,7 +66,7 @@ static void close_handles(struct pipeline *pipeline)
     uv_close((uv_handle_t *)&pipeline->wake, NULL);
     uv_close((uv_handle_t *)&pipeline->tick, NULL);
     uv_close((uv_handle_t *)&pipeline->due, NULL);
-    uv_close((uv_handle_t *)&pipeline->later, NULL);
+    uv_close((uv_handle_t *)&pipeline->later.idle, NULL);
 }
 
 /* The highest number goes with the batch it was given out in, so that none is ever given out again.
@@ -132,31 +125,15 @@ static void set_due_timer(struct pipeline *pipeline)
     uv_timer_start(&pipeline->due, on_due_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
 }
 
-/* Each waiting one once: what continues again waits for the next turn. */
-static void on_later(uv_idle_t *idle)
-{
-    struct pipeline *pipeline = idle->data;
-    struct continuation *continuation = pipeline->continuations, *behind;
-
-    uv_idle_stop(idle);
-    pipeline->continuations = NULL;
-    pipeline->continuations_end = &pipeline->continuations;
-    for (; continuation != NULL; continuation = behind) {
-        behind = continuation->behind;
-        continuation->next(continuation->context);
-        free(continuation);
-    }
-}
-
 void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), void *context)
 {
-    struct continuation *continuation = malloc(sizeof *continuation);
+    later_put(&pipeline->later, next, context);
+}
 
-    assert(continuation != NULL);
-    *continuation = (struct continuation){next, context, NULL};
-    *pipeline->continuations_end = continuation;
-    pipeline->continuations_end = &continuation->behind;
-    uv_idle_start(&pipeline->later, on_later);
+void pipeline_continue_with_room(struct pipeline *pipeline, void (*next)(void *context),
+                                 void *context)
+{
+    later_put_roomless(&pipeline->later, next, context);
 }
 
 void pipeline_watch_due(struct pipeline *pipeline, void (*on_due)(void *context), void *context)
@@ -204,8 +181,13 @@ static void on_tick(uv_timer_t *timer)
 
 static void on_turn_end(uv_prepare_t *prepare)
 {
-    submit_and_tick(prepare->data);
-    set_due_timer(prepare->data);
+    struct pipeline *pipeline = prepare->data;
+
+    submit_and_tick(pipeline);
+    /* A checkpoint that makes some wakes the loop. */
+    if (pipeline->later.roomless != NULL && pipeline_has_room(pipeline))
+        later_make_room(&pipeline->later);
+    set_due_timer(pipeline);
 }
 
 static void on_durable(uv_async_t *async)
@@ -267,10 +249,7 @@ static void init_handles(struct pipeline *pipeline, uv_loop_t *loop)
     uv_async_init(loop, &pipeline->durable, on_durable);
     uv_async_init(loop, &pipeline->wake, on_wake);
     uv_timer_init(loop, &pipeline->tick);
-    uv_idle_init(loop, &pipeline->later);
-    pipeline->later.data = pipeline;
-    pipeline->continuations_end = &pipeline->continuations;
-    uv_unref((uv_handle_t *)&pipeline->later);
+    later_init(&pipeline->later, loop);
     uv_timer_init(loop, &pipeline->due);
     pipeline->due.data = pipeline;
     uv_unref((uv_handle_t *)&pipeline->due);
@@ -336,11 +315,7 @@ void pipeline_close(struct pipeline *pipeline)
 void pipeline_free(struct pipeline *pipeline)
 {
     assert(pipeline->is_closed);
-    while (pipeline->continuations != NULL) { /* what was put off and will not go on */
-        struct continuation *continuation = pipeline->continuations;
-        pipeline->continuations = continuation->behind;
-        free(continuation);
-    }
+    later_release(&pipeline->later);
     city_index_release(&pipeline->cities);
     uv_mutex_destroy(&pipeline->ended_lock);
     free(pipeline);
@@ -420,29 +395,6 @@ bool pipeline_has_room(struct pipeline *pipeline)
     return has_room;
 }
 
-static void count_messages(const struct engine_effect *effect)
-{
-    static const enum metric metrics[] = {
-        [MESSAGE_QUEUED] = METRIC_MESSAGES_QUEUED_AGAIN,
-        [MESSAGE_SENDING] = METRIC_MESSAGES_ATTEMPTED,
-        [MESSAGE_SENT] = METRIC_MESSAGES_SENT,
-        [MESSAGE_DELIVERED] = METRIC_MESSAGES_DELIVERED,
-        [MESSAGE_UNDELIVERED] = METRIC_MESSAGES_UNDELIVERED,
-        [MESSAGE_FAILED] = METRIC_MESSAGES_FAILED,
-        [MESSAGE_CANCELED] = METRIC_MESSAGES_CANCELED,
-        [MESSAGE_REJECTED] = METRIC_MESSAGES_REJECTED,
-    };
-
-    if (effect->messages_new > 0)
-        metric_add(METRIC_MESSAGES_ACCEPTED, effect->messages_new);
-    for (int i = MESSAGE_QUEUED; i < (int)(sizeof metrics / sizeof *metrics); i++) {
-        if (effect->message_steps[i] > 0)
-            metric_add(metrics[i], effect->message_steps[i]);
-    }
-    if (effect->is_receipt_forgotten)
-        metric_add(METRIC_RECEIPTS_UNKNOWN, 1);
-}
-
 static void run(struct pipeline *pipeline, struct txn *txn, struct command *command,
                 struct result *result)
 {
@@ -458,7 +410,7 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
         pipeline->due_from = (struct due){.due_ms = effect.due_first_ms};
     for (uint32_t i = 0; i < effect.wake_count && pipeline->on_outbox != NULL; i++)
         pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
-    count_messages(&effect);
+    effect_count(&effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
     metric_add(METRIC_COMMANDS, 1);

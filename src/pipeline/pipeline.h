@@ -60,6 +60,10 @@ bool pipeline_run_atomic(struct pipeline *pipeline, struct command *commands, si
  */
 void pipeline_continue(struct pipeline *pipeline, void (*next)(void *context), void *context);
 
+/* The same, once there is room (pipeline_has_room). */
+void pipeline_continue_with_room(struct pipeline *pipeline, void (*next)(void *context),
+                                 void *context);
+
 /* Has `on_due` called when the first row of TABLE_DUE, as far as the pipeline knows, has come to
  * its time. Who is called runs what is due and then says with pipeline_wait_due what comes next
  * (INT64_MAX: nothing). */

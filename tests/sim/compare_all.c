@@ -78,8 +78,9 @@ static void compare_chain(struct survey *survey, const struct tally *tally)
         wrong("the audit says: %s", survey->audit.fault);
 }
 
-/* The model's running sums against its own lists: held is what open holds hold, pending what waits
- * in queues, @packets what packets contain, and each history adds up to its balance. */
+/* The model's running sums against its own lists: held is what open holds and campaigns hold,
+ * pending what waits in queues, @packets what packets contain, and each history adds up to its
+ * balance. */
 static void compare_sums(const struct model *model)
 {
     int64_t held[PLAN_ACCOUNTS_MAX] = {0}, pending[PLAN_ACCOUNTS_MAX] = {0},
@@ -89,6 +90,8 @@ static void compare_sums(const struct model *model)
         if (model->hold[i].status == HOLD_OPEN)
             held[model->hold[i].account] += model->hold[i].amount;
     }
+    for (uint32_t i = 0; i < model->campaigns; i++)
+        held[model->campaign[i].account] += model->campaign[i].reserved;
     for (uint32_t i = 0; i < model->charges; i++) {
         if (model->charge[i].entry == 0)
             pending[model->charge[i].account] += model->charge[i].amount;

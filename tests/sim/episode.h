@@ -32,6 +32,7 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
 bool op_command(struct episode *episode, const struct op *op, struct command *command);
 /* op_packet.c: the same for a command about a packet, whose type is set. */
 bool op_packet_command(struct episode *episode, const struct op *op, struct command *command);
+bool op_campaign_command(struct episode *episode, const struct op *op, struct command *command);
 /* op_message.c, op_catalog.c: likewise about messages and the catalogue; and what there is of it
  * before the first message, step by step: false when that is all. */
 bool op_message_command(struct episode *episode, const struct op *op, struct command *command);

@@ -19,7 +19,12 @@ enum { MODEL_CURRENCIES = 3, MODEL_ENTRIES_MAX = 3 * OPS_MAX, MODEL_WEBHOOKS_MAX
 enum { MODEL_MARK_EVERY = 64 };
 
 /* Kinds of what is due that the model knows of itself; others it learns from rows. */
-enum { MODEL_DUE_KINDS = 3, MODEL_OTHER_DUES_MAX = 3 * OPS_MAX, MODEL_PRODUCTS_MAX = 8 };
+enum {
+    MODEL_DUE_KINDS = 3,
+    MODEL_OTHER_DUES_MAX = 3 * OPS_MAX,
+    MODEL_PRODUCTS_MAX = 8,
+    MODEL_CAMPAIGNS_MAX = 256
+};
 struct model_due {
     int64_t due_ms;
     int kind; /* as in engine/due.def */
@@ -132,6 +137,16 @@ struct model_message {
     uint32_t given;     /* the last attempt that was given to a gateway */
     uint64_t exception; /* of its refund; 0: none */
     int64_t amount;     /* what it cost */
+    uint32_t campaign;  /* that has made it, counted from 1; 0: none */
+};
+
+/* Of a campaign what it says of its messages. */
+struct model_campaign {
+    uint64_t number;
+    int8_t account; /* where `reserved` is set aside */
+    int64_t reserved;
+    uint32_t submitted, messages[CAMPAIGN_STATUSES];
+    int64_t charged, refunded;
 };
 
 struct model_product {
@@ -169,6 +184,8 @@ struct model {
     uint32_t packets, exceptions; /* how many */
     uint32_t packets_grouped, packets_unfinished, pieces, recipients, senders, grabs;
     uint32_t messages, message_exceptions, other_dues, products; /* how many */
+    uint32_t campaigns, campaign_lines; /* how many; recipients of all of them */
+    struct model_campaign campaign[MODEL_CAMPAIGNS_MAX];
     struct model_product product[MODEL_PRODUCTS_MAX];
     int8_t company_account[10]; /* of company "c0", … */
     struct model_entry entry[MODEL_ENTRIES_MAX];

@@ -72,7 +72,7 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_BLOCKLIST_DELETE:
         return true;
     default:
-        return false;
+        return model_is_of_campaign(command);
     }
 }
 
@@ -153,6 +153,34 @@ static bool pay_back(struct model *model, struct model_message *message, int64_t
 
 /* --- what became of a message --------------------------------------------------------------------
  */
+
+static void learn_of_campaign(struct model *model, struct world *world,
+                              const struct command *command, const struct message_row *row,
+                              struct expected *expected)
+{
+    struct model_message *message = &model->message[model->messages++];
+    struct catalog_thing company;
+    struct message_text_row text;
+
+    must(command->type == COMMAND_CAMPAIGN_DUE && model->messages <= OPS_MAX);
+    message_text_row_find(world->txn, row->number, &text);
+    must(text.origin == command->of.campaign_due.number && row->attempts == 0);
+    *message = (struct model_message){.number = row->number,
+                                      .account = -1,
+                                      .status = (enum message_status)row->status,
+                                      .kind = (enum message_kind)row->kind,
+                                      .parts = row->parts,
+                                      .amount = text.price * row->parts,
+                                      .product = row->product,
+                                      .campaign = model_campaign_place(model, text.origin)};
+    take_quota(model, message);
+    must(catalog_find_number(world->txn, CATALOG_COMPANY, row->company, &company));
+    if (message->amount > 0) {
+        pay(model, message, model->company_account[company.id.data[1] - '0'], command->now_ms);
+        expected->account = message->account;
+    }
+    model_campaign_message(model, message, 0, false);
+}
 
 static void learn_new(struct model *model, const struct command *command,
                       const struct message_row *row, const struct result *result,
@@ -279,6 +307,8 @@ static void learn_change(struct model *model, const struct command *command,
     check_answer(command, before, after);
     learn_product(model, message, before, after, was_accepted);
     message->status = (enum message_status)after->status;
+    if (message->campaign != 0 && before->status != after->status)
+        model_campaign_message(model, message, (enum message_status)before->status, is_back);
     if (is_back && before->status != after->status)
         return_quota(model, message);
     expected->account = -1;
@@ -342,6 +372,10 @@ static void learn_message(struct model *model, struct world *world, const struct
     uint64_t number = bytes_get_u64_be(change->key);
 
     must(message_find(world->txn, number, &after));
+    if (!change->was_there && after.origin == MESSAGE_FROM_CAMPAIGN) {
+        learn_of_campaign(model, world, command, &after, expected);
+        return;
+    }
     if (!change->was_there) {
         learn_new(model, command, &after, result, expected);
         return;
@@ -390,12 +424,15 @@ static void learn_catalog(struct model *model, struct world *world, const struct
 void model_learn(struct model *model, struct world *world, const struct command *command,
                  const struct result *result, struct expected *expected)
 {
+    uint32_t messages_before = model->messages;
+
     if (result->outcome != OUTCOME_OK)
         return;
     if (command->type == COMMAND_CATALOG_PUT)
         learn_catalog(model, world, command);
     if (command->type == COMMAND_QUOTA_CHANGE)
         learn_quota(model, command, result);
+    model_learn_campaigns(model, world, command, expected);
     for (size_t i = 0; i < world->changes.count; i++) {
         const struct change *change = &world->changes.items[i];
         size_t size;
@@ -408,4 +445,5 @@ void model_learn(struct model *model, struct world *world, const struct command 
         else if (change->table == TABLE_EXCEPTION)
             learn_exception(model, world, change);
     }
+    model_check_campaigns(model, world, messages_before);
 }

@@ -62,4 +62,19 @@ enum outcome rule_exception_retry(struct model *model, const struct command *com
 enum outcome rule_exception_close(struct model *model, const struct command *command,
                                   struct expected *expected);
 
+/* --- model_campaign.c ----------------------------------------------------------------------------
+ */
+
+bool model_is_of_campaign(const struct command *command);
+/* Counted from 1; 0: there is none. */
+uint32_t model_campaign_place(const struct model *model, uint64_t number);
+/* Before what follows for messages: what is set aside. */
+void model_learn_campaigns(struct model *model, struct world *world, const struct command *command,
+                           struct expected *expected);
+/* One of a campaign is new (`from` 0), or has moved; `is_back`: what it cost went back. */
+void model_campaign_message(struct model *model, struct model_message *message,
+                            enum message_status from, bool is_back);
+/* After what follows for messages. */
+void model_check_campaigns(struct model *model, struct world *world, uint32_t messages_before);
+
 #endif

@@ -241,6 +241,13 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(RECEIPT),
                                                       SAME(BLOCKLIST_PUT),
                                                       SAME(BLOCKLIST_DELETE),
+                                                      SAME(CAMPAIGN_CREATE),
+                                                      [OP_CAMPAIGN_UPLOAD] =
+                                                          COMMAND_CAMPAIGN_RECIPIENTS,
+                                                      SAME(CAMPAIGN_CONFIRM),
+                                                      SAME(CAMPAIGN_PAUSE),
+                                                      SAME(CAMPAIGN_RESUME),
+                                                      SAME(CAMPAIGN_CANCEL),
                                                       SAME(REFUSAL),
                                                       SAME(BATCH),
                                                       [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
@@ -264,6 +271,7 @@ static bool may_have_key(const struct op *op)
     case OP_MESSAGE_RECOVER:
     case OP_MESSAGE_SWEEP:
     case OP_RECEIPT:
+    case OP_CAMPAIGN_UPLOAD:
         return false;
     default:
         return true;

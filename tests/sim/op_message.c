@@ -271,6 +271,13 @@ bool op_message_command(struct episode *episode, const struct op *op, struct com
     case COMMAND_BLOCKLIST_DELETE:
         command->of.blocklist_delete.mobile = 8613800000000 + op->number % 5;
         return true;
+    case COMMAND_CAMPAIGN_CREATE:
+    case COMMAND_CAMPAIGN_RECIPIENTS:
+    case COMMAND_CAMPAIGN_CONFIRM:
+    case COMMAND_CAMPAIGN_PAUSE:
+    case COMMAND_CAMPAIGN_RESUME:
+    case COMMAND_CAMPAIGN_CANCEL:
+        return op_campaign_command(episode, op, command);
     default:
         op_catalog_command(op, command);
         return true;

@@ -178,6 +178,18 @@ static void message_words(const struct command *command)
     case COMMAND_MESSAGE_DUE: /* which all begin with the number */
         number_words("msg_", command->of.message_cancel.message);
         break;
+    case COMMAND_CAMPAIGN_RECIPIENTS:
+        number_words("cmp_", command->of.campaign_recipients.campaign);
+        trace_words(" %zu lines", command->of.campaign_recipients.count);
+        break;
+    case COMMAND_CAMPAIGN_CONFIRM:
+    case COMMAND_CAMPAIGN_PAUSE:
+    case COMMAND_CAMPAIGN_RESUME:
+    case COMMAND_CAMPAIGN_CANCEL:
+    case COMMAND_CAMPAIGN_DUE:
+    case COMMAND_CAMPAIGN_FORGET: /* which all begin with the number */
+        number_words("cmp_", command->of.campaign_confirm.campaign);
+        break;
     case COMMAND_RECEIPT:
         trace_words("%.*s status %d", (int)receipt->provider_id.size, receipt->provider_id.data,
                     receipt->status);

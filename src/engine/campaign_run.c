@@ -1,0 +1,363 @@
+/* A campaign under way: turns of recipients, taking back, what its messages' steps mean for it, and
+ * forgetting. All in slices that the due index asks for.
+ *
+ * What is hard: a message's steps come in other commands, in the middle of them, and a step of one
+ * that this file itself ends changes the campaign's row as well. So a copy of the row is never held
+ * across message_end. */
+#include <assert.h>
+
+#include "base/bytes.h"
+#include "engine/campaign.h"
+#include "engine/due.h"
+#include "engine/handler.h"
+#include "engine/message.h"
+#include "engine/mobile.h"
+
+enum {
+    CANCELS_MAX = 32,   /* messages taken back in one command */
+    FORGETS_MAX = 256,  /* rows deleted in one command */
+    PACE_FAST_MS = 500, /* half of the window has left sooner: it may be larger */
+    PACE_SLOW_MS = 2000,
+};
+
+static bool is_waiting(enum message_status status)
+{
+    return status == MESSAGE_SCHEDULED || status == MESSAGE_QUEUED;
+}
+
+static void waiting_put(struct engine *engine, struct campaign_row *row, uint64_t message)
+{
+    char key[CAMPAIGN_KEY_SIZE];
+
+    campaign_key(key, row->number, message);
+    txn_put(engine->txn, TABLE_CAMPAIGN_WAITING, key, sizeof key, "", 0);
+    row->waiting++;
+}
+
+static void waiting_delete(struct engine *engine, struct campaign_row *row, uint64_t message)
+{
+    char key[CAMPAIGN_KEY_SIZE];
+    bool was_there;
+
+    campaign_key(key, row->number, message);
+    was_there = txn_delete(engine->txn, TABLE_CAMPAIGN_WAITING, key, sizeof key);
+    assert(was_there && row->waiting > 0);
+    row->waiting--;
+}
+
+/* --- turns ---------------------------------------------------------------------------------------
+ */
+
+/* A recipient and his copies: the walk's are good only until a row changes. */
+struct turn {
+    struct campaign_recipient recipient;
+    char bytes[REFERENCE_MAX + CAMPAIGN_PARAMS_BYTES];
+};
+
+static void keep(struct turn *turn)
+{
+    struct campaign_recipient *recipient = &turn->recipient;
+    struct text *texts[] = {&recipient->client_reference, &recipient->params};
+    char *to = turn->bytes;
+
+    for (int i = 0; i < 2; i++) {
+        if (texts[i]->size > 0)
+            memcpy(to, texts[i]->data, texts[i]->size);
+        texts[i]->data = to;
+        to += texts[i]->size;
+    }
+}
+
+/* Is it about this recipient alone? Whatever else is wrong is wrong with all that follow. */
+static bool is_his_own(enum outcome outcome)
+{
+    return outcome == OUTCOME_BLOCKED_NUMBER || outcome == OUTCOME_COUNTRY_NOT_ALLOWED ||
+           outcome == OUTCOME_INVALID_NUMBER;
+}
+
+static void end_turn(struct engine *engine, struct campaign_row *row, struct turn *turn)
+{
+    turn->recipient.client_reference.size = turn->recipient.params.size = 0;
+    campaign_recipient_store(engine, row->number, &turn->recipient);
+    row->to_last = turn->recipient.to;
+}
+
+static void refuse(struct engine *engine, struct campaign_row *row, struct turn *turn,
+                   enum outcome outcome, struct text to)
+{
+    int64_t amount = turn->recipient.row.amount;
+
+    campaign_release(engine, row, amount);
+    row->released += amount;
+    row->refused++;
+    row->errors++;
+    campaign_error_store(engine, row,
+                         &(struct campaign_error){
+                             .row = {.outcome = (uint16_t)outcome}, .to = to, .field = TEXT("to")});
+    turn->recipient.row.turn = CAMPAIGN_REFUSED;
+    turn->recipient.row.outcome = (uint16_t)outcome;
+    end_turn(engine, row, turn);
+}
+
+static void note_message(struct engine *engine, struct campaign_row *row, struct turn *turn,
+                         uint64_t message, const struct message_submit_result *made)
+{
+    row->used += turn->recipient.row.amount;
+    row->charged += made->price * made->parts;
+    row->submitted++;
+    row->messages[made->status]++;
+    assert(is_waiting((enum message_status)made->status));
+    waiting_put(engine, row, message);
+    turn->recipient.row.turn = CAMPAIGN_SUBMITTED;
+    turn->recipient.row.message = message;
+    end_turn(engine, row, turn);
+}
+
+/* What was set aside for him leaves, and the message pays: together or not at all. */
+static enum outcome take_turn(struct engine *engine, struct campaign_row *row,
+                              const struct campaign_text *text, struct turn *turn)
+{
+    struct template_param own[TEMPLATE_NAMES_MAX], params[TEMPLATE_NAMES_MAX];
+    struct message_submit_result made;
+    struct campaign_row before = *row;
+    struct message_submit_command submit;
+    size_t savepoint = txn_savepoint(engine->txn), count;
+    uint64_t message = engine_next_number(engine);
+    char to[MOBILE_TEXT_MAX];
+    struct text to_text = {to, mobile_put(to, turn->recipient.to)};
+    enum outcome outcome;
+
+    if (!campaign_params_join(own, campaign_params_read(turn->recipient.params, own), text->params,
+                              params, &count))
+        assert(!"a recipient with more parameters than were taken");
+    submit = campaign_submit(row, text, to_text, turn->recipient.client_reference, params, count);
+    campaign_release(engine, row, turn->recipient.row.amount);
+    outcome = message_submit(engine,
+                             &(struct message_made){.submit = &submit,
+                                                    .number = message,
+                                                    .origin = MESSAGE_FROM_CAMPAIGN,
+                                                    .origin_number = row->number},
+                             &made);
+    if (outcome == OUTCOME_OK) {
+        note_message(engine, row, turn, message, &made);
+        return OUTCOME_OK;
+    }
+    txn_rollback(engine->txn, savepoint);
+    *row = before;
+    if (!is_his_own(outcome))
+        return outcome;
+    refuse(engine, row, turn, outcome, to_text);
+    return OUTCOME_OK;
+}
+
+/* OUTCOME_OK, or why it cannot go on. */
+static enum outcome take_turns(struct engine *engine, struct campaign_row *row)
+{
+    enum outcome outcome = OUTCOME_OK;
+    struct campaign_text text;
+    struct turn turn;
+    char from[CAMPAIGN_KEY_SIZE];
+    struct txn_walk *walk;
+
+    campaign_text_find(engine->txn, row->number, &text);
+    campaign_key(from, row->number, row->to_last + 1);
+    walk = txn_walk(engine->txn, TABLE_CAMPAIGN_RECIPIENT, WALK_UP, from, sizeof from);
+    for (int i = 0; i < CAMPAIGN_TURNS_MAX && outcome == OUTCOME_OK && row->waiting < row->window &&
+                    campaign_left(row) > 0;
+         i++) {
+        bool is_there = txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0 &&
+                        campaign_recipient_read(walk->key, walk->key_size, walk->value,
+                                                walk->value_size, &turn.recipient);
+        assert(is_there && turn.recipient.row.turn == CAMPAIGN_TO_COME);
+        keep(&turn);
+        outcome = take_turn(engine, row, &text, &turn);
+    }
+    txn_walk_end(walk);
+    return outcome;
+}
+
+/* Nothing is left to do for it. */
+static bool is_done(const struct campaign_row *row)
+{
+    return row->status == CAMPAIGN_RUNNING && campaign_left(row) == 0 && row->waiting == 0 &&
+           row->messages[MESSAGE_SENDING] == 0;
+}
+
+static void run(struct engine *engine, struct campaign_row *row)
+{
+    enum outcome outcome = take_turns(engine, row);
+
+    campaign_set_due(engine, row, 0);
+    if (outcome != OUTCOME_OK) {
+        campaign_move(engine, row, CAMPAIGN_PAUSED, outcome);
+    } else if (is_done(row)) {
+        campaign_move(engine, row, CAMPAIGN_FINISHED, OUTCOME_OK);
+    } else if (campaign_left(row) > 0) {
+        if (row->waiting < row->window)
+            campaign_set_due(engine, row, engine->command->now_ms);
+        else
+            row->full_ms = engine->command->now_ms;
+    }
+    campaign_store(engine, row);
+}
+
+/* --- taking back ---------------------------------------------------------------------------------
+ */
+
+/* The first that waits; 0: none does. */
+static uint64_t first_waiting(struct engine *engine, uint64_t campaign)
+{
+    char from[CAMPAIGN_KEY_SIZE];
+    struct txn_walk *walk;
+    uint64_t message = 0;
+
+    campaign_key(from, campaign, 0);
+    walk = txn_walk(engine->txn, TABLE_CAMPAIGN_WAITING, WALK_UP, from, sizeof from);
+    if (txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0)
+        message = bytes_get_u64_be((const char *)walk->key + 8);
+    txn_walk_end(walk);
+    return message;
+}
+
+static void take_back(struct engine *engine, uint64_t campaign)
+{
+    struct campaign_row row;
+    struct message_row message;
+    uint64_t number;
+
+    for (int i = 0; i < CANCELS_MAX; i++) {
+        number = first_waiting(engine, campaign);
+        if (number == 0)
+            break;
+        if (!message_find(engine->txn, number, &message))
+            assert(!"a message that waits is not there");
+        message_end(engine, &message, MESSAGE_CANCELED, MESSAGE_ERROR_NONE, (struct text){NULL, 0});
+    }
+    campaign_find(engine->txn, campaign, &row);
+    campaign_set_due(engine, &row, row.waiting > 0 ? engine->command->now_ms : 0);
+    if (row.waiting == 0 && row.status == CAMPAIGN_CANCELING)
+        campaign_move(engine, &row, CAMPAIGN_CANCELED, OUTCOME_OK);
+    campaign_store(engine, &row);
+}
+
+enum outcome engine_campaign_due(struct engine *engine, const struct due_command *command,
+                                 struct result *answer)
+{
+    struct campaign_row row;
+    bool is_there = campaign_find(engine->txn, command->number, &row);
+
+    (void)answer;
+    assert(is_there && row.due_ms == command->due_ms);
+    switch ((enum campaign_status)row.status) {
+    case CAMPAIGN_SCHEDULED:
+        campaign_move(engine, &row, CAMPAIGN_RUNNING, OUTCOME_OK);
+        run(engine, &row);
+        break;
+    case CAMPAIGN_RUNNING:
+        run(engine, &row);
+        break;
+    case CAMPAIGN_CANCELING:
+    case CAMPAIGN_CANCELED:
+        take_back(engine, row.number);
+        break;
+    default:
+        assert(!"a campaign that waits for nothing is due");
+    }
+    return OUTCOME_OK;
+}
+
+/* --- its messages' steps -------------------------------------------------------------------------
+ */
+
+/* Half of what waited has left: at which pace says how much may wait from now on. */
+static void fill_again(struct engine *engine, struct campaign_row *row)
+{
+    int64_t took_ms = engine->command->now_ms - row->full_ms;
+
+    if (took_ms < PACE_FAST_MS && row->window < CAMPAIGN_WINDOW_MAX)
+        row->window *= 2;
+    else if (took_ms > PACE_SLOW_MS && row->window > CAMPAIGN_WINDOW_MIN)
+        row->window /= 2;
+    campaign_set_due(engine, row, engine->command->now_ms);
+}
+
+static void go_on(struct engine *engine, struct campaign_row *row)
+{
+    bool is_ending = row->status == CAMPAIGN_CANCELING || row->status == CAMPAIGN_CANCELED;
+
+    if (row->due_ms != 0)
+        return;
+    if (row->status == CAMPAIGN_RUNNING && campaign_left(row) > 0 &&
+        row->waiting <= row->window / 2)
+        fill_again(engine, row);
+    else if (is_done(row))
+        campaign_move(engine, row, CAMPAIGN_FINISHED, OUTCOME_OK);
+    else if (is_ending && row->waiting > 0) /* back from a gateway */
+        campaign_set_due(engine, row, engine->command->now_ms);
+}
+
+void campaign_follow(struct engine *engine, const struct message_row *message,
+                     enum message_status from)
+{
+    enum message_status to = (enum message_status)message->status;
+    struct message_text_row text;
+    struct campaign_row row;
+
+    message_text_row_find(engine->txn, message->number, &text);
+    if (!campaign_find(engine->txn, text.origin, &row))
+        assert(!"a message without the campaign that has made it");
+    assert(row.messages[from] > 0);
+    row.messages[from]--;
+    row.messages[to]++;
+    if (is_waiting(from) && !is_waiting(to))
+        waiting_delete(engine, &row, message->number);
+    else if (!is_waiting(from) && is_waiting(to))
+        waiting_put(engine, &row, message->number);
+    if (message_status_is_back(to))
+        row.refunded += message->charged;
+    go_on(engine, &row);
+    campaign_store(engine, &row);
+}
+
+/* --- forgetting ----------------------------------------------------------------------------------
+ */
+
+/* Deletes the first rows of the campaign. Returns how many. */
+static int delete_some(struct engine *engine, enum table table, uint64_t campaign, int count_max)
+{
+    char from[CAMPAIGN_KEY_SIZE], key[CAMPAIGN_KEY_SIZE];
+    struct txn_walk *walk;
+    int count = 0;
+
+    campaign_key(from, campaign, 0);
+    walk = txn_walk(engine->txn, table, WALK_UP, from, sizeof from);
+    while (count < count_max && txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0) {
+        memcpy(key, walk->key, sizeof key);
+        txn_delete(engine->txn, table, key, sizeof key);
+        count++;
+    }
+    txn_walk_end(walk);
+    return count;
+}
+
+enum outcome engine_campaign_forget(struct engine *engine, const struct due_command *command,
+                                    struct result *answer)
+{
+    struct campaign_row row;
+    bool is_there = campaign_find(engine->txn, command->number, &row);
+    int count;
+
+    (void)answer;
+    assert(is_there && row.forget_ms == command->due_ms);
+    count = delete_some(engine, TABLE_CAMPAIGN_RECIPIENT, row.number, FORGETS_MAX);
+    count += delete_some(engine, TABLE_CAMPAIGN_ERROR, row.number, FORGETS_MAX - count);
+    due_delete(engine, row.forget_ms, DUE_CAMPAIGN_FORGET, row.number);
+    row.forget_ms = 0;
+    row.flags |= CAMPAIGN_IS_FORGOTTEN;
+    if (count == FORGETS_MAX) {
+        row.forget_ms = engine->command->now_ms;
+        due_put(engine, row.forget_ms, DUE_CAMPAIGN_FORGET, row.number);
+    }
+    campaign_store(engine, &row);
+    return OUTCOME_OK;
+}
