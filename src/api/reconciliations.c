@@ -69,10 +69,10 @@ static int on_archived_ids(void *context, uint64_t number, const void *value, si
         return ERR_DAMAGED;
     for (size_t i = 0; i < run->record.id_count; i++) {
         const struct message_id *id = &run->record.ids[i];
+        struct provider_id_row row = {.part = id->part, .attempt = id->attempt, .message = number};
+        size_t size = provider_id_form(id->id, form);
         if (id->product == run->statement.product)
-            statement_link(&run->statement, (struct text){form, provider_id_form(id->id, form)},
-                           &(struct provider_id_row){
-                               .part = id->part, .attempt = id->attempt, .message = number});
+            statement_link(&run->statement, (struct text){form, size}, &row);
     }
     return 0;
 }
