@@ -1,11 +1,13 @@
-/* /v1/cities, the visits to them, and traces (CITY-8, CITY-9, CITY-10). */
+/* /v1/cities and the visits to them (CITY-5, CITY-8, CITY-9). */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/billing.h"
+#include "api/messages.h"
 #include "base/id.h"
 #include "engine/city_index.h"
+#include "engine/city_message.h"
 #include "engine/mobile.h"
 #include "jobs/jobs.h"
 
@@ -24,7 +26,8 @@ enum {
  */
 
 struct city_body {
-    struct json_text name, group, basis;
+    struct json_text name, group, basis, company, template;
+    const struct json_value *params;
     int64_t capacity, misjudgement, window_days, rollout_percent;
     const struct json_value *areas;
     struct json_texts labels;
@@ -66,6 +69,22 @@ static const struct json_field city_fields[] = {
      .max = PACKET_GROUP_MAX,
      .check = account_id_is_valid,
      .rule = ACCOUNT_ID_RULE},
+    {.name = "company",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct city_body, company),
+     .is_nullable = true,
+     .min = 1,
+     .max = COMPANY_ID_MAX},
+    {.name = "template",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct city_body, template),
+     .is_nullable = true,
+     .min = 1,
+     .max = TEMPLATE_ID_MAX},
+    {.name = "params",
+     .kind = JSON_ANY,
+     .offset = offsetof(struct city_body, params),
+     .is_nullable = true},
     {.name = "basis",
      .kind = JSON_TEXT,
      .offset = offsetof(struct city_body, basis),
@@ -155,6 +174,18 @@ static void take_labels(struct call *call, const struct json_texts *labels,
     put->label_count = labels->count;
 }
 
+static void take_message(struct call *call, const struct city_body *body,
+                         struct city_put_command *put, struct json_errors *errors)
+{
+    struct template_param *params = arena_alloc(call->arena, TEMPLATE_NAMES_MAX * sizeof *params);
+
+    put->company = text_of(body->company);
+    put->template = text_of(body->template);
+    put->params = params;
+    if (body->params != NULL && !json_is_null(body->params))
+        put->param_count = message_take_params(call->arena, body->params, params, errors);
+}
+
 /* False: replied. */
 static bool bind_city(struct call *call, struct city_put_command *put)
 {
@@ -170,6 +201,7 @@ static bool bind_city(struct call *call, struct city_put_command *put)
     json_errors_init(&errors);
     if (body.areas != NULL)
         take_areas(call, body.areas, put, &errors);
+    take_message(call, &body, put, &errors);
     if (errors.count_all > 0) {
         call_refuse_errors(call, &errors);
         return false;
@@ -236,7 +268,27 @@ static void write_filter(struct json_writer *w, const struct city_index *cities,
     json_object_end(w);
 }
 
-static void write_city(struct json_writer *w, const struct city_index *cities,
+static void write_message_of(struct json_writer *w, struct txn *txn, uint32_t city)
+{
+    struct city_message message;
+    bool is_there = city_message_find(txn, city, &message);
+
+    json_text(w, "company", is_there ? message.company.data : NULL,
+              is_there ? message.company.size : 0);
+    json_text(w, "template", is_there ? message.template.data : NULL,
+              is_there ? message.template.size : 0);
+    json_object_begin(w, "params");
+    for (size_t i = 0; is_there && i < message.param_count; i++) {
+        char name[TEMPLATE_NAME_MAX + 1];
+        const struct template_param *param = &message.params[i];
+        memcpy(name, param->name.data, param->name.size);
+        name[param->name.size] = '\0';
+        json_text(w, name, param->value.data, param->value.size);
+    }
+    json_object_end(w);
+}
+
+static void write_city(struct json_writer *w, const struct city_index *cities, struct txn *txn,
                        const struct city *city)
 {
     const struct city_view *view = &city->view;
@@ -250,6 +302,7 @@ static void write_city(struct json_writer *w, const struct city_index *cities,
     json_int(w, "capacity", (int64_t)view->row.capacity);
     json_decimal(w, "misjudgement", (int64_t)view->row.misjudgement, RATE_DECIMALS);
     write_areas(w, view);
+    write_message_of(w, txn, view->row.index);
     json_string(w, "basis", view->row.basis == CITY_SEEN ? "seen" : "sent");
     json_int(w, "window_days", view->row.window_days);
     json_int(w, "rollout_percent", view->row.rollout_percent);
@@ -277,11 +330,56 @@ static const struct city *city_of(struct call *call)
 }
 
 /* A look at the memory is a look at the rows. */
-static void hold_for_read(struct call *call)
+static void answer_city(struct call *call, const struct city *city)
 {
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    struct json_writer w = call_answer(call);
 
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    write_city(&w, pipeline_cities(call->api->pipeline), txn, city);
+    call_read_end(call, txn);
+}
+
+/* What is wrong with its message, in place of what call_run has said of it. */
+static void write_faults(struct call *call, const struct city_put_command *put)
+{
+    struct message_fault faults[MESSAGE_FAULTS_MAX];
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    size_t count = city_message_check(txn, put, faults);
+    struct json_errors errors;
+
+    json_errors_init(&errors);
+    for (size_t i = 0; i < count; i++) {
+        const char *pointer = json_pointer_name(call->arena, "", faults[i].field);
+        if (faults[i].param.data != NULL)
+            pointer = json_pointer_name(
+                call->arena, pointer,
+                arena_copy(call->arena, faults[i].param.data, faults[i].param.size));
+        json_errors_add(call->arena, &errors, pointer, faults[i].detail);
+    }
+    pipeline_read_end(call->api->pipeline, txn);
+    if (count == 0)
+        return;
+    call->reply->body->size = 0;
+    call_write_problem_errors(call->reply->body, city_message_outcome(faults, count), NULL,
+                              &errors);
+}
+
+/* A key of a company puts cities that send for it, and none that send for another. */
+static bool may_put(struct call *call, const struct city_put_command *put)
+{
+    uint32_t index = city_index_find(pipeline_cities(call->api->pipeline), put->code);
+    struct city_message message;
+    struct txn *txn;
+    bool is_there;
+
+    if (put->company.data != NULL && !call_may_act_for(call, put->company))
+        return false;
+    if (index == CITY_NONE)
+        return true;
+    txn = pipeline_read_begin(call->api->pipeline);
+    is_there = city_message_find(txn, index, &message);
+    pipeline_read_end(call->api->pipeline, txn);
+    return !is_there || call_may_act_for(call, message.company);
 }
 
 void api_city_put(struct call *call)
@@ -289,32 +387,30 @@ void api_city_put(struct call *call)
     struct city_index *cities = pipeline_cities(call->api->pipeline);
     struct command command = {.type = COMMAND_CITY_PUT, .of.city_put = {.code = call->params[0]}};
     struct result result;
-    struct json_writer w;
     struct txn *txn;
 
     if (!account_id_is_valid(call->params[0].data, call->params[0].size)) {
         call_refuse(call, OUTCOME_INVALID, "a city's code " ACCOUNT_ID_RULE);
         return;
     }
-    if (!bind_city(call, &command.of.city_put) || !call_run(call, &command, &result))
+    if (!bind_city(call, &command.of.city_put) || !may_put(call, &command.of.city_put))
         return;
+    if (!call_run(call, &command, &result)) {
+        write_faults(call, &command.of.city_put);
+        return;
+    }
     txn = pipeline_read_begin(call->api->pipeline);
     city_index_changed(cities, txn, call->params[0], result.of.city.is_new != 0);
     pipeline_read_end(call->api->pipeline, txn);
-    w = call_answer(call);
-    write_city(&w, cities, cities->cities[result.of.city.index]);
+    answer_city(call, cities->cities[result.of.city.index]);
 }
 
 void api_city_get(struct call *call)
 {
     const struct city *city = city_of(call);
-    struct json_writer w;
 
-    if (city == NULL)
-        return;
-    hold_for_read(call);
-    w = call_answer(call);
-    write_city(&w, pipeline_cities(call->api->pipeline), city);
+    if (city != NULL)
+        answer_city(call, city);
 }
 
 static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
@@ -326,18 +422,20 @@ void api_city_list(struct call *call)
     struct page_query query = {PAGE_DEFAULT};
     uint64_t after = UINT64_MAX;
     struct json_writer w;
+    struct txn *txn;
     uint64_t next;
 
     if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
         !call_page_after(call, &query.page, &after))
         return;
     next = after > cities->count ? cities->count : after - 1;
-    hold_for_read(call);
+    txn = pipeline_read_begin(call->api->pipeline);
     w = call_answer(call);
     json_object_begin(&w, NULL);
     json_array_begin(&w, "data");
     for (; next > 0 && query.page.limit > 0; next--, query.page.limit--)
-        write_city(&w, cities, cities->cities[next - 1]);
+        write_city(&w, cities, txn, cities->cities[next - 1]);
+    call_read_end(call, txn);
     call_end_list(&w, next > 0 ? next + 1 : 0);
 }
 
@@ -350,13 +448,11 @@ static void on_rebuilt(void *context)
 void api_city_rebuild(struct call *call)
 {
     const struct city *city = city_of(call);
-    struct json_writer w;
 
     if (city == NULL)
         return;
     jobs_run(call->api->jobs, jobs_find(TEXT("city_rebuild")), on_rebuilt, NULL);
-    w = call_answer(call);
-    write_city(&w, pipeline_cities(call->api->pipeline), city);
+    answer_city(call, city);
 }
 
 /* --- visits --------------------------------------------------------------------------------------
@@ -392,7 +488,10 @@ void api_visit_get(struct call *call)
     json_bool(&w, "seen", is_seen);
     write_time_s(&w, "first_seen_at", row.first_s);
     write_time_s(&w, "last_seen_at", row.last_s);
-    json_null(&w, "message");
+    if (row.message == 0)
+        json_null(&w, "message");
+    else
+        json_id(&w, "message", "msg_", row.message);
     if (city->is_whole)
         json_bool(&w, "in_filter",
                   city_filter_may_have(&city->memory.filter,
@@ -400,81 +499,4 @@ void api_visit_get(struct call *call)
     else
         json_null(&w, "in_filter");
     json_object_end(&w);
-}
-
-/* --- traces --------------------------------------------------------------------------------------
- */
-
-static const struct {
-    const char *text, *reason;
-} decisions[] = {
-#define DECISION(name, number, text, reason) [number] = {text, reason},
-#include "engine/city_decision.def"
-#undef DECISION
-};
-
-static void write_item(struct json_writer *w, const struct city_index *cities,
-                       const struct trace_item *item)
-{
-    const struct city *city = cities->cities[item->city];
-
-    json_object_begin(w, NULL);
-    json_time(w, "at", item->at_ms);
-    json_text(w, "city", city->code, city->code_size);
-    json_string(w, "decision", decisions[item->decision].text);
-    json_string(w, "reason", decisions[item->decision].reason);
-    json_null(w, "message");
-    json_time(w, "decided_at", item->decided_ms);
-    json_object_end(w);
-}
-
-struct trace_query {
-    struct json_text mobile;
-};
-
-static const struct json_field trace_parameters[] = {
-    {.name = "mobile",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct trace_query, mobile),
-     .is_required = true,
-     .min = 1,
-     .max = MOBILE_TEXT_MAX}};
-
-/* A + that is not written %2B is a space in a query. */
-static bool parse_mobile(struct json_text text, uint64_t *mobile)
-{
-    char spelled[MOBILE_TEXT_MAX];
-
-    if (text.data == NULL)
-        return false;
-    memcpy(spelled, text.data, text.size);
-    if (spelled[0] == ' ')
-        spelled[0] = '+';
-    return mobile_parse((struct text){spelled, text.size}, mobile);
-}
-
-void api_trace_list(struct call *call)
-{
-    const struct city_index *cities = pipeline_cities(call->api->pipeline);
-    struct trace_query query = {.mobile = {NULL, 0}};
-    struct trace_row row = {.count = 0};
-    struct json_writer w;
-    struct txn *txn;
-    uint64_t mobile;
-
-    if (!call_bind_query(call, trace_parameters, FIELD_COUNT(trace_parameters), &query))
-        return;
-    if (!parse_mobile(query.mobile, &mobile)) {
-        call_refuse_field(call, "/mobile", "must be + and 7 to 15 digits");
-        return;
-    }
-    txn = pipeline_read_begin(call->api->pipeline);
-    trace_find(txn, mobile, &row);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    for (uint32_t i = 0; i < row.count; i++)
-        write_item(&w, cities, &row.items[i]);
-    call_end_list(&w, 0);
 }

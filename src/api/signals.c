@@ -11,25 +11,20 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/signal_errors.h"
 #include "base/metric.h"
 #include "base/time_text.h"
 #include "engine/city_index.h"
+#include "engine/city_message.h"
 #include "engine/mobile.h"
 #include "json/flat.h"
 
 enum {
     LINE_BYTES_MAX = 4096,
     LINES_PER_TURN = 1024,
+    LINES_PER_MESSAGE = 64, /* a line that makes a message costs as much as so many others */
     PENDING_BYTES_MAX = 1 << 20,
-    ERRORS_MAX = 100,
-    DETAIL_MAX = 120,
     AT_TEXT_MAX = 40,
-};
-
-struct line_error {
-    uint64_t line;
-    enum outcome outcome;
-    char detail[DETAIL_MAX]; /* "": the outcome's title */
 };
 
 struct signal_stream {
@@ -47,9 +42,12 @@ struct signal_stream {
     struct hash128 key;
     struct hash fingerprint, slice_fingerprint;
     uint64_t slices;
-    uint64_t first_visits, repeats, skipped, invalid;
-    struct line_error errors[ERRORS_MAX];
-    size_t error_count;
+    uint64_t first_visits, repeats, skipped;
+    int lines_left;      /* of this turn */
+    struct text company; /* the key's; data NULL: it may act for all */
+    char company_bytes[COMPANY_ID_MAX];
+    uint32_t allowed_city; /* the last one that was found to be the company's */
+    struct signal_errors errors;
     enum outcome refusal; /* OUTCOME_OK: none */
     uint64_t hold;
     struct http_deferred *deferred;
@@ -107,18 +105,7 @@ static const struct json_field signal_fields[] = {
 static void note_error(struct signal_stream *stream, uint64_t line, enum outcome outcome,
                        const char *pointer, const char *detail)
 {
-    struct line_error *error = &stream->errors[stream->error_count];
-
-    stream->invalid++;
-    if (stream->error_count == ERRORS_MAX)
-        return;
-    stream->error_count++;
-    error->line = line;
-    error->outcome = outcome;
-    error->detail[0] = '\0';
-    if (detail != NULL)
-        snprintf(error->detail, sizeof error->detail, "%s%s%s", pointer,
-                 *pointer == '\0' ? "" : ": ", detail);
+    signal_errors_note(&stream->errors, line, outcome, pointer, detail);
 }
 
 static void refuse_line(struct signal_stream *stream, const char *pointer, const char *detail)
@@ -164,6 +151,27 @@ static uint32_t find_city(struct signal_stream *stream, struct text code)
     return stream->last_city;
 }
 
+/* Its first visits are paid by the company that it sends for. */
+static bool is_companys_own(struct signal_stream *stream, uint32_t city)
+{
+    struct city_message message;
+    struct txn *txn;
+    bool is_own;
+
+    if (stream->company.data == NULL || city == CITY_NONE || city == stream->allowed_city)
+        return true;
+    txn = pipeline_read_begin(stream->api->pipeline);
+    is_own =
+        !city_message_find(txn, city, &message) || text_equals(message.company, stream->company);
+    pipeline_read_end(stream->api->pipeline, txn);
+    if (is_own)
+        stream->allowed_city = city;
+    else
+        note_error(stream, stream->line, OUTCOME_FORBIDDEN, "",
+                   "the city sends for another company");
+    return is_own;
+}
+
 /* Where it was. False: what is wrong is noted. */
 static bool take_place(struct signal_stream *stream, const struct signal_body *body, uint64_t given,
                        struct signal *signal)
@@ -199,7 +207,7 @@ static bool take_body(struct signal_stream *stream, const struct signal_body *bo
         refuse_line(stream, "/at", "must be a time as RFC 3339 has it");
         return false;
     }
-    if (!take_place(stream, body, given, signal))
+    if (!take_place(stream, body, given, signal) || !is_companys_own(stream, signal->city))
         return false;
     signal->is_labelled = signal->city == CITY_NONE ||
                           city_takes_label(cities->cities[signal->city], text_of(body->label));
@@ -226,6 +234,9 @@ static void count_slice(struct signal_stream *stream, const struct signals_resul
     stream->skipped += result->skipped;
     metric_add(METRIC_SIGNALS, stream->count);
     metric_add(METRIC_SIGNALS_FIRST_VISITS, result->first_visits);
+    metric_add(METRIC_WELCOME_MESSAGES, result->messages);
+    metric_add(METRIC_WELCOME_REFUSED, result->refused);
+    stream->lines_left -= (result->messages + result->refused) * LINES_PER_MESSAGE;
     if (result->invalid == 0)
         return;
     for (size_t i = 0; i < stream->count; i++) {
@@ -251,7 +262,8 @@ static void run_slice(struct signal_stream *stream)
                               .has_key = stream->has_key,
                               .of.signals = {.signals = stream->signals,
                                              .count = stream->count,
-                                             .index = pipeline_cities(pipeline)}};
+                                             .index = pipeline_cities(pipeline),
+                                             .tries_max = stream->api->options.messages_tries_max}};
     struct result result;
 
     if (stream->has_key) {
@@ -326,13 +338,14 @@ static bool next_line(struct signal_stream *stream, const char **text, size_t *s
     return true;
 }
 
-/* Up to so many lines. False: none is left that is whole. */
-static bool take_lines(struct signal_stream *stream, int lines_max)
+/* As many lines as a turn may take. False: none is left that is whole. */
+static bool take_lines(struct signal_stream *stream)
 {
     const char *text;
     size_t size;
 
-    for (; lines_max > 0 && stream->refusal == OUTCOME_OK; lines_max--) {
+    stream->lines_left = LINES_PER_TURN;
+    for (; stream->lines_left > 0 && stream->refusal == OUTCOME_OK; stream->lines_left--) {
         if (!next_line(stream, &text, &size))
             return false;
         stream->line++;
@@ -363,41 +376,16 @@ static void stream_free(struct signal_stream *stream)
     free(stream);
 }
 
-static void write_errors(struct signal_stream *stream, struct json_writer *w)
-{
-    json_array_begin(w, "errors");
-    for (size_t i = 0; i < stream->error_count; i++) {
-        const struct line_error *error = &stream->errors[i];
-        const struct outcome_info *info = &outcome_infos[error->outcome];
-        json_object_begin(w, NULL);
-        json_int(w, "line", (int64_t)error->line);
-        json_string(w, "code", info->code);
-        json_string(w, "detail", error->detail[0] != '\0' ? error->detail : info->title);
-        json_object_end(w);
-    }
-    json_array_end(w);
-}
-
-/* Those of a slice are found when it is run, those of reading before. */
-static int compare_errors(const void *a, const void *b)
-{
-    const struct line_error *x = a, *y = b;
-
-    return (x->line > y->line) - (x->line < y->line);
-}
-
 static void write_counts(struct signal_stream *stream, struct buffer *body)
 {
     struct json_writer w = json_writer(body);
 
-    qsort(stream->errors, stream->error_count, sizeof stream->errors[0], compare_errors);
     json_object_begin(&w, NULL);
     json_int(&w, "accepted", (int64_t)(stream->first_visits + stream->repeats + stream->skipped));
     json_int(&w, "first_visits", (int64_t)stream->first_visits);
     json_int(&w, "repeats", (int64_t)stream->repeats);
     json_int(&w, "skipped", (int64_t)stream->skipped);
-    json_int(&w, "invalid", (int64_t)stream->invalid);
-    write_errors(stream, &w);
+    signal_errors_write(&stream->errors, &w);
     json_object_end(&w);
 }
 
@@ -411,7 +399,7 @@ static void finish(struct signal_stream *stream)
     }
     if (stream->count > 0 && stream->refusal == OUTCOME_OK)
         run_slice(stream);
-    metric_add(METRIC_SIGNALS_INVALID, stream->invalid);
+    signal_errors_count(&stream->errors);
     buffer_init(&body);
     if (stream->refusal == OUTCOME_OK) {
         write_counts(stream, &body);
@@ -439,7 +427,7 @@ static void on_turn(void *context)
         stream_free(stream);
         return;
     }
-    bool has_more = take_lines(stream, LINES_PER_TURN);
+    bool has_more = take_lines(stream);
     forget_taken(stream);
     if (has_more)
         schedule(stream);
@@ -469,7 +457,12 @@ struct signal_stream *signal_stream_new(struct call *call)
     call->api->batch_count++;
     stream->body_kind = BODY_LINES;
     stream->api = call->api;
-    stream->last_city = CITY_NONE;
+    stream->last_city = stream->allowed_city = CITY_NONE;
+    stream->company = call_company(call);
+    if (stream->company.data != NULL) { /* the key may be gone before the body has come */
+        memcpy(stream->company_bytes, stream->company.data, stream->company.size);
+        stream->company.data = stream->company_bytes;
+    }
     stream->has_key = call->has_idempotency_key;
     stream->key = call->idempotency_key;
     stream->fingerprint = call->fingerprinting;
@@ -492,8 +485,7 @@ void signal_stream_feed(struct signal_stream *stream, const char *data, size_t s
     if (stream->refusal != OUTCOME_OK)
         return; /* it is as good as answered */
     buffer_append(&stream->pending, data, size);
-    while (stream->pending.size - stream->offset > PENDING_BYTES_MAX &&
-           take_lines(stream, LINES_PER_TURN))
+    while (stream->pending.size - stream->offset > PENDING_BYTES_MAX && take_lines(stream))
         continue;
     schedule(stream);
 }

@@ -4,9 +4,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/city_message.h"
 #include "engine/handler.h"
 
-enum { CITY_ROW_VERSION = 1, VISIT_ROW_VERSION = 1, TRACE_ROW_VERSION = 1, CITY_BYTES_MAX = 4096 };
+enum { CITY_ROW_VERSION = 1, VISIT_ROW_VERSION = 1, CITY_BYTES_MAX = 4096 };
 
 static_assert(sizeof(struct city_row) + CITY_AREAS_MAX * sizeof(struct city_area_row) +
                       CITY_NAME_MAX + PACKET_GROUP_MAX + CITY_LABELS_MAX * (1 + CITY_LABEL_MAX) <=
@@ -78,6 +79,8 @@ static size_t write_city(char value[CITY_BYTES_MAX], const struct city_row *row,
 enum outcome engine_city_put(struct engine *engine, const struct city_put_command *command,
                              struct result *answer)
 {
+    struct message_fault faults[MESSAGE_FAULTS_MAX];
+    size_t fault_count = city_message_check(engine->txn, command, faults);
     char value[CITY_BYTES_MAX];
     size_t size;
     const void *old =
@@ -91,11 +94,14 @@ enum outcome engine_city_put(struct engine *engine, const struct city_put_comman
                            .name_size = (uint8_t)command->name.size,
                            .group_size = (uint8_t)command->group.size,
                            .label_count = (uint8_t)command->label_count,
+                           .has_message = command->template.data != NULL,
                            .number = engine->command->number,
                            .capacity = command->capacity,
                            .misjudgement = command->misjudgement,
                            .updated_ms = engine->command->now_ms};
 
+    if (fault_count > 0)
+        return city_message_outcome(faults, fault_count);
     answer->of.city.is_new = old == NULL;
     if (old != NULL) {
         struct city_view view;
@@ -110,6 +116,7 @@ enum outcome engine_city_put(struct engine *engine, const struct city_put_comman
     answer->of.city.index = row.index;
     txn_put(engine->txn, TABLE_CITY, command->code.data, command->code.size, value,
             write_city(value, &row, command));
+    city_message_store(engine, row.index, command);
     return OUTCOME_OK;
 }
 
@@ -134,6 +141,14 @@ bool visit_find(struct txn *txn, uint32_t city, uint64_t mobile, struct visit_ro
     if (value != NULL)
         visit_row_of(value, size, row);
     return value != NULL;
+}
+
+void visit_store(struct engine *engine, uint32_t city, uint64_t mobile, const struct visit_row *row)
+{
+    char key[VISIT_KEY_SIZE];
+
+    visit_key_put(key, city, mobile);
+    txn_put(engine->txn, TABLE_VISIT, key, sizeof key, row, sizeof *row);
 }
 
 bool visit_is_expired(const struct visit_row *row, uint32_t window_days, int64_t now_ms)
@@ -161,20 +176,4 @@ enum outcome engine_visit_expire(struct engine *engine, const struct visit_expir
         txn_delete(engine->txn, TABLE_VISIT, key, sizeof key);
     }
     return OUTCOME_OK;
-}
-
-bool trace_find(struct txn *txn, uint64_t mobile, struct trace_row *row)
-{
-    char key[8];
-    size_t size;
-    const void *value;
-
-    bytes_put_u64_be(key, mobile);
-    value = txn_get(txn, TABLE_TRACE, key, sizeof key, &size);
-    if (value == NULL)
-        return false;
-    assert(size <= sizeof *row);
-    memcpy(row, value, size);
-    assert(row->version == TRACE_ROW_VERSION && row->count <= TRACE_ITEMS_MAX);
-    return true;
 }

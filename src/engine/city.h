@@ -2,8 +2,10 @@
  * seen in it, and for each user the last decisions. Signals come in commands of up to SIGNALS_MAX.
  *
  * A day is one of UTC. Seen is by the day: a visit is new on a day if the city has not seen the
- * user on that day nor on the window_days - 1 before it. Sent is by the second. Two signals within
- * half an hour of a decision are one visit, whatever has become of its message. */
+ * user on that day nor on the window_days - 1 before it. Sent is by the second, from when the
+ * message was made: who was sent none is new again. A signal of a time before half an hour after a
+ * decision belongs to what was decided, whatever has become of its message: so nobody gets two
+ * within half an hour, however late signals come. */
 #ifndef SMSD_ENGINE_CITY_H
 #define SMSD_ENGINE_CITY_H
 
@@ -13,7 +15,9 @@
 
 #include "base/bytes.h"
 #include "engine/command.h"
+#include "store/table.h"
 
+struct engine;
 struct txn;
 
 enum {
@@ -27,6 +31,7 @@ enum {
 #define DAY_MS                INT64_C(86400000)
 #define SIGNAL_LATE_MAX_MS    DAY_MS
 #define SIGNAL_EARLY_MAX_MS   INT64_C(300000)
+#define TRACE_AGE_MAX_MS      (30 * DAY_MS) /* of a decision */
 
 /* A view of a row of TABLE_CITY: its texts point into the value it was read from. */
 struct city_view {
@@ -53,14 +58,27 @@ bool visit_find(struct txn *txn, uint32_t city, uint64_t mobile, struct visit_ro
 void visit_row_of(const void *value, size_t size, struct visit_row *row);
 /* Nothing that is asked of it can depend on it any more. Any thread. */
 bool visit_is_expired(const struct visit_row *row, uint32_t window_days, int64_t now_ms);
-/* False: nothing was ever decided of this mobile. */
-bool trace_find(struct txn *txn, uint64_t mobile, struct trace_row *row);
+/* In handlers. Whoever changes a visit has memory changed, too: city_note, or the effect's
+ * `forgotten`. */
+void visit_store(struct engine *engine, uint32_t city, uint64_t mobile,
+                 const struct visit_row *row);
 
-/* What a first visit leads to. The welcome message is to be put into this same transaction here:
- * cities have none to send so far, and that is what is answered. */
-struct welcome {
-    enum city_decision decision;
-    uint64_t message; /* 0: none */
-};
+/* False: nothing was decided of this mobile, or too long ago. */
+bool trace_find(struct txn *txn, uint64_t mobile, struct trace_row *row);
+/* In handlers: a decision more; and what became of its message, if it is still kept. */
+void trace_add(struct engine *engine, uint64_t mobile, const struct trace_item *item);
+void trace_finish(struct engine *engine, uint64_t mobile, uint64_t message,
+                  enum message_status status);
+
+/* The last message of a group of cities. False: there was none, or too long ago. */
+bool group_welcome_find(struct txn *txn, struct text group, uint64_t mobile,
+                        struct group_welcome_row *row);
+void group_welcome_store(struct engine *engine, struct text group, uint64_t mobile,
+                         const struct group_welcome_row *row);
+
+/* Of a row of TABLE_TRACE or TABLE_GROUP_WELCOME: nothing asks for it any more. Then `key` says
+ * what is to be deleted; its group points into the row's key. Any thread. */
+bool welcome_row_is_expired(enum table table, const void *key, size_t key_size, const void *value,
+                            size_t value_size, int64_t now_ms, struct welcome_key *expired);
 
 #endif

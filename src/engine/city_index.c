@@ -256,3 +256,9 @@ void city_note(struct city_index *index, struct city *city, uint64_t mobile, int
     if (index->build != NULL)
         city_build_note(index->build, city->view.row.index, mobile, day);
 }
+
+void city_forget(struct city_index *index, uint32_t city, uint64_t mobile)
+{
+    assert(city < index->count);
+    city_note(index, index->cities[city], mobile, 0);
+}

@@ -73,6 +73,9 @@ void city_prefetch(const struct city *city, uint64_t mobile);
 enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t day);
 /* In the command that puts the row. */
 void city_note(struct city_index *index, struct city *city, uint64_t mobile, int64_t day);
+/* Behind a command that took a mark away: the row is asked from then on. Of no harm where it was
+ * not, so it may also follow a command that is taken back. */
+void city_forget(struct city_index *index, uint32_t city, uint64_t mobile);
 
 struct city_build *city_build_new(struct city_index *index, int64_t now_ms);
 /* False: the visit has expired, and its row may go; then its key knows the window. Any one thread,

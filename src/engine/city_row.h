@@ -25,7 +25,7 @@ struct city_row {
     uint8_t name_size;
     uint8_t group_size;
     uint8_t label_count;
-    uint8_t zero;
+    uint8_t has_message;   /* its row in TABLE_CITY_MESSAGE is there */
     uint32_t index;        /* 0, 1, … in the order of their creation: part of a visit's key */
     uint64_t number;       /* its creation */
     uint64_t capacity;     /* of its filter */
@@ -40,19 +40,42 @@ struct city_area_row {
 };
 static_assert(sizeof(struct city_area_row) == 12, "stored layout");
 
+/* TABLE_CITY_MESSAGE: what a city sends -> this, company and template (ids), then the parameters:
+ * size of the name (u8), size of the value (u16), name, value. */
+struct city_message_row {
+    uint8_t version;
+    uint8_t company_size;
+    uint8_t template_size;
+    uint8_t param_count;
+    uint8_t zero[4];
+};
+static_assert(sizeof(struct city_message_row) == 8, "stored layout");
+
 /* TABLE_VISIT: a user in a city. Seconds of Unix time; 0: never. */
 struct visit_row {
     uint8_t version;
     uint8_t decision;  /* enum city_decision, the last */
     uint16_t last_day; /* of Unix time: when it was seen last; 0: the mark was taken away */
     uint32_t first_s;
-    uint32_t last_s; /* the first sighting of the last day */
-    uint32_t decided_s;
-    uint32_t sent_s;
+    uint32_t last_s;    /* the first sighting of the last day */
+    uint32_t decided_s; /* when it was decided, which is never before the signal's own time */
+    uint32_t sent_s;    /* likewise, if a message was made; 0 also: it was, and has failed */
     uint32_t zero;
-    uint64_t message; /* 0: none */
+    uint64_t message; /* the last one; 0: none */
 };
 static_assert(sizeof(struct visit_row) == 32, "stored layout");
+
+/* TABLE_GROUP_WELCOME: group, mobile -> the last message that a city of the group has sent. */
+struct group_welcome_row {
+    uint8_t version;
+    uint8_t zero;
+    uint16_t window_days; /* the city's, then */
+    uint32_t city;        /* its index */
+    uint32_t sent_s;      /* as the visit's */
+    uint32_t zero2;
+    uint64_t message;
+};
+static_assert(sizeof(struct group_welcome_row) == 24, "stored layout");
 
 enum { TRACE_ITEMS_MAX = 16 };
 
@@ -62,7 +85,8 @@ struct trace_item {
     uint64_t message; /* 0: none */
     uint32_t city;    /* its index */
     uint8_t decision; /* enum city_decision */
-    uint8_t zero[3];
+    uint8_t status;   /* enum message_status, once it is final; 0: not yet */
+    uint16_t outcome; /* enum outcome: why a message was refused; 0: none was */
 };
 
 /* TABLE_TRACE: what was decided of a mobile, newest first; the oldest go. As many items as there

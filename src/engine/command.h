@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "engine/campaign_command.h"
 #include "engine/catalog.h"
-#include "engine/city_row.h"
+#include "engine/city_command.h"
 #include "engine/outcome.h"
 #include "engine/received_row.h"
 #include "engine/row.h"
@@ -37,12 +37,6 @@ enum {
     BLOCKLIST_NOTE_MAX = 128,
     RECEIVED_TO_MAX = 64,        /* what a received message was sent to: a number, a short code */
     RECEIVED_CONTENT_MAX = 2048, /* of it; longer ones are cut at a character */
-    CITY_CODE_MAX = 64,
-    CITY_NAME_MAX = 128,
-    CITY_LABELS_MAX = 16,
-    CITY_LABEL_MAX = 64,
-    CITY_AREAS_MAX = 200,
-    SIGNALS_MAX = 128, /* in one command */
 };
 
 /* Most minor units an amount or a balance may have: 2^53 - 1, what every JSON reader holds exactly.
@@ -380,47 +374,6 @@ struct blocklist_delete_command {
     uint64_t mobile;
 };
 
-struct city_put_command {
-    struct text code;
-    struct text name, group; /* group may be absent */
-    uint64_t capacity, misjudgement;
-    const struct city_area_row *areas;
-    size_t area_count;
-    const struct text *labels;
-    size_t label_count;
-    enum city_basis basis;
-    uint16_t window_days;
-    uint8_t rollout_percent;
-    bool is_enabled;
-};
-
-/* One sighting, its city found already. */
-struct signal {
-    uint64_t mobile;
-    uint32_t city;    /* its index, or CITY_NONE: a position in no city */
-    bool is_labelled; /* it has a label that the city is open to, or the city is open to all */
-    int64_t at_ms;    /* 0: now */
-};
-
-struct city_index;
-
-struct signals_command {
-    const struct signal *signals;
-    size_t count;             /* up to SIGNALS_MAX */
-    struct city_index *index; /* what the rows say, in memory: it changes with them */
-};
-
-struct visit_key {
-    uint64_t mobile;
-    uint32_t city;
-    uint32_t window_days; /* the city's, for VISIT_EXPIRE */
-};
-
-struct visit_expire_command {
-    const struct visit_key *keys; /* deleted where they are older than their city's window */
-    size_t count;
-};
-
 struct command {
     enum command_type type;
     /* Stamped by the pipeline: the number of what is made, and the time in it. */
@@ -546,6 +499,7 @@ enum signal_code { SIGNAL_TAKEN = 0, SIGNAL_IS_LATE = 1, SIGNAL_IS_EARLY = 2 };
 
 struct signals_result {
     uint16_t first_visits, repeats, skipped, invalid;
+    uint16_t messages, refused;     /* of the first visits and of the skipped, for counting */
     uint8_t codes[SIGNALS_MAX / 4]; /* enum signal_code, two bits each */
 };
 

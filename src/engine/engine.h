@@ -21,7 +21,14 @@ struct outbox_wake {
     int64_t due_ms;
 };
 
-enum { OUTBOX_WAKES_MAX = 4, MESSAGE_STATUS_MAX = 16 };
+/* A visit whose mark was taken away because its message has failed: memory has to forget it, too.
+ */
+struct visit_forgotten {
+    uint64_t mobile;
+    uint32_t city; /* its index */
+};
+
+enum { OUTBOX_WAKES_MAX = 4, MESSAGE_STATUS_MAX = 16, VISITS_FORGOTTEN_MAX = 8 };
 
 /* What a command did besides its answer. */
 struct engine_effect {
@@ -29,6 +36,10 @@ struct engine_effect {
     int64_t due_first_ms; /* the earliest thing it made due; INT64_MAX: none */
     struct outbox_wake wakes[OUTBOX_WAKES_MAX];
     uint32_t wake_count;
+    /* Whoever keeps a struct city_index calls city_forget for each, behind the command: of all
+     * commands none ends more messages than these. */
+    struct visit_forgotten forgotten[VISITS_FORGOTTEN_MAX];
+    uint32_t forgotten_count;
     /* For counting: */
     uint32_t messages_new;
     uint16_t

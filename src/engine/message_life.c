@@ -22,6 +22,7 @@
 #include "engine/route.h"
 #include "engine/verification.h"
 #include "engine/webhook.h"
+#include "engine/welcome.h"
 
 enum { EVENT_KEY_SIZE = MESSAGE_EVENT_KEY_SIZE, EVENT_ROW_VERSION = 1, TIES_MAX = 8 };
 

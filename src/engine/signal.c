@@ -1,17 +1,17 @@
 /* Signals: is this the first sight of a user in a city, and what comes of it (CITY-3, CITY-4,
- * CITY-5, CITY-9)? What memory knows for certain is answered from there; where it does not, the row
+ * CITY-5)? What memory knows for certain is answered from there; where it does not, the row
  * decides. Rows and memory are changed one after the other, and nothing is refused in between, so
  * that they cannot part.
  *
  * A visit that no message goes out for (the city is switched off, or not open to the user) is kept
  * like any other: who lives in a city is not welcomed to it on the day it is switched on. */
 #include <assert.h>
-#include <string.h>
 
 #include "engine/city_index.h"
 #include "engine/handler.h"
+#include "engine/welcome.h"
 
-enum { VISIT_ROW_VERSION = 1, TRACE_ROW_VERSION = 1, PERCENT = 100 };
+enum { VISIT_ROW_VERSION = 1 };
 
 /* One signal in hand. */
 struct sighting {
@@ -19,54 +19,11 @@ struct sighting {
     uint64_t mobile;
     bool is_labelled;
     int64_t at_ms, day;
-    uint32_t at_s;
+    uint32_t at_s, now_s;
+    struct signals_result *counts;
 };
 
 enum sight { SIGHT_FIRST, SIGHT_REPEAT, SIGHT_SKIPPED };
-
-/* The same users in every city, and each that is in at 10 % is in at 20 %, too. */
-static bool is_rolled_out(const struct city *city, uint64_t mobile)
-{
-    uint64_t hash = mobile * UINT64_C(0xbf58476d1ce4e5b9);
-
-    hash = (hash ^ hash >> 31) * UINT64_C(0x94d049bb133111eb);
-    return (hash >> 32) * PERCENT >> 32 < city->view.row.rollout_percent;
-}
-
-/* A first visit. The welcome message belongs here, in the same transaction. */
-static struct welcome welcome(const struct sighting *sighting)
-{
-    const struct city_row *row = &sighting->city->view.row;
-    struct welcome none = {.decision = DECISION_NO_MESSAGE};
-
-    if (!row->is_enabled)
-        none.decision = DECISION_DISABLED;
-    else if (!sighting->is_labelled)
-        none.decision = DECISION_NOT_LABELLED;
-    else if (!is_rolled_out(sighting->city, sighting->mobile))
-        none.decision = DECISION_NOT_ROLLED_OUT;
-    return none;
-}
-
-static void trace(struct engine *engine, const struct sighting *sighting,
-                  const struct welcome *welcome)
-{
-    struct trace_row row = {.version = TRACE_ROW_VERSION};
-    char key[8];
-
-    trace_find(engine->txn, sighting->mobile, &row);
-    if (row.count < TRACE_ITEMS_MAX)
-        row.count++;
-    memmove(&row.items[1], &row.items[0], (row.count - 1U) * sizeof row.items[0]);
-    row.items[0] = (struct trace_item){.at_ms = sighting->at_ms,
-                                       .decided_ms = engine->command->now_ms,
-                                       .message = welcome->message,
-                                       .city = sighting->city->view.row.index,
-                                       .decision = (uint8_t)welcome->decision};
-    bytes_put_u64_be(key, sighting->mobile);
-    txn_put(engine->txn, TABLE_TRACE, key, sizeof key, &row,
-            offsetof(struct trace_row, items) + row.count * sizeof row.items[0]);
-}
 
 static bool is_repeat(const struct sighting *sighting, const struct visit_row *row)
 {
@@ -81,50 +38,78 @@ static bool is_repeat(const struct sighting *sighting, const struct visit_row *r
     return sighting->at_s - (int64_t)row->decided_s < VISIT_GUARD_S;
 }
 
-static void store_visit(struct engine *engine, const struct sighting *sighting,
-                        const struct visit_row *row)
+static void store(struct engine *engine, const struct sighting *sighting,
+                  const struct visit_row *row)
 {
-    char key[VISIT_KEY_SIZE];
-
-    visit_key_put(key, sighting->city->view.row.index, sighting->mobile);
-    txn_put(engine->txn, TABLE_VISIT, key, sizeof key, row, sizeof *row);
+    visit_store(engine, sighting->city->view.row.index, sighting->mobile, row);
     city_note(engine->command->of.signals.index, sighting->city, sighting->mobile, row->last_day);
+}
+
+/* A message that was refused leaves no mark. */
+static void mark(const struct sighting *sighting, const struct welcome *welcome,
+                 struct visit_row *row)
+{
+    if (row->first_s == 0)
+        row->first_s = sighting->at_s;
+    if (sighting->at_s > row->last_s && (sighting->day > row->last_day || row->last_day == 0))
+        row->last_s = sighting->at_s;
+    if (welcome->decision == DECISION_REFUSED)
+        row->last_day = 0;
+    else if (sighting->day > row->last_day)
+        row->last_day = (uint16_t)sighting->day;
+    row->decision = (uint8_t)welcome->decision;
+    row->decided_s = sighting->now_s;
+    if (welcome->message != 0) {
+        row->message = welcome->message;
+        row->sent_s = sighting->now_s;
+    }
 }
 
 static enum sight first_visit(struct engine *engine, const struct sighting *sighting,
                               struct visit_row *row)
 {
-    struct welcome welcomed = welcome(sighting);
+    struct signals_result *counts = sighting->counts;
+    const struct city_view *view = &sighting->city->view;
+    struct welcome welcome = welcome_decide(
+        engine, &(struct welcome_asked){.city = view->row.index,
+                                        .view = view,
+                                        .mobile = sighting->mobile,
+                                        .at_s = sighting->at_s,
+                                        .is_labelled = sighting->is_labelled,
+                                        .tries_max = engine->command->of.signals.tries_max});
 
-    if (row->first_s == 0)
-        row->first_s = sighting->at_s;
-    if (sighting->day > row->last_day) {
-        row->last_day = (uint16_t)sighting->day;
-        row->last_s = sighting->at_s;
-    }
-    row->decision = (uint8_t)welcomed.decision;
-    row->decided_s = sighting->at_s;
-    if (welcomed.message != 0) {
-        row->message = welcomed.message;
-        row->sent_s = sighting->at_s;
-    }
-    store_visit(engine, sighting, row);
-    trace(engine, sighting, &welcomed);
-    return welcomed.decision == DECISION_NO_MESSAGE ? SIGHT_FIRST : SIGHT_SKIPPED;
+    mark(sighting, &welcome, row);
+    store(engine, sighting, row);
+    trace_add(engine, sighting->mobile,
+              &(struct trace_item){.at_ms = sighting->at_ms,
+                                   .decided_ms = engine->command->now_ms,
+                                   .message = welcome.message,
+                                   .city = view->row.index,
+                                   .decision = (uint8_t)welcome.decision,
+                                   .outcome = (uint16_t)welcome.outcome});
+    counts->messages += welcome.decision == DECISION_MESSAGE;
+    counts->refused += welcome.decision == DECISION_REFUSED;
+    return welcome.decision == DECISION_NO_MESSAGE || welcome.decision == DECISION_MESSAGE
+               ? SIGHT_FIRST
+               : SIGHT_SKIPPED;
 }
 
 /* Where memory cannot say it. */
 static enum sight ask_row(struct engine *engine, const struct sighting *sighting)
 {
     struct visit_row row = {.version = VISIT_ROW_VERSION};
-    bool is_known = visit_find(engine->txn, sighting->city->view.row.index, sighting->mobile, &row);
+    const struct city_row *city = &sighting->city->view.row;
 
-    if (!is_known || !is_repeat(sighting, &row))
+    /* One that has expired may be deleted already, or be missing in memory: it is as none. */
+    if (visit_find(engine->txn, city->index, sighting->mobile, &row) &&
+        visit_is_expired(&row, city->window_days, engine->command->now_ms))
+        row = (struct visit_row){.version = VISIT_ROW_VERSION};
+    if (row.decided_s == 0 || !is_repeat(sighting, &row))
         return first_visit(engine, sighting, &row);
     if (sighting->day > row.last_day && row.last_day != 0) {
         row.last_day = (uint16_t)sighting->day;
         row.last_s = sighting->at_s;
-        store_visit(engine, sighting, &row);
+        store(engine, sighting, &row);
     }
     return SIGHT_REPEAT;
 }
@@ -162,7 +147,8 @@ static void take_signal(struct engine *engine, const struct signals_command *com
                         struct signals_result *counts)
 {
     const struct signal *signal = &command->signals[i];
-    struct sighting sighting = {.mobile = signal->mobile, .is_labelled = signal->is_labelled};
+    struct sighting sighting = {
+        .mobile = signal->mobile, .is_labelled = signal->is_labelled, .counts = counts};
     enum signal_code code = take_time(signal, engine->command->now_ms, &sighting.at_ms);
     enum sight sight = SIGHT_SKIPPED;
 
@@ -176,6 +162,7 @@ static void take_signal(struct engine *engine, const struct signals_command *com
         sighting.city = command->index->cities[signal->city];
         sighting.day = sighting.at_ms / DAY_MS;
         sighting.at_s = (uint32_t)(sighting.at_ms / 1000);
+        sighting.now_s = (uint32_t)(engine->command->now_ms / 1000);
         sight = see(engine, &sighting);
     }
     counts->first_visits += sight == SIGHT_FIRST;

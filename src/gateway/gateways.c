@@ -90,11 +90,13 @@ static void tell_if_done(struct gateways *gateways, int64_t next_ms, int64_t now
 {
     void (*on_stopped)(void *context) = gateways->on_stopped;
     struct settled *waiter = gateways->settled, *next;
-    bool is_waiting = false;
+    bool is_held = false, is_gathered = false;
 
-    for (struct outlet *outlet = gateways->outlets; outlet != NULL; outlet = outlet->next)
-        is_waiting = is_waiting || outlet->holding.count > 0 || outlet->ready.count > 0;
-    if (!is_waiting && next_ms > now_ms)
+    for (struct outlet *outlet = gateways->outlets; outlet != NULL; outlet = outlet->next) {
+        is_held = is_held || outlet->holding.count > 0;
+        is_gathered = is_gathered || outlet->ready.count > 0; /* until next_ms, for a batch */
+    }
+    if (!is_held && next_ms > now_ms)
         gateways->settled = NULL;
     else
         waiter = NULL;
@@ -103,7 +105,7 @@ static void tell_if_done(struct gateways *gateways, int64_t next_ms, int64_t now
         waiter->on_done(waiter->context);
         free(waiter);
     }
-    if (on_stopped != NULL && gateways->requests == 0 && !is_waiting) {
+    if (on_stopped != NULL && gateways->requests == 0 && !is_held && !is_gathered) {
         gateways->on_stopped = NULL;
         uv_timer_stop(&gateways->grace);
         on_stopped(gateways->on_stopped_context);

@@ -113,9 +113,15 @@ struct outlet {
     struct outbox_item from[LANES]; /* no row of the lane is before it */
     int64_t due_ms[LANES];          /* when its head is due; INT64_MAX: it is empty */
     uint32_t passed[LANES];         /* how often others went before its head */
+    struct gathering {
+        struct outbox_item last; /* of those that were counted */
+        uint32_t counted;        /* that wait in the outbox, up to a batch */
+        uint32_t released;       /* of these, may be taken */
+    } gatherings[LANES];
     uint32_t in_flight, lane_in_flight[LANES];
     struct submit_queue holding; /* SENDING is not durable yet */
-    struct submit_queue ready;   /* gathered for a batch */
+    struct submit_queue ready;   /* for the next request */
+    uint32_t codes_ready;        /* of these, verification codes */
     int64_t paused_ms;           /* nothing is taken before: the provider was throttling */
     uint32_t throttles;          /* in a row */
     uint64_t counts[MESSAGE_UNKNOWN + 1], receipts;

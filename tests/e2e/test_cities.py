@@ -9,7 +9,7 @@ from contract import new_key, pages
 from smsd import Smsd
 
 SHANGHAI = {"lat": 31.2304, "lon": 121.4737, "radius_m": 40000}
-CITY = {"code", "name", "group", "capacity", "misjudgement", "areas", "basis", "window_days", "rollout_percent",
+CITY = {"code", "name", "group", "capacity", "misjudgement", "areas", "company", "template", "params", "basis", "window_days", "rollout_percent",
         "labels", "enabled", "created_at", "updated_at", "filter"}
 FILTER = {"bytes", "bits_per_key", "hashes", "keys", "fill", "misjudgement_estimate", "rebuilt_at", "rebuilding"}
 DAY = 86400
@@ -105,7 +105,8 @@ def test_the_first_sight_is_a_visit_and_the_next_a_repeat(shared):
     put(shared, "first")
     answer = send(shared, [{"mobile": mobile(1), "city": "first"}, {"mobile": mobile(2), "city": "first"},
                            {"mobile": mobile(1), "city": "first"}])
-    assert answer == {"accepted": 3, "first_visits": 2, "repeats": 1, "skipped": 0, "invalid": 0, "errors": []}
+    assert answer == {"accepted": 3, "first_visits": 2, "repeats": 1, "skipped": 0, "invalid": 0,
+                      "invalid_by_code": {}, "errors": []}
     assert counts(send(shared, [{"mobile": mobile(1), "city": "first"}])) == (0, 1, 0, 0)
     visit = shared.get(f"/v1/cities/first/visits/{mobile(1)}").body
     assert visit["seen"] and visit["in_filter"] and visit["first_seen_at"] == visit["last_seen_at"]
@@ -244,7 +245,8 @@ def test_labels_and_the_switch(shared):
     decided = [trace(shared, base + n)[0]["decision"] for n in range(5)]
     assert decided == ["no_message", "not_labelled", "not_labelled", "no_message", "disabled"]
     item = trace(shared, base)[0]
-    assert set(item) == {"at", "city", "decision", "reason", "message", "decided_at"} and item["city"] == "label"
+    assert set(item) == {"at", "city", "decision", "reason", "code", "message", "message_status", "last_seen_at",
+                         "decided_at"} and item["city"] == "label"
     assert trace(shared, 777777) == []
     assert shared.get("/v1/traces").status == 422 and shared.get("/v1/traces?mobile=12").status == 422
 
@@ -317,13 +319,13 @@ class Model:
         self.last = {}
         self.decided = {}
 
-    def see(self, who, code, moment):
+    def see(self, who, code, moment, now):
         second = int(moment.timestamp())
         day, before = second // DAY, self.last.get((who, code))
         self.last[who, code] = max(day, before or 0)
         if before is not None and (day - before < self.windows[code] or second - self.decided[who, code] < 1800):
             return True
-        self.decided[who, code] = second
+        self.decided[who, code] = int(now.timestamp())
         return False
 
 
@@ -343,7 +345,7 @@ def test_made_up_days_come_out_as_a_plain_model_says(tmp_path):
             who, code = made_up.randrange(400), made_up.choice("abc")
             late = moment - datetime.timedelta(seconds=made_up.choice((0, 0, 0, 3600, 80000)))
             signals.append({"mobile": mobile(who), "city": code, "at": at(late)})
-            repeats += model.see(who, code, late)
+            repeats += model.see(who, code, late, moment)
         assert counts(send(with_clock, signals)) == (300 - repeats, repeats, 0, 0)
         event = made_up.randrange(5)
         if event == 0:
