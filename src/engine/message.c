@@ -11,8 +11,8 @@
 #include "engine/due.h"
 #include "engine/handler.h"
 #include "engine/outbox.h"
-#include "engine/verification.h"
 #include "engine/report.h"
+#include "engine/verification.h"
 
 enum end { OPEN, FINAL, BACK };
 enum told { QUIET, TOLD };
