@@ -33,6 +33,9 @@ void model_copy(struct model *to, const struct model *from)
     memcpy(to->message, from->message, from->messages * sizeof *from->message);
     memcpy(to->other_due, from->other_due, from->other_dues * sizeof *from->other_due);
     memcpy(to->webhook, from->webhook, from->webhooks * sizeof *from->webhook);
+    memcpy(to->verification, from->verification, from->verifications * sizeof *from->verification);
+    memcpy(to->wrong_check, from->wrong_check, from->wrong_checks * sizeof *from->wrong_check);
+    memcpy(to->pumping, from->pumping, from->pumpings * sizeof *from->pumping);
     memcpy(to->key, from->key, from->keys * sizeof *from->key);
 }
 

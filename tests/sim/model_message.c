@@ -72,6 +72,9 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_BLOCKLIST_DELETE:
     case COMMAND_CITY_PUT:
     case COMMAND_SIGNALS:
+    case COMMAND_VERIFICATION_CREATE:
+    case COMMAND_VERIFICATION_CHECK:
+    case COMMAND_VERIFICATION_DUE:
         return true;
     default:
         return model_is_of_campaign(command);
@@ -215,14 +218,28 @@ static struct text learn_submitted(const struct command *command, const struct m
     return command->of.message_submit.company;
 }
 
+/* SMS-17 */
+static struct text learn_code(const struct command *command, const struct message_row *row,
+                              const struct result *result, const struct message_text_row *text,
+                              struct model_message *message)
+{
+    must(row->number == result->of.verification.message && row->kind == 1);
+    must(row->origin == MESSAGE_FROM_VERIFICATION && row->status == MESSAGE_QUEUED);
+    must(row->attempts == 0);
+    message->amount = text->price * row->parts;
+    return command->of.verification_create.message.company;
+}
+
 static void learn_new(struct model *model, struct txn *txn, const struct command *command,
                       const struct message_row *row, const struct result *result,
                       struct expected *expected)
 {
     struct model_message *message = &model->message[model->messages++];
+    struct message_text_row text;
     struct text company;
 
     must(model->messages <= OPS_MAX);
+    message_text_row_find(txn, row->number, &text);
     *message = (struct model_message){.number = row->number,
                                       .account = -1,
                                       .status = (enum message_status)row->status,
@@ -230,9 +247,12 @@ static void learn_new(struct model *model, struct txn *txn, const struct command
                                       .parts = row->parts,
                                       .product = row->product,
                                       .city = -1};
-    company = command->type == COMMAND_SIGNALS
-                  ? learn_welcome(model, txn, row, message)
-                  : learn_submitted(command, row, &result->of.message_submit, message);
+    if (command->type == COMMAND_SIGNALS)
+        company = learn_welcome(model, txn, row, message);
+    else if (command->type == COMMAND_VERIFICATION_CREATE)
+        company = learn_code(command, row, result, &text, message);
+    else
+        company = learn_submitted(command, row, &result->of.message_submit, message);
     take_quota(model, message);
     if (message->amount > 0)
         pay(model, message, model->company_account[company.data[1] - '0'], command->now_ms);
@@ -346,6 +366,8 @@ static void learn_change(struct model *model, const struct command *command,
         model_campaign_message(model, message, (enum message_status)before->status, is_back);
     if (is_back && before->status != after->status)
         return_quota(model, message);
+    if (is_back && after->sent_ms == 0 && after->error != MESSAGE_ERROR_UNKNOWN_OUTCOME)
+        model_verification_back(model, after->number);
     expected->account = -1;
     if (is_back && message->amount > 0 && !message->is_paid_back &&
         (before->status != after->status || command->type == COMMAND_EXCEPTION_RETRY)) {
@@ -461,6 +483,7 @@ void model_learn(struct model *model, struct world *world, const struct command 
 {
     uint32_t messages_before = model->messages;
 
+    model_learn_verification(model, world, command, result);
     if (result->outcome != OUTCOME_OK)
         return;
     if (command->type == COMMAND_CATALOG_PUT)

@@ -245,6 +245,8 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(SIGNALS),
                                                       SAME(VISIT_EXPIRE),
                                                       SAME(WELCOME_EXPIRE),
+                                                      SAME(VERIFICATION_CREATE),
+                                                      SAME(VERIFICATION_CHECK),
                                                       SAME(CAMPAIGN_CREATE),
                                                       [OP_CAMPAIGN_UPLOAD] =
                                                           COMMAND_CAMPAIGN_RECIPIENTS,

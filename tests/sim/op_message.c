@@ -246,6 +246,9 @@ bool op_message_command(struct episode *episode, const struct op *op, struct com
     if (episode->model->products == 0)
         return false; /* not an episode of messages */
     switch (command->type) {
+    case COMMAND_VERIFICATION_CREATE:
+    case COMMAND_VERIFICATION_CHECK:
+        return op_verification_command(episode, op, command);
     case COMMAND_MESSAGE_SUBMIT:
         submit_command(episode, op, &command->of.message_submit);
         return true;
