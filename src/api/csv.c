@@ -1,6 +1,8 @@
 /* A byte at a time through six states; a record's fields lie one behind the other in one buffer. */
 #include "api/csv.h"
 
+#include <assert.h>
+
 enum state {
     FIELD_BEGIN,
     PLAIN,
@@ -55,6 +57,7 @@ static void tell(struct csv *csv)
     struct text fields[CSV_FIELDS_MAX];
     size_t begin = 0;
 
+    assert(csv->count > 0);
     for (size_t i = 0; i < csv->count; i++) {
         fields[i] = (struct text){csv->bytes + begin, csv->ends[i] - begin};
         begin = csv->ends[i];
@@ -121,15 +124,18 @@ static void take(struct csv *csv, char byte)
 /* True: the byte is of the mark, and gone. What only looked like one is given back. */
 static bool is_mark(struct csv *csv, char byte)
 {
-    if (csv->mark < 0)
+    int seen = csv->mark;
+
+    assert(seen < MARK_BYTES);
+    if (seen < 0)
         return false;
-    if ((unsigned char)byte == byte_order_mark[csv->mark]) {
-        csv->mark = csv->mark + 1 == MARK_BYTES ? -1 : csv->mark + 1;
+    if ((unsigned char)byte == byte_order_mark[seen]) {
+        csv->mark = seen + 1 == MARK_BYTES ? -1 : seen + 1;
         return true;
     }
-    for (int i = 0; i < csv->mark; i++)
-        take(csv, (char)byte_order_mark[i]);
     csv->mark = -1;
+    for (int i = 0; i < seen; i++)
+        take(csv, (char)byte_order_mark[i]);
     return false;
 }
 

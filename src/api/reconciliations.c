@@ -1,7 +1,6 @@
-/* POST /v1/reports/reconciliations: reads the statement's lines, then has a scan read our ids and
- * messages off the loop, and answers with what differs (SMS-21). A statement is somebody else's
- * file: columns that are not asked for are passed over, and what is wrong with a line is noted and
- * the next one taken. */
+/* POST /v1/reports/reconciliations: reads the statement's lines, then has our ids read and our
+ * messages, those in rows and those that are history, each off the loop, and answers with what
+ * differs (SMS-21). What is hard: messages become history between one step and the next. */
 #include "api/reconciliations.h"
 
 #include <assert.h>
@@ -12,11 +11,18 @@
 #include "api/reports.h"
 #include "api/statement_reader.h"
 #include "base/bytes.h"
+#include "base/error.h"
 #include "base/id.h"
+#include "engine/archive.h"
 #include "engine/catalog.h"
 #include "engine/message.h"
 #include "engine/receipt.h"
 #include "engine/report.h"
+
+/* Of history this much is looked at before the period. */
+enum { DAYS_BEFORE = 7 };
+
+enum step { STEP_IDS, STEP_ARCHIVED_IDS, STEP_MESSAGES, STEP_ARCHIVED_MESSAGES, STEPS };
 
 #define CSV_TYPE "text/csv"
 enum { CSV_TYPE_SIZE = sizeof CSV_TYPE - 1 };
@@ -30,44 +36,69 @@ struct reconciliation {
     char product_bytes[CATALOG_ID_MAX];
     struct statement_reader reader;
     struct statement statement;
-    bool is_settled;
+    enum step step;
+    struct archive_record record; /* in hand, on the history's thread */
     struct http_deferred *deferred;
     struct buffer headers;
     uint64_t hold;
 };
 
-/* --- our side: on the scan's thread --------------------------------------------------------------
+/* --- our side, on the threads of the scan and of history ---------------------------------------
  */
 
-static const enum table scanned[] = {TABLE_PROVIDER_ID, TABLE_MESSAGE};
-
-static void take_id(struct statement *statement, const char *key, size_t key_size,
-                    const void *value, size_t value_size)
+static int on_id(void *context, enum table table, const void *key, size_t key_size,
+                 const void *value, size_t value_size)
 {
+    struct reconciliation *run = context;
     struct provider_id_row row;
 
-    if (key_size <= 8 || value_size < sizeof row || bytes_get_u64_be(key) != statement->product)
-        return;
+    (void)table;
+    if (key_size <= 8 || value_size < sizeof row || bytes_get_u64_be(key) != run->statement.product)
+        return 0;
     memcpy(&row, value, sizeof row);
-    statement_link(statement, (struct text){key + 8, key_size - 8}, &row);
+    statement_link(&run->statement, (struct text){(const char *)key + 8, key_size - 8}, &row);
+    return 0;
 }
 
-/* Ids come first, messages behind them. */
-static int on_row(void *context, enum table table, const void *key, size_t key_size,
-                  const void *value, size_t value_size)
+static int on_archived_ids(void *context, uint64_t number, const void *value, size_t value_size)
+{
+    struct reconciliation *run = context;
+    char form[PROVIDER_ID_MAX];
+
+    if (!archive_decode(value, value_size, &run->record))
+        return ERR_DAMAGED;
+    for (size_t i = 0; i < run->record.id_count; i++) {
+        const struct message_id *id = &run->record.ids[i];
+        struct provider_id_row row = {.part = id->part, .attempt = id->attempt, .message = number};
+        size_t size = provider_id_form(id->id, form);
+        if (id->product == run->statement.product)
+            statement_link(&run->statement, (struct text){form, size}, &row);
+    }
+    return 0;
+}
+
+static int on_message(void *context, enum table table, const void *key, size_t key_size,
+                      const void *value, size_t value_size)
 {
     struct reconciliation *run = context;
     struct message_row row;
 
-    if (table == TABLE_PROVIDER_ID) {
-        take_id(&run->statement, key, key_size, value, value_size);
-        return 0;
-    }
-    if (!run->is_settled)
-        statement_settle(&run->statement);
-    run->is_settled = true;
-    if (message_row_read(value, value_size, &row))
-        statement_message(&run->statement, &row);
+    (void)table, (void)key, (void)key_size;
+    if (!message_row_read(value, value_size, &row))
+        return ERR_DAMAGED;
+    statement_message(&run->statement, &row);
+    return 0;
+}
+
+static int on_archived_message(void *context, uint64_t number, const void *value, size_t value_size)
+{
+    struct reconciliation *run = context;
+    struct message_row row;
+
+    (void)number;
+    if (!archive_decode_row(value, value_size, &row))
+        return ERR_DAMAGED;
+    statement_archived(&run->statement, &row);
     return 0;
 }
 
@@ -211,24 +242,104 @@ static void reconciliation_free(struct reconciliation *run)
     free(run);
 }
 
-static void on_end(void *context, int error)
+static void answer(struct reconciliation *run, enum outcome outcome, const char *detail)
 {
-    struct reconciliation *run = context;
     struct buffer body;
     int status = 200;
 
     buffer_init(&body);
-    if (error == 0) {
-        statement_finish(&run->statement);
+    if (outcome == OUTCOME_OK)
         write_answer(&body, run);
-    } else {
-        status = call_write_problem(&body, OUTCOME_INTERNAL, "the messages could not be read");
-    }
+    else
+        status = call_write_problem(&body, outcome, detail);
+    if (status == 503)
+        buffer_append_literal(&run->headers, "Retry-After: 1\r\n");
     http_answer(run->deferred, status,
                 status == 200 ? "application/json" : "application/problem+json", &run->headers,
                 &body, run->hold);
     buffer_release(&body);
     reconciliation_free(run);
+}
+
+static void finish(struct reconciliation *run)
+{
+    statement_finish(&run->statement);
+    if (run->statement.is_too_large)
+        answer(run, OUTCOME_BODY_TOO_LARGE,
+               "too many messages are not on the statement: ask for fewer days");
+    else
+        answer(run, OUTCOME_OK, NULL);
+}
+
+/* --- one step after the other --------------------------------------------------------------------
+ */
+
+static void on_step_end(void *context, int error);
+
+static int scan_rows(struct reconciliation *run, const enum table *table,
+                     int (*on_row)(void *context, enum table table, const void *key,
+                                   size_t key_size, const void *value, size_t value_size))
+{
+    return pipeline_scan(run->api->pipeline, &(struct pipeline_scan){.tables = table,
+                                                                     .table_count = 1,
+                                                                     .on_row = on_row,
+                                                                     .on_end = on_step_end,
+                                                                     .context = run});
+}
+
+/* What goes out late was made some days before. */
+static uint32_t first_day(const struct reconciliation *run)
+{
+    return run->period.first < DAYS_BEFORE ? 0 : run->period.first - DAYS_BEFORE;
+}
+
+static int scan_history(struct reconciliation *run,
+                        int (*on_record)(void *context, uint64_t number, const void *value,
+                                         size_t value_size))
+{
+    return pipeline_history_scan(run->api->pipeline,
+                                 &(struct pipeline_history_scan){.day_first = first_day(run),
+                                                                 .day_last = run->period.end,
+                                                                 .on_record = on_record,
+                                                                 .on_end = on_step_end,
+                                                                 .context = run});
+}
+
+/* Rows before history each time: what becomes history meanwhile is seen in both, not in neither.
+ * -1: too many wait. */
+static int begin_step(struct reconciliation *run)
+{
+    static const enum table ids = TABLE_PROVIDER_ID, messages = TABLE_MESSAGE;
+    bool is_of_history = run->step == STEP_ARCHIVED_IDS || run->step == STEP_ARCHIVED_MESSAGES;
+
+    if (is_of_history && !pipeline_has_history(run->api->pipeline, first_day(run), run->period.end))
+        run->step++;
+    switch (run->step) {
+    case STEP_IDS:
+        return scan_rows(run, &ids, on_id);
+    case STEP_ARCHIVED_IDS:
+        return scan_history(run, on_archived_ids);
+    case STEP_MESSAGES:
+        statement_settle(&run->statement);
+        return scan_rows(run, &messages, on_message);
+    case STEP_ARCHIVED_MESSAGES:
+        return scan_history(run, on_archived_message);
+    case STEPS:
+        finish(run);
+        break;
+    }
+    return 0;
+}
+
+static void on_step_end(void *context, int error)
+{
+    struct reconciliation *run = context;
+
+    run->step++;
+    if (error != 0)
+        answer(run, OUTCOME_INTERNAL, "the messages could not be read");
+    else if (begin_step(run) != 0)
+        answer(run, OUTCOME_OVERLOADED, "too many audits are under way");
 }
 
 /* --- what is asked -------------------------------------------------------------------------------
@@ -282,7 +393,8 @@ static bool take_product(struct call *call, struct reconciliation *run, struct t
         run->product_id = (struct text){run->product_bytes, id.size};
         statement_init(&run->statement, pipeline_secret(call->api->pipeline), product.number,
                        id_at(run->period.first * REPORT_DAY_MS),
-                       id_at(run->period.end * REPORT_DAY_MS));
+                       id_at(run->period.end * REPORT_DAY_MS),
+                       pipeline_now_ms(call->api->pipeline));
     }
     run->hold = pipeline_read_end(call->api->pipeline, txn);
     if (!is_there)
@@ -381,13 +493,8 @@ static bool end_statement(struct call *call, struct reconciliation *run)
 
 static void answer_later(struct call *call, struct reconciliation *run)
 {
-    struct pipeline_scan scan = {.tables = scanned,
-                                 .table_count = FIELD_COUNT(scanned),
-                                 .on_row = on_row,
-                                 .on_end = on_end,
-                                 .context = run};
-
-    if (pipeline_scan(call->api->pipeline, &scan) != 0) {
+    assert(call->reply != NULL);
+    if (begin_step(run) != 0) {
         call_refuse(call, OUTCOME_OVERLOADED, "too many audits are under way");
         return;
     }

@@ -139,10 +139,10 @@ void report_groups_add(struct report_groups *groups, const struct report_key *ke
 {
     uint64_t messages = 0;
 
-    for (uint8_t status = 1; status <= REPORT_STATUSES; status++) {
+    for (int status = 1; status <= REPORT_STATUSES; status++) {
         messages += row->messages[status - 1];
         if ((groups->by & REPORT_BY_STATUS) && row->messages[status - 1] > 0)
-            add_status(groups, key, row, status);
+            add_status(groups, key, row, (uint8_t)status);
     }
     /* All of them may have gone on by another product. */
     if (!(groups->by & REPORT_BY_STATUS) && messages > 0)

@@ -229,7 +229,7 @@ static void write_percentile(struct json_writer *w, const char *name,
 static void write_sums(struct json_writer *w, const struct report_group *group)
 {
     json_object_begin(w, "counts");
-    for (uint8_t status = 1; status <= REPORT_STATUSES; status++)
+    for (int status = 1; status <= REPORT_STATUSES; status++)
         json_int(w, message_status_text((enum message_status)status),
                  (int64_t)group->messages[status - 1]);
     json_object_end(w);

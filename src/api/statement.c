@@ -14,13 +14,14 @@
 enum { SLOTS_MIN = 1024 };
 
 void statement_init(struct statement *statement, const struct hash_key *secret, uint64_t product,
-                    uint64_t first, uint64_t end)
+                    uint64_t first, uint64_t end, int64_t begun_ms)
 {
     memset(statement, 0, sizeof *statement);
     statement->secret = *secret;
     statement->product = product;
     statement->first = first;
     statement->end = end;
+    statement->begun_ms = begun_ms;
 }
 
 void statement_release(struct statement *statement)
@@ -29,6 +30,7 @@ void statement_release(struct statement *statement)
     buffer_release(&statement->ids);
     buffer_release(&statement->slots);
     buffer_release(&statement->places);
+    buffer_release(&statement->rows);
 }
 
 static struct statement_line *line_at(const struct statement *statement, uint32_t place)
@@ -146,10 +148,10 @@ static void link_form(struct statement *statement, enum statement_reading readin
 {
     for (uint32_t next = *slot_of(statement, form); next != 0;) {
         struct statement_line *line = line_at(statement, next - 1);
+        statement->linked[reading] += line->messages[reading] == 0;
         line->messages[reading] = id->message;
         line->attempts[reading] = id->attempt;
         line->parts_of[reading] = id->part;
-        statement->linked[reading]++;
         next = line->next;
     }
 }
@@ -273,32 +275,31 @@ static bool is_same(const struct statement_item *item)
 static bool is_missed(const struct statement *statement, const struct message_row *row)
 {
     return row->product == statement->product && row->number >= statement->first &&
-           row->number < statement->end && !(row->flags & MESSAGE_IS_TEST) &&
+           row->number < statement->end && row->sent_ms <= statement->begun_ms &&
+           !(row->flags & MESSAGE_IS_TEST) &&
            statement_status_of((enum message_status)row->status) != STATEMENT_SAYS_NOTHING;
 }
 
-void statement_message(struct statement *statement, const struct message_row *row)
+static bool has_lines(const struct statement *statement, uint32_t first, uint64_t message)
 {
-    uint32_t first = lines_of(statement, row->number), i = first;
+    return first < statement->place_count &&
+           message_at(statement, place_at(statement, first)) == message;
+}
+
+/* With its lines, from `first` on. */
+static void compare(struct statement *statement, const struct message_row *row, uint32_t first)
+{
     struct statement_item item = {
-        .message = row->number, .status = row->status, .parts = row->parts};
+        .message = row->number, .parts = row->parts, .line = place_at(statement, first)};
     uint16_t attempt = 0;
 
-    for (; i < statement->place_count; i++) {
+    for (uint32_t i = first; has_lines(statement, i, row->number); i++) {
         struct statement_line *line = line_at(statement, place_at(statement, i));
-        if (line->messages[statement->reading] != row->number)
-            break;
         line->is_met = true;
         hear(&item, line, statement->reading);
         if (line->attempts[statement->reading] > attempt)
             attempt = line->attempts[statement->reading];
     }
-    if (i == first) {
-        if (is_missed(statement, row))
-            note(&statement->only_ours, &item);
-        return;
-    }
-    item.line = place_at(statement, first);
     item.status = (uint8_t)status_of(statement, row, attempt);
     if (row->flags & MESSAGE_IS_TEST)
         statement->tests++;
@@ -306,6 +307,60 @@ void statement_message(struct statement *statement, const struct message_row *ro
         statement->matched++;
     else
         note(&statement->different, &item);
+}
+
+static void miss(struct statement *statement, const struct message_row *row)
+{
+    note(&statement->only_ours, &(struct statement_item){.message = row->number,
+                                                         .status = row->status,
+                                                         .parts = row->parts});
+}
+
+void statement_message(struct statement *statement, const struct message_row *row)
+{
+    uint32_t first = lines_of(statement, row->number);
+
+    if (has_lines(statement, first, row->number)) {
+        compare(statement, row, first);
+        return;
+    }
+    if (!is_missed(statement, row))
+        return;
+    miss(statement, row);
+    if (row->finished_ms == 0)
+        return;
+    statement->is_rows_full |= statement->rows.size == STATEMENT_ROWS_MAX * sizeof row->number;
+    if (!statement->is_rows_full)
+        buffer_append(&statement->rows, &row->number, sizeof row->number);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x, y;
+
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+static bool was_in_rows(const struct statement *statement, uint64_t message)
+{
+    return statement->rows.size > 0 &&
+           bsearch(&message, statement->rows.data, statement->rows.size / sizeof message,
+                   sizeof message, compare_numbers) != NULL;
+}
+
+void statement_archived(struct statement *statement, const struct message_row *row)
+{
+    uint32_t first = lines_of(statement, row->number);
+
+    if (has_lines(statement, first, row->number)) {
+        if (!line_at(statement, place_at(statement, first))->is_met)
+            compare(statement, row, first);
+    } else if (is_missed(statement, row) && !was_in_rows(statement, row->number)) {
+        statement->is_too_large |= statement->is_rows_full;
+        miss(statement, row);
+    }
 }
 
 void statement_finish(struct statement *statement)

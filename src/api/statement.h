@@ -4,7 +4,8 @@
  *     statement_add      each line
  *     statement_link     each id that the product has given a message
  *     statement_settle   once
- *     statement_message  each message
+ *     statement_message  each message that is in rows, in the order of their numbers
+ *     statement_archived each that is history, in rows perhaps, too
  *     statement_finish   once
  *
  * A message is one however many parts and lines it has. What they say of it: undelivered if a line
@@ -19,7 +20,9 @@
  * What has gone on by another product since is looked for in the statement, not missed in it. Tests
  * (MESSAGE_IS_TEST) are found and counted, nothing else.
  *
- * Memory: STATEMENT_LINES_MAX lines of about 60 bytes and their ids. Any thread, one at a time. */
+ * Memory: STATEMENT_LINES_MAX lines of about 60 bytes and their ids; and the numbers of
+ * STATEMENT_ROWS_MAX messages that are only ours, so that none is counted twice while it becomes
+ * history. Any thread, one at a time. */
 #ifndef SMSD_API_STATEMENT_H
 #define SMSD_API_STATEMENT_H
 
@@ -36,6 +39,7 @@ enum {
     STATEMENT_LINES_MAX = 500000,
     STATEMENT_ITEMS_MAX = 1000, /* of each list; the counts go on */
     STATEMENT_PARTS_MAX = 1000, /* that a line may say */
+    STATEMENT_ROWS_MAX = 1 << 22,
 };
 
 enum statement_status {
@@ -78,10 +82,14 @@ struct statement_list {
 
 struct statement {
     struct hash_key secret;
-    uint64_t product;            /* its number */
-    uint64_t first, end;         /* numbers of messages: the period */
-    struct buffer lines, ids;    /* struct statement_line each; bytes */
+    uint64_t product;         /* its number */
+    uint64_t first, end;      /* numbers of messages: the period */
+    int64_t begun_ms;         /* what was sent later is not missed: its id may not have been fed */
+    struct buffer lines, ids; /* struct statement_line each; bytes */
     struct buffer slots, places; /* uint32_t each: by hash; by message, once settled */
+    struct buffer rows; /* uint64_t each: messages in rows that are finished and only ours */
+    bool is_rows_full;
+    bool is_too_large; /* and therefore nothing is known of some that are history: no result */
     uint32_t line_count, slot_count, place_count;
     uint64_t linked[READINGS];
     enum statement_reading reading;
@@ -91,7 +99,7 @@ struct statement {
 };
 
 void statement_init(struct statement *statement, const struct hash_key *secret, uint64_t product,
-                    uint64_t first, uint64_t end);
+                    uint64_t first, uint64_t end, int64_t begun_ms);
 void statement_release(struct statement *statement);
 
 /* `id` has 1 to PROVIDER_ID_MAX bytes; `parts` -1: not said. False: there are too many. */
@@ -102,6 +110,7 @@ void statement_link(struct statement *statement, struct text form,
                     const struct provider_id_row *id);
 void statement_settle(struct statement *statement);
 void statement_message(struct statement *statement, const struct message_row *row);
+void statement_archived(struct statement *statement, const struct message_row *row);
 void statement_finish(struct statement *statement);
 
 const struct statement_line *statement_line_at(const struct statement *statement, uint32_t place);

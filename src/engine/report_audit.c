@@ -46,10 +46,10 @@ void report_audit_row(struct report_audit *audit, const void *key, size_t key_si
         return;
     }
     token = weight(key, 0) * MONEY_WEIGHT * (uint64_t)(row.charged - row.refunded);
-    for (uint8_t status = 1; status <= REPORT_STATUSES; status++) {
+    for (int status = 1; status <= REPORT_STATUSES; status++) {
         uint64_t messages = row.messages[status - 1], parts = row.parts[status - 1];
         if (messages != 0 || parts != 0)
-            token += weight(key, status) * (messages + parts * PARTS_WEIGHT);
+            token += weight(key, (uint8_t)status) * (messages + parts * PARTS_WEIGHT);
     }
     add(audit, named.day, token);
     for (size_t i = 0; i < row.bucket_count; i++)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from platform_setup import get, put_product, put_route, sandbox, send, set_up, wait_for
+from platform_setup import get, put_product, put_route, sandbox, send, set_up, wait_for, wait_metric
 from provider import Provider
 from smsd import ANSWER_SECONDS_MAX, answer_of
 from test_receipts import gateway, receipt
@@ -327,3 +327,27 @@ def test_nothing_is_left_of_a_client_that_goes_away(far):
     deadline = time.monotonic() + ANSWER_SECONDS_MAX
     while smsd.request("POST", PATH, "id\n", headers=CSV).status == 503:
         assert time.monotonic() < deadline, "they still count"
+
+
+def test_what_is_history_is_found_compared_and_missed_as_well(far):
+    """SMS-19, SMS-21: wherever a message is, in whatever spelling its id."""
+    smsd = far.smsd
+    accepted(far, "00A1", status="DELIVRD")
+    missed = accepted(far, "A2", status="DELIVRD")
+    different = accepted(far, "A3", "A4", content="x" * 200, status="DELIVRD")
+    accepted(far, "A5", test=True, status="DELIVRD")
+    smsd.advance(2 * 86400)
+    assert smsd.post("/v1/jobs/archive/run").status == 200
+    wait_metric(smsd, "smsd_messages_archived_total", 4)
+    accepted(far, "B1", status="DELIVRD")
+    before = smsd.get("/v1/reports/messages?by=day,status").body["data"]
+    for text, radix in (("id,parts\na1,1\na3,1\na5,1\nb1,1\nc1,1\n", 16),
+                        ("id,parts\n161,1\n163,1\n165,1\n177,1\n193,1\n", 10)):
+        answer = csv(far, text)
+        assert found(answer) == (2, 1, 1, 1), radix
+        assert answer["tests"] == 1
+        assert answer["only_ours"]["items"][0]["message"] == missed
+        item, = answer["different"]["items"]
+        assert (item["message"], item["ours"]["parts"], item["theirs"]["parts"]) == (different, 2, 1)
+    assert [(line["status"], line["total"]) for line in before] == [("delivered", 1), ("delivered", 3)], \
+        "counters stay when messages go"

@@ -50,8 +50,8 @@ static void expect(struct world *world, const char *product, enum message_status
 {
     struct report_row row = counts(world, product);
 
-    for (uint8_t i = 1; i <= REPORT_STATUSES; i++)
-        assert_int_equal(row.messages[i - 1], i == status ? messages : 0);
+    for (int i = 1; i <= REPORT_STATUSES; i++)
+        assert_int_equal(row.messages[i - 1], i == (int)status ? messages : 0);
 }
 
 /* --- messages ------------------------------------------------------------------------------------
