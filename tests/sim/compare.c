@@ -261,7 +261,7 @@ static void compare_webhook(struct model *model, uint64_t number, const void *va
     const struct model_webhook *told = model_find_webhook(model, number);
     struct webhook_row row;
 
-    must(size > sizeof row);
+    must(size >= sizeof row);
     memcpy(&row, value, sizeof row);
     if (row.type != WEBHOOK_LOW_BALANCE)
         return;
@@ -358,6 +358,8 @@ void compare_row(struct model *model, struct world *world, enum table table, con
     default:
         if (table <= TABLE_EXCEPTION)
             compare_packet_row(model, table, key, key_size, value, value_size);
+        else
+            compare_verification_row(model, table, key, value, value_size, world->now_ms);
         break;
     }
 }

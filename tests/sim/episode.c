@@ -339,7 +339,7 @@ static void compare_everything(struct episode *episode)
 
 static void bootstrap(struct episode *episode)
 {
-    struct command command = {.type = COMMAND_BOOTSTRAP, .of.bootstrap.secret = {1, 2}};
+    struct command command = {.type = COMMAND_BOOTSTRAP, .of.bootstrap.secret = WORLD_SECRET};
 
     model_init(episode->model, episode->plan->drain_max);
     tally_init(&episode->tally);

@@ -43,6 +43,7 @@ bool op_campaign_command(struct episode *episode, const struct op *op, struct co
 /* op_message.c, op_catalog.c: likewise about messages and the catalogue; and what there is of it
  * before the first message, step by step: false when that is all. */
 bool op_message_command(struct episode *episode, const struct op *op, struct command *command);
+bool op_verification_command(struct episode *episode, const struct op *op, struct command *command);
 void op_catalog_command(const struct op *op, struct command *command);
 bool op_catalog_setup(uint32_t step, uint32_t number, struct command *command);
 struct text op_account_id(uint8_t account);

@@ -151,11 +151,48 @@ struct model_campaign {
     int64_t charged, refunded;
 };
 
+/* A code, or the place where wrong checks of a number without one are counted. */
+struct model_verification {
+    bool is_there;      /* not forgotten */
+    bool is_superseded; /* there is a newer one of number and company */
+    bool is_back;       /* its message came to nothing */
+    bool is_counted;    /* for pumping, when it ended */
+    uint8_t code_length, wrong;
+    enum verification_status status;
+    int address_kind;
+    uint64_t number, message, to, company, prefix, address;
+    int64_t created_ms, expires_ms, ended_ms, due_ms;
+    uint8_t seed[VERIFICATION_SEED_SIZE];
+};
+
+struct model_wrong_check {
+    uint64_t to, company;
+    int64_t at_ms;
+    bool is_cleared; /* by a new code, or a right check */
+};
+
+struct model_pumping {
+    uint64_t prefix;
+    int64_t at_ms;
+};
+
 struct model_product {
     struct text id;
     uint64_t number;
     bool is_counted;
     int64_t quota;
+};
+
+/* Numbers that may be on the blocklist, and write to us. */
+#define MODEL_MOBILE_FIRST UINT64_C(8613800000000)
+enum { MODEL_WRITERS = 5 };
+enum model_listed { MODEL_NOT_LISTED, MODEL_LISTED_BY_OTHERS, MODEL_LISTED_BY_HIMSELF };
+
+struct model_received {
+    uint64_t number, product, from;
+    struct text provider_id, content;
+    bool is_latest; /* of those with its product and id: the one that is known by it */
+    bool is_gone;
 };
 
 struct model_webhook {
@@ -185,12 +222,15 @@ struct model {
     uint32_t dues, marks;
     uint32_t packets, exceptions; /* how many */
     uint32_t packets_grouped, packets_unfinished, pieces, recipients, senders, grabs;
+    uint32_t verifications, wrong_checks, pumpings;              /* how many */
     uint32_t messages, message_exceptions, other_dues, products; /* how many */
     uint32_t campaigns, campaign_lines; /* how many; recipients of all of them */
     struct model_campaign campaign[MODEL_CAMPAIGNS_MAX];
     struct model_product product[MODEL_PRODUCTS_MAX];
     int8_t company_account[10]; /* of company "c0", … */
     struct model_cities cities;
+    enum model_listed listed[MODEL_MOBILES];
+    uint32_t received_count;
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
     struct model_group group[OPS_MAX];
@@ -198,8 +238,12 @@ struct model {
     struct model_packet packet[OPS_MAX];
     struct model_exception exception[OPS_MAX];
     struct model_message message[OPS_MAX];
+    struct model_received received[OPS_MAX];
     struct model_due other_due[MODEL_OTHER_DUES_MAX];
     struct model_webhook webhook[MODEL_WEBHOOKS_MAX];
+    struct model_verification verification[OPS_MAX];
+    struct model_wrong_check wrong_check[OPS_MAX];
+    struct model_pumping pumping[OPS_MAX];
     struct model_key key[OPS_MAX];
 };
 
@@ -233,6 +277,14 @@ void model_lose_due(struct model *model, const struct model_due *due);
 struct world;
 void model_learn(struct model *model, struct world *world, const struct command *command,
                  const struct result *result, struct expected *expected);
+/* model_verification.c: the same, of any outcome. */
+void model_learn_verification(struct model *model, struct world *world,
+                              const struct command *command, const struct result *result);
+void model_verification_back(struct model *model, uint64_t message);
+struct model_verification *model_find_verification(struct model *model, uint64_t number);
+struct model_verification *model_newest_verification(struct model *model, uint64_t to,
+                                                     uint64_t company);
+void model_code(const struct model_verification *it, char code[VERIFICATION_CODE_MAX]);
 /* After the engine's answer was found right: what its key must answer from now on. */
 void model_keep(struct model *model, const struct command *command, const struct result *result);
 

@@ -72,6 +72,11 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_BLOCKLIST_DELETE:
     case COMMAND_CITY_PUT:
     case COMMAND_SIGNALS:
+    case COMMAND_VERIFICATION_CREATE:
+    case COMMAND_VERIFICATION_CHECK:
+    case COMMAND_VERIFICATION_DUE:
+    case COMMAND_RECEIVED:
+    case COMMAND_RECEIVED_FORGET:
         return true;
     default:
         return model_is_of_campaign(command);
@@ -215,14 +220,28 @@ static struct text learn_submitted(const struct command *command, const struct m
     return command->of.message_submit.company;
 }
 
+/* SMS-17 */
+static struct text learn_code(const struct command *command, const struct message_row *row,
+                              const struct result *result, const struct message_text_row *text,
+                              struct model_message *message)
+{
+    must(row->number == result->of.verification.message && row->kind == 1);
+    must(row->origin == MESSAGE_FROM_VERIFICATION && row->status == MESSAGE_QUEUED);
+    must(row->attempts == 0);
+    message->amount = text->price * row->parts;
+    return command->of.verification_create.message.company;
+}
+
 static void learn_new(struct model *model, struct txn *txn, const struct command *command,
                       const struct message_row *row, const struct result *result,
                       struct expected *expected)
 {
     struct model_message *message = &model->message[model->messages++];
+    struct message_text_row text;
     struct text company;
 
     must(model->messages <= OPS_MAX);
+    message_text_row_find(txn, row->number, &text);
     *message = (struct model_message){.number = row->number,
                                       .account = -1,
                                       .status = (enum message_status)row->status,
@@ -230,9 +249,12 @@ static void learn_new(struct model *model, struct txn *txn, const struct command
                                       .parts = row->parts,
                                       .product = row->product,
                                       .city = -1};
-    company = command->type == COMMAND_SIGNALS
-                  ? learn_welcome(model, txn, row, message)
-                  : learn_submitted(command, row, &result->of.message_submit, message);
+    if (command->type == COMMAND_SIGNALS)
+        company = learn_welcome(model, txn, row, message);
+    else if (command->type == COMMAND_VERIFICATION_CREATE)
+        company = learn_code(command, row, result, &text, message);
+    else
+        company = learn_submitted(command, row, &result->of.message_submit, message);
     take_quota(model, message);
     if (message->amount > 0)
         pay(model, message, model->company_account[company.data[1] - '0'], command->now_ms);
@@ -259,6 +281,15 @@ static void learn_product(struct model *model, struct model_message *message,
     take_quota(model, message);
 }
 
+/* SMS-18: no marketing at night. The clock of China is the one whose hours need no calendar. */
+static void check_quiet_hours(const struct command *command, const struct message_row *row)
+{
+    int64_t hour = (command->now_ms / 3600000 + 8) % 24;
+
+    if (row->kind == MESSAGE_KIND_MARKETING && memcmp(row->country, "CN", 2) == 0)
+        must(hour >= 8 && hour < 21);
+}
+
 static void learn_attempt(struct model_message *message, const struct command *command,
                           const struct result *result, const struct message_row *before,
                           const struct message_row *after)
@@ -271,6 +302,7 @@ static void learn_attempt(struct model_message *message, const struct command *c
     }
     must(before->status == MESSAGE_QUEUED && after->status == MESSAGE_SENDING);
     must(after->attempts == before->attempts + 1);
+    check_quiet_hours(command, after);
     if (after->attempts <= message->given)
         wrong("attempt %u of a message is given twice", after->attempts);
     message->given = after->attempts;
@@ -346,6 +378,8 @@ static void learn_change(struct model *model, const struct command *command,
         model_campaign_message(model, message, (enum message_status)before->status, is_back);
     if (is_back && before->status != after->status)
         return_quota(model, message);
+    if (is_back && after->sent_ms == 0 && after->error != MESSAGE_ERROR_UNKNOWN_OUTCOME)
+        model_verification_back(model, after->number);
     expected->account = -1;
     if (is_back && message->amount > 0 && !message->is_paid_back &&
         (before->status != after->status || command->type == COMMAND_EXCEPTION_RETRY)) {
@@ -461,6 +495,7 @@ void model_learn(struct model *model, struct world *world, const struct command 
 {
     uint32_t messages_before = model->messages;
 
+    model_learn_verification(model, world, command, result);
     if (result->outcome != OUTCOME_OK)
         return;
     if (command->type == COMMAND_CATALOG_PUT)
@@ -472,6 +507,7 @@ void model_learn(struct model *model, struct world *world, const struct command 
     if (command->type == COMMAND_SIGNALS)
         learn_signals(model, world->txn, command, expected);
     model_learn_campaigns(model, world, command, expected);
+    model_learn_received(model, world, command, result);
     for (size_t i = 0; i < world->changes.count; i++) {
         const struct change *change = &world->changes.items[i];
         size_t size;

@@ -182,6 +182,7 @@ static void signals_words(const struct command *command)
 static void message_words(const struct command *command)
 {
     const struct receipt_command *receipt = &command->of.receipt;
+    const struct received_command *received = &command->of.received;
 
     switch (command->type) {
     case COMMAND_CATALOG_PUT:
@@ -228,8 +229,30 @@ static void message_words(const struct command *command)
     case COMMAND_VISIT_EXPIRE:
         trace_words("of %zu", command->of.visit_expire.count);
         break;
+    case COMMAND_RECEIVED:
+        trace_words("from %llu: \"%.*s\" id=%.*s", (unsigned long long)received->from,
+                    (int)received->content.size, received->content.data,
+                    (int)received->provider_id.size, received->provider_id.data);
+        break;
     default:
         break;
+    }
+}
+
+static void verification_words(const struct command *command)
+{
+    const struct verification_create_command *create = &command->of.verification_create;
+    const struct verification_check_command *check = &command->of.verification_check;
+
+    if (command->type == COMMAND_VERIFICATION_CREATE) {
+        submit_words(&create->message);
+        trace_words(" length=%u valid=%u s address=%d/%llu", create->code_length, create->valid_s,
+                    (int)create->address_kind, (unsigned long long)create->address);
+    } else if (command->type == COMMAND_VERIFICATION_CHECK) {
+        trace_words("%.*s +%llu %.*s", (int)check->company.size, check->company.data,
+                    (unsigned long long)check->to, (int)check->code.size, check->code.data);
+    } else if (command->type == COMMAND_VERIFICATION_DUE) {
+        number_words("ver_", command->of.verification_due.number);
     }
 }
 
@@ -255,6 +278,11 @@ static void packet_words(const struct command *command)
     case COMMAND_EXCEPTION_RETRY:
     case COMMAND_EXCEPTION_CLOSE:
         number_words("exc_", command->of.exception_retry.exception);
+        break;
+    case COMMAND_VERIFICATION_CREATE:
+    case COMMAND_VERIFICATION_CHECK:
+    case COMMAND_VERIFICATION_DUE:
+        verification_words(command);
         break;
     default:
         message_words(command);
