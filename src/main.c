@@ -138,6 +138,12 @@ static struct api_options api_options(const struct config *config)
     };
 }
 
+static struct jobs_options jobs_options_of(const struct config *config)
+{
+    return (struct jobs_options){.archive_after_ms = config->archive_after_ms,
+                                 .history_days = config->history_days};
+}
+
 /* The pair of files as it is now; the one before stays if it is of no use. */
 static int load_certificate(struct smsd *smsd, struct buffer *why)
 {
@@ -166,6 +172,7 @@ static void log_refused(const char *event, struct buffer *why)
 static void reload_config(struct smsd *smsd, struct buffer *why)
 {
     struct http_server_options server;
+    struct jobs_options jobs;
     struct api_options api;
 
     if (config_reload(&smsd->config, why, on_option_changed, smsd) != 0) {
@@ -177,6 +184,8 @@ static void reload_config(struct smsd *smsd, struct buffer *why)
     http_server_set_options(smsd->server, &server);
     api = api_options(&smsd->config);
     api_set_options(smsd->api, &api);
+    jobs = jobs_options_of(&smsd->config);
+    jobs_set_options(smsd->jobs, &jobs);
     log_event(LOG_INFO, "configuration_read", LOG_TEXT("file", smsd->config.config));
 }
 
@@ -359,6 +368,13 @@ static void greet(const struct smsd *smsd)
     fflush(stdout);
 }
 
+static void start_jobs(struct smsd *smsd)
+{
+    struct jobs_options options = jobs_options_of(&smsd->config);
+
+    smsd->jobs = jobs_new(smsd->pipeline, smsd->gateways, &smsd->loop, &options);
+}
+
 static void start_api(struct smsd *smsd)
 {
     struct api_options options = api_options(&smsd->config);
@@ -401,7 +417,7 @@ static int start(struct smsd *smsd, struct buffer *why)
         return error;
     start_gateways(smsd);
     start_webhook_sender(smsd);
-    smsd->jobs = jobs_new(smsd->pipeline, smsd->gateways, &smsd->loop);
+    start_jobs(smsd);
     start_api(smsd);
     return start_server(smsd, why);
 }

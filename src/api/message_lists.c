@@ -1,17 +1,18 @@
 /* GET /v1/messages/{id} and the list. A list goes down by number over the recipient's messages, the
  * company's, or all; what else is asked for is looked at row by row, so many a page at the most:
  * then the page may have fewer than its limit, and a cursor all the same. */
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "api/messages.h"
+#include "api/message_lists.h"
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/time_text.h"
+#include "engine/archive.h"
 #include "engine/catalog.h"
 #include "engine/mobile.h"
 #include "engine/parts.h"
-
-enum { EXAMINED_MAX = 2000 };
 
 /* --- one -----------------------------------------------------------------------------------------
  */
@@ -88,12 +89,8 @@ void write_message_rows(struct json_writer *w, struct txn *txn, const struct mes
     write_message(w, txn, &view);
 }
 
-static void write_events(struct json_writer *w, struct txn *txn, const struct message_row *row,
-                         int64_t send_at_ms)
+static void write_events(struct json_writer *w, const struct message_event *events, size_t count)
 {
-    struct message_event events[MESSAGE_HISTORY_MAX];
-    size_t count = message_history(txn, row, send_at_ms, events);
-
     json_array_begin(w, "events");
     for (size_t i = 0; i < count; i++) {
         const char *error = message_error_text(events[i].error);
@@ -107,7 +104,7 @@ static void write_events(struct json_writer *w, struct txn *txn, const struct me
     json_array_end(w);
 }
 
-static bool may_see(const struct call *call, struct txn *txn, const struct message_row *row)
+bool call_may_see(const struct call *call, struct txn *txn, const struct message_row *row)
 {
     struct catalog_thing company;
 
@@ -116,17 +113,27 @@ static bool may_see(const struct call *call, struct txn *txn, const struct messa
             call_may_use_company(call, company.id));
 }
 
-bool call_message(struct call *call, uint64_t *number)
+/* Archived messages may be of any day of which there is history. */
+static bool may_be_history(struct api *api, uint64_t first, uint64_t last)
+{
+    return pipeline_has_history(api->pipeline, archive_day(first), archive_day(last));
+}
+
+enum message_place call_message(struct call *call, uint64_t *number)
 {
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    bool is_id = id_parse(call->params[0].data, call->params[0].size, "msg_", number);
     struct message_row row;
-    bool is_seen = id_parse(call->params[0].data, call->params[0].size, "msg_", number) &&
-                   message_find(txn, *number, &row) && may_see(call, txn, &row);
+    bool is_row = is_id && message_find(txn, *number, &row);
+    bool is_seen = is_row && call_may_see(call, txn, &row);
 
     call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    if (!is_seen)
-        call_refuse(call, OUTCOME_MESSAGE_NOT_FOUND, NULL);
-    return is_seen;
+    if (is_seen)
+        return MESSAGE_IS_ROW;
+    if (is_id && !is_row && may_be_history(call->api, *number, *number))
+        return MESSAGE_MAY_BE_HISTORY;
+    call_refuse(call, OUTCOME_MESSAGE_NOT_FOUND, NULL);
+    return MESSAGE_IS_NOWHERE;
 }
 
 /* A code is for its recipient's eyes. */
@@ -141,26 +148,46 @@ static void write_content(struct json_writer *w, const struct message_row *row,
     write_text(w, "callback_url", text->callback_url);
 }
 
+void write_message_whole(struct json_writer *w, struct txn *txn, const struct message_row *row,
+                         const struct message_text *text, const struct message_event *events,
+                         size_t event_count)
+{
+    json_object_begin(w, NULL);
+    write_message_rows(w, txn, row, text);
+    write_content(w, row, text);
+    write_events(w, events, event_count);
+    json_object_end(w);
+}
+
+static void answer_row(struct call *call, uint64_t number)
+{
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    struct message_event events[MESSAGE_HISTORY_MAX];
+    struct json_writer w = call_answer(call);
+    struct message_text text;
+    struct message_row row;
+    bool is_there = message_find(txn, number, &row) && message_text_find(txn, number, &text);
+
+    assert(is_there);
+    write_message_whole(&w, txn, &row, &text, events,
+                        message_history(txn, &row, text.row.send_at_ms, events));
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+}
+
 void api_message_get(struct call *call)
 {
-    struct message_row row;
-    struct message_text text;
-    struct json_writer w;
-    struct txn *txn;
     uint64_t number;
 
-    if (!call_message(call, &number))
-        return;
-    w = call_answer(call);
-    txn = pipeline_read_begin(call->api->pipeline);
-    json_object_begin(&w, NULL);
-    if (message_find(txn, number, &row) && message_text_find(txn, number, &text)) {
-        write_message_rows(&w, txn, &row, &text);
-        write_content(&w, &row, &text);
-        write_events(&w, txn, &row, text.row.send_at_ms);
+    switch (call_message(call, &number)) {
+    case MESSAGE_IS_ROW:
+        answer_row(call, number);
+        break;
+    case MESSAGE_MAY_BE_HISTORY:
+        call_message_history(call, number, NULL);
+        break;
+    case MESSAGE_IS_NOWHERE:
+        break;
     }
-    json_object_end(&w);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
 }
 
 /* --- the list ------------------------------------------------------------------------------------
@@ -223,16 +250,6 @@ static const struct json_field message_parameters[] = {
     QUERY_FIELD(created_to, is_time, "must be a time as RFC 3339 writes it"),
 };
 
-struct message_list {
-    enum table table;
-    char from[MESSAGE_LIST_KEY_SIZE];
-    size_t prefix_size;
-    uint64_t first; /* none before it */
-    enum message_status status;
-    uint64_t company, product; /* numbers; 0: any */
-    int64_t limit;
-};
-
 /* False: there is no such thing, and nothing in the list. */
 static bool take_thing(struct txn *txn, enum catalog_kind kind, struct text id, uint64_t *number)
 {
@@ -246,77 +263,118 @@ static bool take_thing(struct txn *txn, enum catalog_kind kind, struct text id, 
     return true;
 }
 
-/* From the message before `last`. False: there is nothing in it. */
-static bool list_init(struct message_list *list, struct txn *txn, const struct message_query *query,
-                      uint64_t last)
+/* False: there is nothing in it. */
+static bool list_init(struct message_list *list, struct txn *txn, const struct message_query *query)
 {
-    uint64_t by;
-
-    *list = (struct message_list){.table = TABLE_MESSAGE_TEXT, .limit = query->page.limit};
+    list->table = TABLE_MESSAGE_TEXT;
+    list->limit = query->page.limit;
     if (query->status.data != NULL)
         list->status = message_status_parse(text_of(query->status));
     if (!take_thing(txn, CATALOG_COMPANY, text_of(query->company), &list->company) ||
         !take_thing(txn, CATALOG_PRODUCT, text_of(query->product), &list->product))
         return false;
-    if (query->to.data != NULL && mobile_of_parameter(text_of(query->to), &by)) {
+    if (query->to.data != NULL && mobile_of_parameter(text_of(query->to), &list->by)) {
         list->table = TABLE_MESSAGE_TO;
     } else if (list->company != 0) {
         list->table = TABLE_MESSAGE_COMPANY;
-        by = list->company;
-    }
-    if (list->table == TABLE_MESSAGE_TEXT) {
-        bytes_put_u64_be(list->from, last);
-    } else {
-        message_list_key(list->from, by, last);
-        list->prefix_size = 8;
+        list->by = list->company;
     }
     return true;
 }
 
-static bool is_asked_for(const struct message_list *list, const struct message_row *row)
+bool message_list_asks_for(const struct message_list *list, const struct message_row *row)
 {
     return (list->status == 0 || row->status == list->status) &&
            (list->product == 0 || row->product == list->product) &&
            (list->company == 0 || row->company == list->company);
 }
 
-/* True: it was asked for. */
-static bool write_listed(struct json_writer *w, struct txn *txn, const struct message_list *list,
-                         uint64_t number)
+/* If it is asked for. */
+static void take_message(struct message_page *page, struct txn *txn,
+                         const struct message_list *list, uint64_t number)
 {
+    struct listed_message *item = &page->items[page->count];
+    struct json_writer w = json_writer(&page->json);
     struct message_row row;
     struct message_text text;
 
-    if (!message_find(txn, number, &row) || !is_asked_for(list, &row))
-        return false;
+    if (!message_find(txn, number, &row) || !message_list_asks_for(list, &row))
+        return;
     message_text_find(txn, number, &text);
-    json_object_begin(w, NULL);
-    write_message_rows(w, txn, &row, &text);
-    json_object_end(w);
-    return true;
+    *item = (struct listed_message){.number = number, .begin = page->json.size};
+    json_object_begin(&w, NULL);
+    write_message_rows(&w, txn, &row, &text);
+    json_object_end(&w);
+    item->end = page->json.size;
+    page->count++;
 }
 
-static uint64_t write_list(struct json_writer *w, struct txn *txn, const struct message_list *list)
+static void take_page(struct message_page *page, struct txn *txn, const struct message_list *list)
 {
-    struct txn_walk *walk =
-        txn_walk(txn, list->table, WALK_DOWN, list->from, list->prefix_size + 8);
-    uint64_t last = 0, next = 0;
-    int64_t count = 0;
+    size_t prefix_size = list->by != 0 ? 8 : 0;
+    char from[MESSAGE_LIST_KEY_SIZE];
+    struct txn_walk *walk;
+    uint64_t number = list->first;
 
+    page->count = 0;
+    page->reached = list->first;
+    message_list_key(from, list->by, list->last);
+    walk = txn_walk(txn, list->table, WALK_DOWN, from + 8 - prefix_size, prefix_size + 8);
     for (int examined = 0; txn_walk_next(walk); examined++) {
         const char *key = walk->key;
-        if (memcmp(key, list->from, list->prefix_size) != 0 ||
-            bytes_get_u64_be(key + list->prefix_size) < list->first)
+        if (memcmp(key, from, prefix_size) != 0 ||
+            bytes_get_u64_be(key + prefix_size) < list->first)
             break;
-        if (count == list->limit || examined == EXAMINED_MAX) {
-            next = last;
+        if ((int64_t)page->count == list->limit || examined == EXAMINED_MAX) {
+            page->reached = number;
+            page->has_more = true;
             break;
         }
-        last = bytes_get_u64_be(key + list->prefix_size);
-        count += write_listed(w, txn, list, last);
+        number = bytes_get_u64_be(key + prefix_size);
+        take_message(page, txn, list, number);
     }
     txn_walk_end(walk);
-    return next;
+}
+
+static void answer_page(struct call *call, const struct message_page *page)
+{
+    struct json_writer w = call_answer(call);
+
+    json_object_begin(&w, NULL);
+    json_array_begin(&w, "data");
+    for (size_t i = 0; i < page->count; i++)
+        json_raw(&w, NULL, page->json.data + page->items[i].begin,
+                 page->items[i].end - page->items[i].begin);
+    call_end_list(&w, page->has_more ? page->reached : 0);
+}
+
+/* With nothing in history that could belong to the page, rows are all there is. */
+static bool needs_history(struct call *call, const struct message_list *list,
+                          const struct message_page *page)
+{
+    return may_be_history(call->api, page->has_more ? page->reached : list->first, list->last);
+}
+
+static void answer_list(struct call *call, struct message_list *list,
+                        const struct message_query *query)
+{
+    struct message_page *page = malloc(sizeof *page);
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    bool has_any = list->first <= list->last && list_init(list, txn, query);
+
+    assert(page != NULL);
+    *page = (struct message_page){.count = 0};
+    buffer_init(&page->json);
+    if (has_any)
+        take_page(page, txn, list);
+    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    if (has_any && needs_history(call, list, page)) {
+        call_list_history(call, list, page);
+        return;
+    }
+    answer_page(call, page);
+    buffer_release(&page->json);
+    free(page);
 }
 
 static uint64_t number_at(struct json_text time, uint64_t fallback)
@@ -330,11 +388,9 @@ static uint64_t number_at(struct json_text time, uint64_t fallback)
 void api_message_list(struct call *call)
 {
     struct message_query query = {.page = PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX, end, next = 0;
     struct text own = {call->key->company, call->key->row.company_size};
-    struct message_list list;
-    struct json_writer w;
-    struct txn *txn;
+    uint64_t after = UINT64_MAX, end;
+    struct message_list list = {.limit = 0};
 
     if (!call_bind_query(call, message_parameters, FIELD_COUNT(message_parameters), &query) ||
         !call_page_after(call, &query.page, &after))
@@ -347,14 +403,9 @@ void api_message_list(struct call *call)
     }
     end = number_at(query.created_to, UINT64_MAX);
     end = after < end ? after : end;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    txn = pipeline_read_begin(call->api->pipeline);
-    if (end > 0 && list_init(&list, txn, &query, end - 1)) {
-        list.first = number_at(query.created_from, 0);
-        next = write_list(&w, txn, &list);
-    }
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, next);
+    list.first = number_at(query.created_from, 0);
+    list.last = end - 1;
+    if (end == 0) /* nothing is before it */
+        list.first = UINT64_MAX, list.last = 0;
+    answer_list(call, &list, &query);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/batch.h"
+#include "api/message_lists.h"
 #include "base/id.h"
 #include "base/time_text.h"
 #include "engine/catalog.h"
@@ -452,7 +453,16 @@ static void change(struct call *call, struct command *command, uint64_t *message
     struct json_writer w;
     struct txn *txn;
 
-    if (!call_message(call, message) || !call_run(call, command, &result))
+    switch (call_message(call, message)) {
+    case MESSAGE_IS_ROW:
+        break;
+    case MESSAGE_MAY_BE_HISTORY:
+        call_message_history(call, *message, command);
+        return;
+    case MESSAGE_IS_NOWHERE:
+        return;
+    }
+    if (!call_run(call, command, &result))
         return;
     w = call_answer(call);
     json_object_begin(&w, NULL);

@@ -42,8 +42,9 @@ size_t message_take_params(struct arena *arena, const struct json_value *params,
 
 /* May the caller, whose API key may be of one company, use this company? */
 bool call_may_use_company(const struct call *call, struct text company);
-/* The message of the path, as far as the caller may see it. False: replied. */
-bool call_message(struct call *call, uint64_t *number);
+/* The message of the path, as far as the caller may see it. */
+enum message_place { MESSAGE_IS_ROW, MESSAGE_MAY_BE_HISTORY, MESSAGE_IS_NOWHERE /* replied */ };
+enum message_place call_message(struct call *call, uint64_t *number);
 
 /* A number as it comes in a path or a query: with a plus, with the space that a plus is decoded to,
  * or without either. */

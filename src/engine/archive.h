@@ -16,6 +16,7 @@
 #ifndef SMSD_ENGINE_ARCHIVE_H
 #define SMSD_ENGINE_ARCHIVE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,7 +57,19 @@ bool archive_decode_row(const void *value, size_t size, struct message_row *row)
 size_t archive_history(const struct archive_record *record,
                        struct message_event events[MESSAGE_HISTORY_MAX]);
 
-/* Rows of TABLE_HISTORY_DAY: whose keys are days since 1970, UTC. */
+/* TABLE_HISTORY_DAY: what of the messages made on that day is history. The sums are modulo 2^64,
+ * of hashes that engine/audit.h has: what is in history cannot change without their saying so. */
+struct history_day_row {
+    uint8_t version;
+    uint8_t zero[3];
+    uint32_t before;   /* of the row of dropped days: all before this one were dropped */
+    uint64_t messages; /* how many */
+    uint64_t charged;  /* sum over what each was charged */
+    uint64_t records;  /* sum over the checksum of each record */
+};
+static_assert(sizeof(struct history_day_row) == 32, "stored layout");
+
+/* Its keys are days since 1970, UTC. */
 enum { HISTORY_DAY_KEY_SIZE = 4, HISTORY_DAYS_DROPPED = 0 };
 uint32_t archive_day(uint64_t number);
 bool history_day_read(const void *key, size_t key_size, const void *value, size_t size,

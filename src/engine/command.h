@@ -278,6 +278,7 @@ struct verification_check_command {
 
 struct message_command {
     uint64_t message;
+    bool is_history; /* it is known to be no row any more */
 };
 
 /* Takes a message out of the outbox for a gateway.

@@ -65,7 +65,7 @@ enum outcome engine_message_cancel(struct engine *engine, const struct message_c
 
     (void)answer;
     if (!message_find(engine->txn, command->message, &row))
-        return OUTCOME_MESSAGE_NOT_FOUND;
+        return command->is_history ? OUTCOME_NOT_CANCELABLE : OUTCOME_MESSAGE_NOT_FOUND;
     if (row.status != MESSAGE_SCHEDULED && row.status != MESSAGE_QUEUED)
         return OUTCOME_NOT_CANCELABLE;
     message_end(engine, &row, MESSAGE_CANCELED, MESSAGE_ERROR_NONE, NO_DETAIL);
@@ -79,7 +79,7 @@ enum outcome engine_message_replay(struct engine *engine, const struct message_c
 
     (void)answer;
     if (!message_find(engine->txn, command->message, &row))
-        return OUTCOME_MESSAGE_NOT_FOUND;
+        return command->is_history ? OUTCOME_MESSAGE_ARCHIVED : OUTCOME_MESSAGE_NOT_FOUND;
     if (!(row.flags & MESSAGE_HAS_CALLBACK))
         return OUTCOME_NO_CALLBACK;
     if (!message_status_is_told((enum message_status)row.status))

@@ -10,6 +10,7 @@
 #ifndef SMSD_ENGINE_RECEIPT_H
 #define SMSD_ENGINE_RECEIPT_H
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "engine/command.h"
@@ -23,6 +24,15 @@ size_t provider_id_form(struct text id, char to[PROVIDER_ID_MAX]);
 /* The same number in the other radix, from a form; 0: it is none. `to_decimal`: the form is
  * hexadecimal; otherwise decimal. */
 size_t provider_id_in_other_radix(struct text form, bool to_decimal, char to[PROVIDER_ID_MAX]);
+
+/* TABLE_MESSAGE_IDS: an id that a provider gave a message or part of it -> this, and the id as the
+ * provider spelt it. */
+struct message_id_row {
+    uint8_t version;
+    uint8_t zero[7];
+    uint64_t product;
+};
+static_assert(sizeof(struct message_id_row) == 16, "stored layout");
 
 /* An id that a message was given, of a row of TABLE_MESSAGE_IDS, whose key begins with the
  * message's number. */

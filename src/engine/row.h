@@ -427,8 +427,7 @@ struct message_text_row {
 };
 static_assert(sizeof(struct message_text_row) == 72, "stored layout");
 
-/* TABLE_MESSAGE_EVENT: what the message's row does not say, or not any more -> this and the detail.
- */
+/* TABLE_MESSAGE_EVENT: what the message's row does not say any more -> this and the detail. */
 struct message_event_row {
     uint8_t version;
     uint8_t status; /* enum message_status: what it became, or was when a late receipt came */
@@ -448,27 +447,6 @@ struct provider_id_row {
     uint64_t message;
 };
 static_assert(sizeof(struct provider_id_row) == 16, "stored layout");
-
-/* TABLE_MESSAGE_IDS: an id that a provider gave a message or part of it -> this, and the id as the
- * provider spelt it. */
-struct message_id_row {
-    uint8_t version;
-    uint8_t zero[7];
-    uint64_t product;
-};
-static_assert(sizeof(struct message_id_row) == 16, "stored layout");
-
-/* TABLE_HISTORY_DAY: what of the messages made on that day is history. The sums are modulo 2^64,
- * of hashes that engine/audit.h has: what is in history cannot change without their saying so. */
-struct history_day_row {
-    uint8_t version;
-    uint8_t zero[3];
-    uint32_t before;   /* of the row of dropped days: all before this one were dropped */
-    uint64_t messages; /* how many */
-    uint64_t charged;  /* sum over what each was charged */
-    uint64_t records;  /* sum over the checksum of each record */
-};
-static_assert(sizeof(struct history_day_row) == 32, "stored layout");
 
 enum receipt_status {
     RECEIPT_ACCEPTED = 1, /* on its way: says nothing */

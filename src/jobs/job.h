@@ -25,6 +25,8 @@ struct job {
     bool is_stopped;               /* finish at the next chance */
 };
 
+const struct jobs_options *jobs_options(const struct jobs *jobs);
+
 #define JOB(name, trigger, interval_ms, description) void job_##name(struct job *job);
 #include "jobs/job.def"
 #undef JOB

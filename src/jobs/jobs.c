@@ -40,6 +40,7 @@ enum { JOB_COUNT = sizeof infos / sizeof *infos };
 struct jobs {
     struct pipeline *pipeline;
     uv_timer_t timer;
+    struct jobs_options options;
     struct job items[JOB_COUNT];
     bool is_stopped;
 };
@@ -197,13 +198,25 @@ static void on_due(void *context)
     set_timer(jobs);
 }
 
-struct jobs *jobs_new(struct pipeline *pipeline, struct gateways *gateways, uv_loop_t *loop)
+const struct jobs_options *jobs_options(const struct jobs *jobs)
+{
+    return &jobs->options;
+}
+
+void jobs_set_options(struct jobs *jobs, const struct jobs_options *options)
+{
+    jobs->options = *options;
+}
+
+struct jobs *jobs_new(struct pipeline *pipeline, struct gateways *gateways, uv_loop_t *loop,
+                      const struct jobs_options *options)
 {
     struct jobs *jobs = calloc(1, sizeof *jobs);
     int64_t now_ms = pipeline_now_ms(pipeline);
 
     assert(jobs != NULL);
     jobs->pipeline = pipeline;
+    jobs->options = *options;
     uv_timer_init(loop, &jobs->timer);
     uv_unref((uv_handle_t *)&jobs->timer);
     jobs->timer.data = jobs;

@@ -13,7 +13,15 @@ struct jobs;
 struct pipeline;
 struct uv_loop_s;
 
-struct jobs *jobs_new(struct pipeline *pipeline, struct gateways *gateways, struct uv_loop_s *loop);
+struct jobs_options {
+    int64_t archive_after_ms; /* messages stay rows for so long after they have finished */
+    int64_t history_days;     /* kept of history */
+};
+
+struct jobs *jobs_new(struct pipeline *pipeline, struct gateways *gateways, struct uv_loop_s *loop,
+                      const struct jobs_options *options);
+/* From the next run of each job on. */
+void jobs_set_options(struct jobs *jobs, const struct jobs_options *options);
 /* No further runs. What is under way ends early, or when the pipeline closes. Then the loop must
  * run until the handles are closed. */
 void jobs_stop(struct jobs *jobs);

@@ -362,12 +362,13 @@ int pipeline_history(struct pipeline *pipeline, struct history_request *request)
         return -1;
     ended = malloc(sizeof *ended);
     assert(ended != NULL);
-    *ended = (struct ended){pipeline, request->on_end, request->context, 0, NULL};
+    *ended = (struct ended){pipeline, request->on_end, request->end_context, 0, NULL};
     request->on_end = on_ended;
     request->end_context = ended;
     if (history_ask(history, request) == 0)
         return 0;
     request->on_end = ended->on_end;
+    request->end_context = ended->context;
     free(ended);
     return -1;
 }

@@ -119,9 +119,9 @@ struct pipeline_scan {
 };
 int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *scan);
 
-/* Asks history (store/history.h), with `on_end` on the loop, called with `context`; the request is
- * the caller's until then. `on_record` runs on the history's thread. -1: too many wait, and nothing
- * is called; or rows are in memory only, and there is no history. */
+/* Asks history (store/history.h), with `on_end` on the loop; the request may not go before that.
+ * `on_record` runs on the history's thread. -1: too many wait, and nothing is called; or rows are
+ * in memory only, and there is no history. */
 int pipeline_history(struct pipeline *pipeline, struct history_request *request);
 /* May anything that was made on these days (history_day_of) be history? */
 bool pipeline_has_history(struct pipeline *pipeline, uint32_t day_first, uint32_t day_last);

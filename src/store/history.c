@@ -23,17 +23,13 @@
 #include "base/metric.h"
 #include "store/crash_point.h"
 #include "store/history_day.h"
+#include "store/history_days.h"
 
 enum {
     OPEN_MAX = 4,
     STEP_RECORDS = 256, /* looked at before others have their turn */
     IDLE_S = 5,
     DAY_MS = 86400000,
-};
-
-struct day_file {
-    uint32_t day;
-    size_t bytes;
 };
 
 struct open_day {
@@ -49,110 +45,23 @@ struct history {
     struct open_day open[OPEN_MAX]; /* the last used first; the thread's own */
     int open_count;
 
-    pthread_mutex_t mutex; /* guards all below; `days` is changed by the thread alone */
+    struct history_days days; /* changed by the thread alone */
+
+    pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t wakes;
     struct history_request *first, **end;
     int count; /* in line, with the one that runs */
     bool stops;
-    struct day_file days[HISTORY_DAYS_MAX]; /* ascending */
-    size_t day_count;
 };
-
-/* --- the days there are --------------------------------------------------------------------------
- */
-
-static void show_metrics(const struct history *history)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < history->day_count; i++)
-        bytes += history->days[i].bytes;
-    metric_set(METRIC_HISTORY_DAYS, (int64_t)history->day_count);
-    metric_set(METRIC_HISTORY_BYTES, (int64_t)bytes);
-}
-
-/* Of the first day that is not before `day`. */
-static size_t place_of(const struct history *history, uint32_t day)
-{
-    size_t low = 0, high = history->day_count;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (history->days[middle].day < day)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool has_day(const struct history *history, uint32_t day)
-{
-    size_t place = place_of(history, day);
-
-    return place < history->day_count && history->days[place].day == day;
-}
-
-/* There are this many bytes of it now. */
-static void note_day(struct history *history, uint32_t day, size_t bytes)
-{
-    pthread_mutex_lock(&history->mutex);
-    size_t place = place_of(history, day);
-    if (!has_day(history, day)) {
-        assert(history->day_count < HISTORY_DAYS_MAX);
-        memmove(&history->days[place + 1], &history->days[place],
-                (history->day_count - place) * sizeof *history->days);
-        history->day_count++;
-    }
-    history->days[place] = (struct day_file){day, bytes};
-    show_metrics(history);
-    pthread_mutex_unlock(&history->mutex);
-}
-
-static void forget_day(struct history *history, uint32_t day)
-{
-    pthread_mutex_lock(&history->mutex);
-    size_t place = place_of(history, day);
-    memmove(&history->days[place], &history->days[place + 1],
-            (history->day_count - place - 1) * sizeof *history->days);
-    history->day_count--;
-    show_metrics(history);
-    pthread_mutex_unlock(&history->mutex);
-}
 
 bool history_has(struct history *history, uint32_t day_first, uint32_t day_last)
 {
-    pthread_mutex_lock(&history->mutex);
-    size_t place = place_of(history, day_first);
-    bool has = place < history->day_count && history->days[place].day <= day_last;
-    pthread_mutex_unlock(&history->mutex);
-    return has;
+    return history_days_any(&history->days, day_first, day_last);
 }
 
 size_t history_days(struct history *history, uint32_t days[HISTORY_DAYS_MAX])
 {
-    pthread_mutex_lock(&history->mutex);
-    size_t count = history->day_count;
-    for (size_t i = 0; i < count; i++)
-        days[i] = history->days[i].day;
-    pthread_mutex_unlock(&history->mutex);
-    return count;
-}
-
-/* The next day from `day` on in the direction, `day` included. */
-static bool next_day(struct history *history, bool up, uint32_t day, uint32_t *found)
-{
-    pthread_mutex_lock(&history->mutex);
-    size_t place = place_of(history, day);
-    bool is_there = place < history->day_count;
-    if (!up && (!is_there || history->days[place].day > day)) {
-        is_there = place > 0;
-        place--;
-    }
-    if (is_there)
-        *found = history->days[place].day;
-    pthread_mutex_unlock(&history->mutex);
-    return is_there;
+    return history_days_list(&history->days, days);
 }
 
 /* --- open files ----------------------------------------------------------------------------------
@@ -198,7 +107,8 @@ static void log_failure(uint32_t day, int error, struct buffer *why)
 static int open_day(struct history *history, uint32_t day, struct history_day **file,
                     struct buffer *why)
 {
-    enum history_day_mode mode = has_day(history, day) ? HISTORY_DAY_WRITE : HISTORY_DAY_MAKE;
+    enum history_day_mode mode =
+        history_days_has(&history->days, day) ? HISTORY_DAY_WRITE : HISTORY_DAY_MAKE;
     struct open_day opened = {.day = day};
     int place = 0, error = 0;
 
@@ -219,7 +129,7 @@ static int open_day(struct history *history, uint32_t day, struct history_day **
     history->open[0] = opened;
     *file = opened.file;
     if (mode == HISTORY_DAY_MAKE)
-        note_day(history, day, history_day_bytes(opened.file));
+        history_days_note(&history->days, day, history_day_bytes(opened.file));
     return 0;
 }
 
@@ -251,13 +161,15 @@ static bool append(struct history *history, struct history_request *request)
     buffer_init(&why);
     day = history_day_of(records->number);
     count = records_of_day(request, day);
-    error = !has_day(history, day) && history->day_count == HISTORY_DAYS_MAX ? ERR_TOO_LARGE : 0;
+    error = !history_days_has(&history->days, day) && history->days.count == HISTORY_DAYS_MAX
+                ? ERR_TOO_LARGE
+                : 0;
     if (error == 0)
         error = open_day(history, day, &file, &why);
     if (error == 0)
         error = history_day_append(file, records, count, &why);
     if (error == 0) {
-        note_day(history, day, history_day_bytes(file));
+        history_days_note(&history->days, day, history_day_bytes(file));
     } else {
         close_this_day(history, day); /* LMDB may not go on after a commit that failed */
         log_failure(day, error, &why);
@@ -344,7 +256,7 @@ static bool find_day(struct history *history, const struct history_request *requ
     bool up = request->kind == HISTORY_SCAN;
 
     return request->first <= request->last &&
-           next_day(history, up, history_day_of(place_in(request)), day) &&
+           history_days_next(&history->days, up, history_day_of(place_in(request)), day) &&
            (up ? *day <= history_day_of(request->last) : *day >= history_day_of(request->first));
 }
 
@@ -392,7 +304,7 @@ static bool drop(struct history *history, struct history_request *request)
     char path[FILE_PATH_MAX];
     int error;
 
-    if (!has_day(history, request->day))
+    if (!history_days_has(&history->days, request->day))
         return true;
     close_this_day(history, request->day);
     history_day_path(path, history->directory, request->day);
@@ -400,7 +312,7 @@ static bool drop(struct history *history, struct history_request *request)
     error = unlink(path) != 0 && errno != ENOENT ? errno : file_sync_directory(history->directory);
     crash_point("history.drop.after_unlink");
     if (error == 0)
-        forget_day(history, request->day);
+        history_days_forget(&history->days, request->day);
     request->error = file_error(error);
     return true;
 }
@@ -533,8 +445,8 @@ static void find_file(struct history *history, const char *name)
         return;
     }
     file_path(path, history->directory, name);
-    if (stat(path, &stat_of) == 0 && history->day_count < HISTORY_DAYS_MAX)
-        note_day(history, day, (size_t)stat_of.st_size);
+    if (stat(path, &stat_of) == 0 && history->days.count < HISTORY_DAYS_MAX)
+        history_days_note(&history->days, day, (size_t)stat_of.st_size);
 }
 
 static int find_days(struct history *history, struct buffer *why)
@@ -547,7 +459,7 @@ static int find_days(struct history *history, struct buffer *why)
     while ((entry = readdir(directory)) != NULL)
         find_file(history, entry->d_name);
     closedir(directory);
-    show_metrics(history);
+    history_days_show(&history->days);
     return 0;
 }
 
@@ -561,6 +473,7 @@ int history_open(struct history **opened, const struct history_options *options,
     history->directory[strlen(history->directory) - 1] = '\0';
     history->map_bytes_max = options->map_bytes_max;
     history->end = &history->first;
+    history_days_init(&history->days);
     pthread_mutex_init(&history->mutex, NULL);
     pthread_cond_init(&history->wakes, NULL);
     error = file_make_directory(history->directory);
@@ -597,6 +510,7 @@ void history_close(struct history *history)
     if (history == NULL)
         return;
     assert(!history->runs);
+    history_days_release(&history->days);
     pthread_mutex_destroy(&history->mutex);
     pthread_cond_destroy(&history->wakes);
     free(history);

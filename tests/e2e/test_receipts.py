@@ -118,6 +118,19 @@ def test_a_receipt_of_nobody_is_kept_for_an_hour_then_counted(smsd, far):
     assert metric(smsd, "smsd_receipts_unknown_total") == 1
 
 
+def test_a_receipt_of_an_archived_message_changes_nothing(smsd, far):
+    """SMS-19: it finds nobody, and is counted as the others of nobody are."""
+    message = accepted(smsd, far, "m1")
+    assert receipt(smsd, "m1") == 200
+    before = get(smsd, message)
+    smsd.advance(2 * 86400)
+    assert metric(smsd, "smsd_messages_archived_total") == 1
+    assert receipt(smsd, "m1", "UNDELIV") == 200
+    assert get(smsd, message) == before
+    smsd.advance(3601)
+    assert metric(smsd, "smsd_receipts_unknown_total") == 1
+
+
 def test_a_receipt_is_durable_before_its_answer(smsd, far):
     """OPS-7: a provider that was answered does not come again."""
     message = accepted(smsd, far, "m3")

@@ -30,6 +30,7 @@ struct invariant_message_sums {
     int64_t queued, outbox_rows;
     int64_t sending, sending_rows;
     int64_t waiting, due_rows;
+    int64_t finished, finished_rows;
     int64_t receipts, receipt_rows, forget_rows;
     int64_t webhooks, webhook_rows;
 };

@@ -23,6 +23,7 @@ static void count_message(struct invariant_message_sums *sums, int sign, const v
     sums->queued += row.status == MESSAGE_QUEUED ? sign : 0;
     sums->sending += row.status == MESSAGE_SENDING ? sign : 0;
     sums->waiting += row.due_ms != 0 ? sign : 0;
+    sums->finished += row.finished_ms != 0 ? sign : 0;
 }
 
 static void count(struct invariant_message_sums *sums, int sign, enum table table, const char *key,
@@ -46,6 +47,9 @@ static void count(struct invariant_message_sums *sums, int sign, enum table tabl
         break;
     case TABLE_MESSAGE_SENDING:
         sums->sending_rows += sign;
+        break;
+    case TABLE_MESSAGE_FINISHED:
+        sums->finished_rows += sign;
         break;
     case TABLE_WEBHOOK:
         sums->webhooks += sign;
@@ -76,6 +80,7 @@ static void check_sums(const struct invariant_message_sums *sums)
               (long long)sums->queued, (long long)sums->sending, (long long)sums->waiting,
               (long long)sums->outbox_rows, (long long)sums->sending_rows,
               (long long)sums->due_rows);
+    must(sums->finished_rows == sums->finished);
     must(sums->webhook_rows == sums->webhooks);
     must(sums->receipt_rows == sums->receipts && sums->forget_rows == sums->receipts);
 }
@@ -154,6 +159,15 @@ static void check_status(const struct message_row *row)
         must(row->tried[i] != row->product);
 }
 
+/* SMS-19: the archive finds it. */
+static void check_finished(struct txn *txn, const struct message_row *row)
+{
+    char key[MESSAGE_FINISHED_KEY_SIZE];
+
+    message_finished_key(key, row);
+    must(row->finished_ms == 0 || is_there(txn, TABLE_MESSAGE_FINISHED, key, sizeof key));
+}
+
 static void check_message(struct txn *txn, uint64_t number)
 {
     struct message_text_row text;
@@ -165,6 +179,7 @@ static void check_message(struct txn *txn, uint64_t number)
     check_status(&row);
     check_waiting(txn, &row, &text);
     check_charge(&row, &text);
+    check_finished(txn, &row);
     must(row.tries <= text.tries_max && !message_is_forgotten(txn, number));
     message_list_key(key, text.to, number);
     must(is_there(txn, TABLE_MESSAGE_TO, key, sizeof key));

@@ -259,7 +259,8 @@ static enum outcome run(struct model *model, const struct command *command,
     case COMMAND_CLOCK_ADVANCE:
         model->clock_offset_ms = command->of.clock_advance.offset_ms;
         return OUTCOME_OK;
-    default: /* BATCH: nothing but its key; PACKET_SWEEP: nothing at all */
+    default: /* BATCH: nothing but its key; PACKET_SWEEP: nothing at all;
+                VISIT_EXPIRE, WELCOME_EXPIRE: learn_visits */
         return OUTCOME_OK;
     }
 }

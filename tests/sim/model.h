@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/command.h"
+#include "model_city.h"
 #include "op.h"
 
 enum { MODEL_CURRENCIES = 3, MODEL_ENTRIES_MAX = 3 * OPS_MAX, MODEL_WEBHOOKS_MAX = 2 * OPS_MAX };
@@ -134,10 +135,11 @@ struct model_message {
     uint32_t parts;
     bool has_quota; /* its parts were taken from the product's, and are not back */
     bool is_paid_back;
-    uint32_t given;     /* the last attempt that was given to a gateway */
-    uint64_t exception; /* of its refund; 0: none */
-    int64_t amount;     /* what it cost */
-    uint32_t campaign;  /* that has made it, counted from 1; 0: none */
+    uint32_t given;      /* the last attempt that was given to a gateway */
+    uint64_t exception;  /* of its refund; 0: none */
+    int64_t amount;      /* what it cost */
+    uint32_t campaign;   /* that has made it, counted from 1; 0: none */
+    int8_t city, mobile; /* of the visit that it welcomes; -1: of none */
 };
 
 /* Of a campaign what it says of its messages. */
@@ -214,6 +216,7 @@ struct model {
     struct model_campaign campaign[MODEL_CAMPAIGNS_MAX];
     struct model_product product[MODEL_PRODUCTS_MAX];
     int8_t company_account[10]; /* of company "c0", … */
+    struct model_cities cities;
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
     struct model_group group[OPS_MAX];
@@ -242,6 +245,11 @@ struct expected {
     enum grab_outcome grab_outcome;
     bool is_new;    /* the share was taken by this grab */
     uint32_t place; /* the share's */
+    struct {
+        uint32_t index;
+        bool is_new;
+    } city;
+    struct signals_result signals;
 };
 
 void model_init(struct model *model, uint32_t drain_max);

@@ -73,6 +73,8 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_VERIFICATION_CREATE:
     case COMMAND_VERIFICATION_CHECK:
     case COMMAND_VERIFICATION_DUE:
+    case COMMAND_CITY_PUT:
+    case COMMAND_SIGNALS:
         return true;
     default:
         return model_is_of_campaign(command);
@@ -175,6 +177,7 @@ static void learn_of_campaign(struct model *model, struct world *world,
                                       .parts = row->parts,
                                       .amount = text.price * row->parts,
                                       .product = row->product,
+                                      .city = -1,
                                       .campaign = model_campaign_place(model, text.origin)};
     take_quota(model, message);
     must(catalog_find_number(world->txn, CATALOG_COMPANY, row->company, &company));
@@ -185,21 +188,48 @@ static void learn_of_campaign(struct model *model, struct world *world,
     model_campaign_message(model, message, 0, false);
 }
 
-/* Who has asked for it; a submit says in its answer what is in the row. */
-static const struct message_submit_command *
-asked_for(const struct command *command, const struct message_row *row, const struct result *result)
+/* CITY-5: exactly those that a trace tells of, to who was seen, from the city's company. */
+static struct text learn_welcome(struct model *model, struct txn *txn,
+                                 const struct message_row *row, struct model_message *message)
 {
-    const struct message_submit_result *answer = &result->of.message_submit;
+    struct message_text_row text;
+    const struct model_cities *cities = &model->cities;
 
-    if (command->type == COMMAND_VERIFICATION_CREATE) {
-        must(row->number == result->of.verification.message && row->kind == 1);
-        must(row->origin == MESSAGE_FROM_VERIFICATION && row->status == MESSAGE_QUEUED);
-        return &command->of.verification_create.message;
-    }
+    message_text_row_find(txn, row->number, &text);
+    must(row->origin == MESSAGE_FROM_WELCOME && text.origin < cities->count);
+    message->city = (int8_t)text.origin;
+    message->mobile = (int8_t)model_mobile_of(text.to);
+    must(message->mobile >= 0);
+    must(cities->visit[message->city][message->mobile].message == row->number);
+    must(row->kind != MESSAGE_KIND_VERIFICATION && row->attempts == 0);
+    message->amount = row->charged;
+    return cities->city[message->city].put.company;
+}
+
+static struct text learn_submitted(const struct command *command, const struct message_row *row,
+                                   const struct message_submit_result *answer,
+                                   struct model_message *message)
+{
     must(command->type == COMMAND_MESSAGE_SUBMIT && row->number == command->number);
-    must(row->parts == answer->parts && row->product == answer->product);
+    must(row->attempts == 0 && row->parts == answer->parts && row->product == answer->product);
     must(row->status == answer->status && row->kind == answer->kind);
-    return &command->of.message_submit;
+    must(row->origin == MESSAGE_FROM_CLIENT);
+    message->amount = answer->price * row->parts;
+    return command->of.message_submit.company;
+}
+
+static struct text learn_code(struct txn *txn, const struct command *command,
+                              const struct message_row *row, const struct result *result,
+                              struct model_message *message)
+{
+    struct message_text_row text;
+
+    message_text_row_find(txn, row->number, &text);
+    must(row->number == result->of.verification.message && row->attempts == 0);
+    must(row->kind == MESSAGE_KIND_VERIFICATION && row->status == MESSAGE_QUEUED);
+    must(row->origin == MESSAGE_FROM_VERIFICATION && text.origin == command->number);
+    message->amount = text.price * row->parts;
+    return command->of.verification_create.message.company;
 }
 
 static void learn_new(struct model *model, struct txn *txn, const struct command *command,
@@ -207,21 +237,25 @@ static void learn_new(struct model *model, struct txn *txn, const struct command
                       struct expected *expected)
 {
     struct model_message *message = &model->message[model->messages++];
-    int company = asked_for(command, row, result)->company.data[1] - '0';
-    struct message_text_row text;
+    struct text company;
 
-    must(row->attempts == 0);
-    message_text_row_find(txn, row->number, &text);
+    must(model->messages <= OPS_MAX);
     *message = (struct model_message){.number = row->number,
                                       .account = -1,
                                       .status = (enum message_status)row->status,
                                       .kind = (enum message_kind)row->kind,
                                       .parts = row->parts,
-                                      .amount = text.price * row->parts,
-                                      .product = row->product};
+                                      .product = row->product,
+                                      .city = -1};
+    if (command->type == COMMAND_SIGNALS)
+        company = learn_welcome(model, txn, row, message);
+    else if (command->type == COMMAND_VERIFICATION_CREATE)
+        company = learn_code(txn, command, row, result, message);
+    else
+        company = learn_submitted(command, row, &result->of.message_submit, message);
     take_quota(model, message);
     if (message->amount > 0)
-        pay(model, message, model->company_account[company], command->now_ms);
+        pay(model, message, model->company_account[company.data[1] - '0'], command->now_ms);
     expected->account = message->account;
 }
 
@@ -325,6 +359,9 @@ static void learn_change(struct model *model, const struct command *command,
     check_answer(command, before, after);
     learn_product(model, message, before, after, was_accepted);
     message->status = (enum message_status)after->status;
+    if (message->city >= 0 && before->status != after->status)
+        model_welcome_moved(model, message->number, (uint32_t)message->city, message->mobile,
+                            message->status);
     if (message->campaign != 0 && before->status != after->status)
         model_campaign_message(model, message, (enum message_status)before->status, is_back);
     if (is_back && before->status != after->status)
@@ -453,6 +490,10 @@ void model_learn(struct model *model, struct world *world, const struct command 
         learn_catalog(model, world, command);
     if (command->type == COMMAND_QUOTA_CHANGE)
         learn_quota(model, command, result);
+    if (command->type == COMMAND_CITY_PUT)
+        learn_city_put(model, command, expected);
+    if (command->type == COMMAND_SIGNALS)
+        learn_signals(model, world->txn, command, expected);
     model_learn_campaigns(model, world, command, expected);
     for (size_t i = 0; i < world->changes.count; i++) {
         const struct change *change = &world->changes.items[i];

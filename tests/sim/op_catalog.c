@@ -99,9 +99,10 @@ static void put_product(uint32_t place, uint32_t number)
 static void put_template(uint32_t place, uint32_t number)
 {
     catalog_draft_text(&draft, TEMPLATE_CONTENT,
-                       place % 2 == 1    ? ID("{name}: {code}")
-                       : number % 2 == 0 ? ID("Your code is {code}.")
-                                         : ID("{code} \xe2\x82\xac"));
+                       place % 2 == 1                      ? ID("{name}: {code}")
+                       : place % 4 == 2 && number % 4 == 0 ? ID("{city}: {code}")
+                       : number % 2 == 0                   ? ID("Your code is {code}.")
+                                                           : ID("{code} \xe2\x82\xac"));
     catalog_draft_int(&draft, TEMPLATE_KIND, 1 + place % 3);
 }
 

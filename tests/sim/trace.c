@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "engine/catalog.h"
+#include "engine/city.h"
 #include "engine/ledger.h"
 #include "engine/message.h"
 #include "episode.h"
@@ -154,6 +155,30 @@ static void catalog_words(const struct command *command)
                     (long long)quota->delta);
 }
 
+static void city_words(const struct city_put_command *put)
+{
+    trace_words("%.*s %s, %u days, %u %%, %s, %zu labels, %zu areas", (int)put->code.size,
+                put->code.data, put->basis == CITY_SEEN ? "seen" : "sent", put->window_days,
+                put->rollout_percent, put->is_enabled ? "enabled" : "disabled", put->label_count,
+                put->area_count);
+}
+
+/* By the places of mobiles and cities among those there are. */
+static void signals_words(const struct command *command)
+{
+    const struct signals_command *signals = &command->of.signals;
+
+    trace_words("of");
+    for (size_t i = 0; i < signals->count; i++) {
+        const struct signal *signal = &signals->signals[i];
+        trace_words(" m%d", model_mobile_of(signal->mobile));
+        if (signal->city != CITY_NONE)
+            trace_words("@%u%s", signal->city, signal->is_labelled ? "" : " (label)");
+        if (signal->at_ms != 0)
+            trace_words(" at %lld", (long long)signal->at_ms);
+    }
+}
+
 static void message_words(const struct command *command)
 {
     const struct receipt_command *receipt = &command->of.receipt;
@@ -193,6 +218,15 @@ static void message_words(const struct command *command)
     case COMMAND_RECEIPT:
         trace_words("%.*s status %d", (int)receipt->provider_id.size, receipt->provider_id.data,
                     receipt->status);
+        break;
+    case COMMAND_CITY_PUT:
+        city_words(&command->of.city_put);
+        break;
+    case COMMAND_SIGNALS:
+        signals_words(command);
+        break;
+    case COMMAND_VISIT_EXPIRE:
+        trace_words("of %zu", command->of.visit_expire.count);
         break;
     default:
         break;

@@ -295,34 +295,39 @@ static void a_late_receipt_of_an_archived_message_is_kept_as_unknown(void **stat
     assert_int_equal(count_rows(world, TABLE_RECEIPT), 1);
 }
 
-/* What cannot be: history in another state than the rows say, found by the audit. */
+static void feed(struct audit *audit, struct txn *txn, enum table table)
+{
+    struct txn_walk *walk = txn_walk(txn, table, WALK_UP, NULL, 0);
+
+    while (txn_walk_next(walk))
+        audit_row(audit, table, walk->key, walk->key_size, walk->value, walk->value_size);
+    txn_walk_end(walk);
+}
+
+/* Of days and counters of reports, beside what of history is there. */
 static bool audit_says(struct world *world, bool has_records, bool is_changed)
 {
     static struct audit audit;
     struct txn *txn = store_begin(world->store);
-    struct txn_walk *walk = txn_walk(txn, TABLE_HISTORY_DAY, WALK_UP, NULL, 0);
-    bool is_right;
 
     audit_init(&audit, true);
     audit_history(&audit);
-    while (txn_walk_next(walk))
-        audit_row(&audit, TABLE_HISTORY_DAY, walk->key, walk->key_size, walk->value,
-                  walk->value_size);
-    txn_walk_end(walk);
+    feed(&audit, txn, TABLE_REPORT);
+    feed(&audit, txn, TABLE_HISTORY_DAY);
     store_abort(txn);
     audit.charged_there = audit.charged_named;
     for (size_t i = 0; i < kept_count && has_records; i++) {
         uint64_t to, company, number = kept[i].message.number;
         char *record = kept[i].record.data;
-        if (is_changed) /* a letter of the text */
-            record[4 + 2 + offsetof(struct message_row, tried) + 2 +
-                   sizeof(struct message_text_row)] ^= 1;
+        size_t text =
+            4 + 2 + offsetof(struct message_row, tried) + 2 + sizeof(struct message_text_row);
+        if (is_changed)
+            record[text] ^= 1;
         assert_true(audit_history_record(&audit, number, record, kept[i].record.size, false, &to,
                                          &company));
         assert_int_equal(to, kept[i].message.to);
     }
-    is_right = audit_finish(&audit);
-    return is_right;
+    return audit_finish(&audit);
 }
 
 static void the_audit_misses_what_history_lost(void **state)
