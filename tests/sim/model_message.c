@@ -70,11 +70,13 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_RECEIPT_FORGET:
     case COMMAND_BLOCKLIST_PUT:
     case COMMAND_BLOCKLIST_DELETE:
+    case COMMAND_CITY_PUT:
+    case COMMAND_SIGNALS:
     case COMMAND_VERIFICATION_CREATE:
     case COMMAND_VERIFICATION_CHECK:
     case COMMAND_VERIFICATION_DUE:
-    case COMMAND_CITY_PUT:
-    case COMMAND_SIGNALS:
+    case COMMAND_RECEIVED:
+    case COMMAND_RECEIVED_FORGET:
         return true;
     default:
         return model_is_of_campaign(command);
@@ -218,17 +220,15 @@ static struct text learn_submitted(const struct command *command, const struct m
     return command->of.message_submit.company;
 }
 
-static struct text learn_code(struct txn *txn, const struct command *command,
-                              const struct message_row *row, const struct result *result,
+/* SMS-17 */
+static struct text learn_code(const struct command *command, const struct message_row *row,
+                              const struct result *result, const struct message_text_row *text,
                               struct model_message *message)
 {
-    struct message_text_row text;
-
-    message_text_row_find(txn, row->number, &text);
-    must(row->number == result->of.verification.message && row->attempts == 0);
-    must(row->kind == MESSAGE_KIND_VERIFICATION && row->status == MESSAGE_QUEUED);
-    must(row->origin == MESSAGE_FROM_VERIFICATION && text.origin == command->number);
-    message->amount = text.price * row->parts;
+    must(row->number == result->of.verification.message && row->kind == 1);
+    must(row->origin == MESSAGE_FROM_VERIFICATION && row->status == MESSAGE_QUEUED);
+    must(row->attempts == 0);
+    message->amount = text->price * row->parts;
     return command->of.verification_create.message.company;
 }
 
@@ -237,9 +237,11 @@ static void learn_new(struct model *model, struct txn *txn, const struct command
                       struct expected *expected)
 {
     struct model_message *message = &model->message[model->messages++];
+    struct message_text_row text;
     struct text company;
 
     must(model->messages <= OPS_MAX);
+    message_text_row_find(txn, row->number, &text);
     *message = (struct model_message){.number = row->number,
                                       .account = -1,
                                       .status = (enum message_status)row->status,
@@ -250,7 +252,7 @@ static void learn_new(struct model *model, struct txn *txn, const struct command
     if (command->type == COMMAND_SIGNALS)
         company = learn_welcome(model, txn, row, message);
     else if (command->type == COMMAND_VERIFICATION_CREATE)
-        company = learn_code(txn, command, row, result, message);
+        company = learn_code(command, row, result, &text, message);
     else
         company = learn_submitted(command, row, &result->of.message_submit, message);
     take_quota(model, message);
@@ -279,6 +281,15 @@ static void learn_product(struct model *model, struct model_message *message,
     take_quota(model, message);
 }
 
+/* SMS-18: no marketing at night. The clock of China is the one whose hours need no calendar. */
+static void check_quiet_hours(const struct command *command, const struct message_row *row)
+{
+    int64_t hour = (command->now_ms / 3600000 + 8) % 24;
+
+    if (row->kind == MESSAGE_KIND_MARKETING && memcmp(row->country, "CN", 2) == 0)
+        must(hour >= 8 && hour < 21);
+}
+
 static void learn_attempt(struct model_message *message, const struct command *command,
                           const struct result *result, const struct message_row *before,
                           const struct message_row *after)
@@ -291,6 +302,7 @@ static void learn_attempt(struct model_message *message, const struct command *c
     }
     must(before->status == MESSAGE_QUEUED && after->status == MESSAGE_SENDING);
     must(after->attempts == before->attempts + 1);
+    check_quiet_hours(command, after);
     if (after->attempts <= message->given)
         wrong("attempt %u of a message is given twice", after->attempts);
     message->given = after->attempts;
@@ -495,6 +507,7 @@ void model_learn(struct model *model, struct world *world, const struct command 
     if (command->type == COMMAND_SIGNALS)
         learn_signals(model, world->txn, command, expected);
     model_learn_campaigns(model, world, command, expected);
+    model_learn_received(model, world, command, result);
     for (size_t i = 0; i < world->changes.count; i++) {
         const struct change *change = &world->changes.items[i];
         size_t size;
