@@ -100,6 +100,10 @@ void city_build_adopt(struct city_index *index)
     assert(build->taken == build->noted.size);
     for (uint32_t i = 0; i < build->count; i++) {
         struct city *city = index->cities[i];
+        if (city->view.row.window_days > build->windows[i]) {
+            memory_release(&build->memories[i]); /* visits are left out that count now */
+            continue;
+        }
         if (city->is_whole)
             memory_release(&city->memory);
         city->memory = build->memories[i];

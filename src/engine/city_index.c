@@ -129,6 +129,8 @@ static void take_row(struct city_index *index, struct text code, const void *val
 
     city_view_of(value, size, &view);
     city = number == CITY_NONE ? add(index, view.row.index, code) : index->cities[number];
+    if (city->built_ms != 0 && view.row.window_days > city->view.row.window_days)
+        memory_release(city); /* the build has left out visits that count again */
     city->value.size = 0;
     buffer_append(&city->value, value, size);
     city_view_of(city->value.data, size, &city->view);

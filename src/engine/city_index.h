@@ -53,7 +53,8 @@ void city_index_release(struct city_index *index);
 /* Every city of the rows; at start. Those without any visit are not yet known to be: none is whole.
  */
 void city_index_load(struct city_index *index, struct txn *txn);
-/* The city's row is new or was changed. A new one is whole at once. */
+/* The city's row is new or was changed. A new one is whole at once; one whose window has become
+ * longer than it was for its build is so no more, until the next. */
 void city_index_changed(struct city_index *index, struct txn *txn, struct text code, bool is_new);
 
 uint32_t city_index_find(const struct city_index *index, struct text code);

@@ -189,8 +189,9 @@ bool verification_is_over(struct engine *engine, const struct message_text_row *
            !is_good(&row, engine->command->now_ms);
 }
 
-/* What nobody got counts neither for the number's caps nor as unused. Where nobody knows it may
- * have arrived. */
+/* What no provider has taken counts neither for the number's caps nor as unused. Where nobody knows
+ * it may have arrived; and what was taken once was paid for, whatever became of it on another
+ * route. */
 void verification_follow(struct engine *engine, const struct message_row *message,
                          enum message_status from)
 {
@@ -198,7 +199,7 @@ void verification_follow(struct engine *engine, const struct message_row *messag
     struct message_text_row text;
 
     (void)from;
-    if (!message_status_is_back((enum message_status)message->status) ||
+    if (!message_status_is_back((enum message_status)message->status) || message->sent_ms != 0 ||
         message->error == MESSAGE_ERROR_UNKNOWN_OUTCOME)
         return;
     message_text_row_find(engine->txn, message->number, &text);
@@ -264,13 +265,12 @@ static enum outcome find_places(struct txn *txn, const struct message_submit_com
     return OUTCOME_OK;
 }
 
-/* Its company is known, and all that is not known before. */
+/* The message, and where the code is in it. */
 static enum outcome send(struct engine *engine, const struct message_submit_command *submit,
                          const struct template_places *places, struct verification_row *row)
 {
     struct message_submit_result made;
     struct message_text text;
-    struct message_row message;
     enum outcome outcome;
     size_t before;
 
@@ -283,10 +283,8 @@ static enum outcome send(struct engine *engine, const struct message_submit_comm
                              &made);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (!message_find(engine->txn, row->message, &message) ||
-        !message_text_find(engine->txn, row->message, &text))
+    if (!message_text_find(engine->txn, row->message, &text))
         assert(!"a message that was just made");
-    row->company = message.company;
     assert(places->count > 0 && places->count <= VERIFICATION_PLACES_MAX &&
            places->size <= text.content.size);
     before = text.content.size - places->size; /* a signature */
@@ -309,27 +307,29 @@ static void take_back(struct engine *engine, uint64_t number)
 
 /* The one before, if it is good still, is so no longer; what was checked wrongly today is not
  * forgotten. */
-static void replace(struct engine *engine, const struct verification_row *row, struct asked *asked)
+static void replace(struct engine *engine, const struct verification_row *row)
 {
     struct verification_row before;
+    struct asked asked;
 
-    if (asked->row.current != 0)
-        take_back(engine, asked->row.current);
-    if (verification_find(engine->txn, asked->row.current, &before)) {
+    asked_find(engine->txn, row->to, row->company, row->created_ms, &asked);
+    take_back(engine, asked.row.current);
+    if (verification_find(engine->txn, asked.row.current, &before)) {
         if (before.status == VERIFICATION_PENDING)
             end(engine, &before, VERIFICATION_REPLACED);
         else if (before.status == VERIFICATION_NONE)
             store(engine, &before, engine->command->now_ms + 1);
     }
-    asked->row.attempts = 0;
-    asked->row.current = row->number;
-    asked_store(engine, row->to, row->company, asked);
+    asked.row.attempts = 0;
+    asked.row.current = row->number;
+    asked_store(engine, row->to, row->company, &asked);
 }
 
 static struct verification_row begin(struct engine *engine,
                                      const struct verification_create_command *command)
 {
     int64_t now_ms = engine->command->now_ms;
+    struct catalog_thing company;
     struct verification_row row = {.version = ROW_VERSION,
                                    .status = VERIFICATION_PENDING,
                                    .code_length = code_length(command, engine->txn),
@@ -340,9 +340,12 @@ static struct verification_row begin(struct engine *engine,
                                    .expires_ms = now_ms + valid_ms(command, engine->txn)};
 
     memcpy(row.seed, command->seed, sizeof row.seed);
-    /* What is no number is refused by the message's plan, which has the words for it. */
+    /* What is no number, or no company, is refused by the message's plan, which has the words for
+     * it. */
     if (mobile_parse(command->message.to, &row.to))
         row.prefix = verification_prefix(engine->txn, row.to);
+    if (catalog_find(engine->txn, CATALOG_COMPANY, command->message.company, &company))
+        row.company = company.number;
     return row;
 }
 
@@ -351,9 +354,16 @@ static enum outcome admit(struct engine *engine, const struct verification_row *
                           struct verification_result *made)
 {
     enum verification_cap cap = verification_cap_reached(engine, row, &made->retry_ms);
+    int64_t free_ms, attempts_free_ms;
+    struct asked asked;
 
     made->cap = (uint8_t)cap;
-    return cap == VERIFICATION_CAP_NONE ? OUTCOME_OK : OUTCOME_TOO_MANY_CODES;
+    if (cap != VERIFICATION_CAP_NONE)
+        return OUTCOME_TOO_MANY_CODES;
+    asked_find(engine->txn, row->to, row->company, row->created_ms, &asked);
+    free_ms = checks_free_ms(engine->txn, &asked, &attempts_free_ms);
+    made->retry_ms = free_ms - row->created_ms;
+    return free_ms > row->created_ms ? OUTCOME_TOO_MANY_ATTEMPTS : OUTCOME_OK;
 }
 
 enum outcome engine_verification_create(struct engine *engine,
@@ -364,9 +374,7 @@ enum outcome engine_verification_create(struct engine *engine,
     struct template_param params[TEMPLATE_NAMES_MAX + 1];
     struct message_submit_command submit;
     struct template_places places;
-    struct asked asked;
     enum outcome outcome;
-    int64_t attempts_free_ms, free_ms;
 
     outcome = admit(engine, &row, &answer->of.verification);
     if (outcome != OUTCOME_OK)
@@ -377,13 +385,7 @@ enum outcome engine_verification_create(struct engine *engine,
         outcome = send(engine, &submit, &places, &row);
     if (outcome != OUTCOME_OK)
         return outcome;
-    asked_find(engine->txn, row.to, row.company, row.created_ms, &asked);
-    free_ms = checks_free_ms(engine->txn, &asked, &attempts_free_ms);
-    if (free_ms > row.created_ms) {
-        answer->of.verification.retry_ms = free_ms - row.created_ms;
-        return OUTCOME_TOO_MANY_ATTEMPTS;
-    }
-    replace(engine, &row, &asked);
+    replace(engine, &row);
     verification_count_made(engine, &row);
     store(engine, &row, row.expires_ms);
     engine->effect->verification_steps[VERIFICATION_PENDING]++;

@@ -63,6 +63,8 @@ static enum outcome submit(struct engine *engine, const struct message_made *mad
     struct message_submit_result result;
     enum outcome outcome = message_submit(engine, made, &result);
 
+    if (outcome == OUTCOME_OK && result.kind == MESSAGE_KIND_VERIFICATION)
+        outcome = OUTCOME_INVALID; /* the template was not of that kind when the city was put */
     if (outcome != OUTCOME_OK) {
         txn_rollback(engine->txn, savepoint);
         before.number_last = engine->effect->number_last;
@@ -154,11 +156,10 @@ void welcome_follow(struct engine *engine, const struct message_row *row, enum m
     enum message_status status = (enum message_status)row->status;
     struct message_text_row text;
 
-    (void)from;
-    if (!message_status_is_final(status))
+    if (!message_status_is_final(status) && !message_status_is_final(from))
         return;
     message_text_row_find(engine->txn, row->number, &text);
-    trace_finish(engine, text.to, row->number, status);
+    trace_finish(engine, text.to, row->number, message_status_is_final(status) ? status : 0);
     if (message_status_is_back(status))
         take_mark(engine, (uint32_t)text.origin, text.to, row->number);
 }

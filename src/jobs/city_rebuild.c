@@ -68,6 +68,16 @@ static void finish(struct rebuild *rebuild, bool is_failed)
     job_finish(job, visits, is_failed);
 }
 
+/* A window may have become longer since. */
+static void take_windows(const struct city_index *cities, struct visit_key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t window_days = cities->cities[keys[i].city]->view.row.window_days;
+        if (window_days > keys[i].window_days)
+            keys[i].window_days = window_days;
+    }
+}
+
 static void delete_slice(struct job *job)
 {
     struct rebuild *rebuild = job->run;
@@ -81,6 +91,8 @@ static void delete_slice(struct job *job)
     }
     command.of.visit_expire.keys = rebuild->expired + rebuild->deleted;
     command.of.visit_expire.count = left < SLICE_EXPIRED ? left : SLICE_EXPIRED;
+    take_windows(pipeline_cities(job->pipeline), rebuild->expired + rebuild->deleted,
+                 command.of.visit_expire.count);
     pipeline_run(job->pipeline, &command, &result);
     if (result.outcome == OUTCOME_OK)
         rebuild->deleted += command.of.visit_expire.count;

@@ -118,6 +118,17 @@ static bool is_worth_keeping(const struct overlay *overlay)
     return overlay->is_prepared && overlay_fullness(overlay) >= CHECKPOINT_SPARE_FULLNESS;
 }
 
+/* A freeze may have waited for this: nothing else would bring the loop to look again before
+ * checkpoint_interval_ms is over. */
+static void tell_tidied(struct checkpoint *checkpoint)
+{
+    const struct store *store = checkpoint->store;
+
+    checkpoint->is_tidying = false;
+    if (store->options.on_wake != NULL)
+        store->options.on_wake(store->options.context);
+}
+
 static void tidy_retired(struct checkpoint *checkpoint)
 {
     struct overlay *retired = checkpoint->retired, *unused = NULL;
@@ -138,9 +149,9 @@ static void tidy_retired(struct checkpoint *checkpoint)
     overlay_free(unused);
     tree_index_free(index);
     pthread_mutex_lock(&checkpoint->mutex);
-    checkpoint->is_tidying = false;
     if (is_kept)
         checkpoint->spare = retired;
+    tell_tidied(checkpoint);
 }
 
 static void prepare_spare(struct checkpoint *checkpoint)
@@ -155,8 +166,8 @@ static void prepare_spare(struct checkpoint *checkpoint)
     if (spare != NULL)
         overlay_prepare(spare);
     pthread_mutex_lock(&checkpoint->mutex);
-    checkpoint->is_tidying = false;
     checkpoint->spare = spare;
+    tell_tidied(checkpoint);
 }
 
 static void make_index(struct checkpoint *checkpoint)

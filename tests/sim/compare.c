@@ -261,7 +261,7 @@ static void compare_webhook(struct model *model, uint64_t number, const void *va
     const struct model_webhook *told = model_find_webhook(model, number);
     struct webhook_row row;
 
-    must(size > sizeof row);
+    must(size >= sizeof row);
     memcpy(&row, value, sizeof row);
     if (row.type != WEBHOOK_LOW_BALANCE)
         return;
@@ -348,11 +348,27 @@ void compare_row(struct model *model, struct world *world, enum table table, con
     case TABLE_API_KEY:
     case TABLE_API_KEY_NUMBER:
         break;
+    case TABLE_CITY:
+    case TABLE_VISIT:
+    case TABLE_TRACE:
+    case TABLE_CITY_MESSAGE:
+    case TABLE_GROUP_WELCOME:
+        compare_city_row(model, table, key, key_size, value, value_size);
+        break;
     default:
         if (table <= TABLE_EXCEPTION)
             compare_packet_row(model, table, key, key_size, value, value_size);
+        else
+            compare_verification_row(model, table, key, value, value_size, world->now_ms);
         break;
     }
+}
+
+/* Does the model know how many rows there are? */
+static bool is_counted(enum table table)
+{
+    return table <= TABLE_EXCEPTION || table == TABLE_CITY || table == TABLE_VISIT ||
+           table == TABLE_TRACE || table == TABLE_CITY_MESSAGE || table == TABLE_GROUP_WELCOME;
 }
 
 void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_MAX + 1])
@@ -381,11 +397,16 @@ void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_
         [TABLE_GRAB] = model->grabs,
         [TABLE_GRAB_PLACE] = model->grabs,
         [TABLE_EXCEPTION] = model->exceptions + model->message_exceptions,
+        [TABLE_CITY] = model->cities.count,
+        [TABLE_VISIT] = model->cities.visits,
+        [TABLE_TRACE] = model->cities.traces,
+        [TABLE_CITY_MESSAGE] = model->cities.messages,
+        [TABLE_GROUP_WELCOME] = model->cities.welcomes,
     };
 
-    for (int table = TABLE_ACCOUNT; table <= TABLE_EXCEPTION; table++) {
-        if (table != TABLE_WEBHOOK && table != TABLE_API_KEY && table != TABLE_API_KEY_NUMBER &&
-            rows[table] != counts[table])
+    for (int table = TABLE_ACCOUNT; table <= TABLE_GROUP_WELCOME; table++) {
+        if (is_counted((enum table)table) && table != TABLE_WEBHOOK && table != TABLE_API_KEY &&
+            table != TABLE_API_KEY_NUMBER && rows[table] != counts[table])
             wrong("there are %u rows of %s, and must be %u", rows[table], table_infos[table].name,
                   counts[table]);
     }

@@ -36,6 +36,22 @@ void compare_packet(struct txn *txn, struct model *model, int index);
 void compare_packet_read(struct txn *txn, struct model *model, int index, int64_t now_ms);
 void compare_packet_answered(struct model *model, const struct command *command,
                              const struct expected *expected, const struct result *result);
+/* compare_city.c: the same for the tables of cities; before it, what the model leaves open of
+ * visits; and all there is of cities, in rows and in memory. */
+void compare_city_row(struct model *model, enum table table, const char *key, size_t key_size,
+                      const void *value, size_t value_size);
+void compare_city_answered(struct txn *txn, struct model *model, const struct command *command,
+                           const struct expected *expected, const struct result *result);
+void learn_visits(struct txn *txn, struct model *model, const struct command *command);
+struct city_index;
+void compare_cities(struct model *model, const struct city_index *index, struct txn *txn,
+                    int64_t now_ms);
+/* compare_verification.c: the same for the tables of verifications; and that none of their rows is
+ * missing. */
+void compare_verification_row(struct model *model, enum table table, const char *key,
+                              const char *value, size_t size, int64_t now_ms);
+void compare_verifications(struct txn *txn, const struct model *model,
+                           const uint32_t rows[TABLE_NUMBER_MAX + 1], int64_t now_ms);
 /* What a gateway reads: the head of the product's lane. */
 void compare_outbox(struct txn *txn, const struct model *model, uint64_t product,
                     enum message_kind lane);

@@ -166,6 +166,7 @@ void compare_all(struct model *model, const struct tally *tally, struct world *w
     for (uint32_t i = 0; i < model->products; i++)
         compare_quota(world->txn, &model->product[i]);
     compare_sums(model);
+    compare_verifications(world->txn, model, survey.rows, world->now_ms);
     compare_chain(&survey, tally);
 }
 

@@ -146,6 +146,7 @@ static void compare_shown(struct model *model, struct world *world, const struct
         break;
     default:
         compare_packet_answered(model, command, expected, result);
+        compare_city_answered(world->txn, model, command, expected, result);
         break;
     }
     must(result->number == number);
@@ -234,6 +235,8 @@ void compare_command(struct model *model, struct tally *tally, struct world *wor
     must(result->is_replayed == expected->is_replayed);
     model_keep(model, command, result);
     learn(model, tally, world, effect, command->number);
+    if (result->outcome == OUTCOME_OK && !result->is_replayed)
+        learn_visits(world->txn, model, command);
     if (result->is_replayed)
         compare_replay(model, world, command, result);
     else if (result->outcome != OUTCOME_OK)

@@ -24,6 +24,7 @@ struct mirror {
     struct draw draw;
     struct store *store; /* NULL: not opened yet */
     struct txn *txn;
+    struct cities cities;
     uint32_t opens_at, dies_at; /* commits; dies_at 0: never */
     /* The last commit that each batch has, by sequence. */
     uint32_t commit_of[BATCHES_REMEMBERED];
@@ -180,6 +181,10 @@ static void open_store(struct mirror *mirror)
     if (store_open(&mirror->store, &options, &why) != 0)
         wrong("disk: cannot open: %.*s", (int)why.size, why.data);
     buffer_release(&why);
+    mirror->txn = store_begin(mirror->store);
+    cities_load(&mirror->cities, mirror->txn); /* CITY-7: nothing but rows has survived */
+    store_abort(mirror->txn);
+    mirror->txn = NULL;
 }
 
 struct mirror *mirror_new(const struct mirror_options *options)
@@ -190,6 +195,7 @@ struct mirror *mirror_new(const struct mirror_options *options)
     assert(mirror != NULL);
     log_open(NULL, LOG_WARNING);
     mirror->options = *options;
+    cities_init(&mirror->cities);
     draw_init(&mirror->draw, options->seed, options->begun);
     if (access(options->data_dir, F_OK) == 0 && options->begun > 0) {
         reading = (struct reading){.step = 0};
@@ -209,6 +215,7 @@ struct mirror *mirror_new(const struct mirror_options *options)
 void mirror_free(struct mirror *mirror)
 {
     assert(mirror->store == NULL);
+    cities_release(&mirror->cities);
     free(mirror);
 }
 
@@ -245,14 +252,18 @@ void mirror_begin(struct mirror *mirror)
     mirror->txn = store_begin(mirror->store);
 }
 
-void mirror_run(struct mirror *mirror, const struct command *command, const struct result *wanted,
+void mirror_run(struct mirror *mirror, const struct command *asked, const struct result *wanted,
                 const struct engine_effect *effect, bool is_tried)
 {
     struct engine_effect found_effect;
+    struct command own = *asked;
+    const struct command *command = &own;
     struct result found;
 
     if (mirror->store == NULL)
         return;
+    if (own.type == COMMAND_SIGNALS)
+        own.of.signals.index = &mirror->cities.index;
     if (is_tried) {
         size_t savepoint = txn_savepoint(mirror->txn);
         engine_apply(mirror->txn, command, &found, &found_effect);
@@ -263,6 +274,7 @@ void mirror_run(struct mirror *mirror, const struct command *command, const stru
     must(memcmp(&found, wanted, sizeof found) == 0);
     must(found_effect.number_last == effect->number_last);
     must(found_effect.due_first_ms == effect->due_first_ms);
+    cities_follow(&mirror->cities, mirror->txn, command, &found, &found_effect);
 }
 
 static void note_durable(struct mirror *mirror)
@@ -290,6 +302,8 @@ static void turn(struct mirror *mirror, struct episode *episode)
         compare_walks(mirror, episode);
     if (draw_chance(&mirror->draw, 256))
         compare_open(mirror, episode);
+    if (draw_chance(&mirror->draw, 32))
+        cities_build_whole(&mirror->cities, &episode->world);
     if (draw_chance(&mirror->draw, 512))
         reopen(mirror, episode);
     if (where->commits == mirror->dies_at)

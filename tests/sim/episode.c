@@ -33,6 +33,12 @@ static void commit(struct episode *episode)
         mirror_commit(episode->mirror, episode);
 }
 
+/* What is in memory beside the rows is not rolled back with them, so such commands never are. */
+static bool changes_memory(const struct command *command)
+{
+    return command->type == COMMAND_SIGNALS || command->type == COMMAND_CITY_PUT;
+}
+
 /* Rolled back it leaves no trace, and the second time it answers as the first. */
 static void try(struct episode *episode, struct command *command, struct result *tried)
 {
@@ -52,6 +58,7 @@ static void run(struct episode *episode, struct command *command, bool is_tried)
     struct engine_effect effect;
     struct result result, tried;
 
+    is_tried = is_tried && !changes_memory(command);
     where->steps++;
     if (is_traced(episode))
         trace_command(episode, command);
@@ -68,6 +75,7 @@ static void run(struct episode *episode, struct command *command, bool is_tried)
     }
     compare_command(episode->model, &episode->tally, &episode->world, command, &expected, &result,
                     &effect);
+    cities_follow(&episode->cities, episode->world.txn, command, &result, &effect);
     episode->is_refused = episode->is_refused || result.outcome != OUTCOME_OK;
     if (episode->mirror != NULL)
         mirror_run(episode->mirror, command, &result, &effect, is_tried);
@@ -109,14 +117,14 @@ static bool is_for_groups(const struct op *op)
 {
     return op->type != OP_DUE && op->type != OP_ATOMIC && op->type != OP_SWEEP &&
            op->type != OP_CLOCK && op->type != OP_LOOK && op->type != OP_PACKET_SWEEP &&
-           op->type != OP_MESSAGE_SWEEP;
+           op->type != OP_MESSAGE_SWEEP && op->type != OP_CITY_BUILD && op->type != OP_CITY_LOAD;
 }
 
 static void run_op_in_group(struct episode *episode, const struct op *op)
 {
     struct command command;
 
-    if (op_command(episode, op, &command))
+    if (op_command(episode, op, &command) && !changes_memory(&command))
         run(episode, &command, op->is_tried);
 }
 
@@ -269,6 +277,7 @@ static void look(struct episode *episode, const struct op *op)
     if (model->messages > 0)
         invariant_message_read(episode->world.txn,
                                model->message[op->pick % model->messages].number);
+    compare_cities(model, &episode->cities.index, episode->world.txn, episode->world.now_ms);
     world_abort(&episode->world);
 }
 
@@ -289,6 +298,14 @@ static void run_op(struct episode *episode, const struct op *op)
         break;
     case OP_LOOK:
         look(episode, op);
+        break;
+    case OP_CITY_BUILD:
+        cities_build(&episode->cities, &episode->world, op->pick, op->number % MODEL_MOBILES);
+        break;
+    case OP_CITY_LOAD:
+        world_begin(&episode->world);
+        cities_load(&episode->cities, episode->world.txn);
+        world_abort(&episode->world);
         break;
     default:
         if (!op_command(episode, op, &command))
@@ -314,13 +331,15 @@ static void compare_everything(struct episode *episode)
     compare_all(episode->model, &episode->tally, &episode->world);
     invariant_all(&episode->tally.sums, &episode->world);
     invariant_message_all(&episode->tally.message_sums, &episode->world);
+    compare_cities(episode->model, &episode->cities.index, episode->world.txn,
+                   episode->world.now_ms);
     invariant_report_all(&episode->tally.reports, &episode->world);
     world_abort(&episode->world);
 }
 
 static void bootstrap(struct episode *episode)
 {
-    struct command command = {.type = COMMAND_BOOTSTRAP, .of.bootstrap.secret = {1, 2}};
+    struct command command = {.type = COMMAND_BOOTSTRAP, .of.bootstrap.secret = WORLD_SECRET};
 
     model_init(episode->model, episode->plan->drain_max);
     tally_init(&episode->tally);
@@ -364,6 +383,7 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
     episode.at = 0;
     where->commits = 0;
     world_open(&episode.world);
+    cities_init(&episode.cities);
     watch(&episode.world);
     bootstrap(&episode);
     if (plan->has_messages)
@@ -380,5 +400,6 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
     if (mirror != NULL)
         mirror_end(mirror, &episode);
     watch(NULL);
+    cities_release(&episode.cities);
     world_close(&episode.world);
 }

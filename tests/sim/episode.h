@@ -2,6 +2,7 @@
 #ifndef SMSD_TESTS_SIM_EPISODE_H
 #define SMSD_TESTS_SIM_EPISODE_H
 
+#include "cities.h"
 #include "compare.h"
 #include "model.h"
 #include "op.h"
@@ -9,7 +10,7 @@
 
 struct mirror;
 
-enum { SWEEP_KEYS_MAX = 8, COMPARE_ALL_EVERY = 512 };
+enum { SWEEP_KEYS_MAX = 8, EXPIRE_KEYS_MAX = 16, COMPARE_ALL_EVERY = 512 };
 
 struct episode {
     const struct plan *plan;
@@ -18,10 +19,14 @@ struct episode {
     struct tally tally, tally_before;
     struct command keyed[OPS_MAX]; /* those with a key, by its index */
     struct hash128 sweep_keys[SWEEP_KEYS_MAX];
-    uint32_t at;                  /* the op under way */
-    bool is_in_group, is_refused; /* a group, and one of its commands was */
-    struct mirror *mirror;        /* the same on disk, or NULL */
-    uint32_t traced_from;         /* a line a command, from this op on */
+    struct cities cities;
+    struct visit_key expire_keys[EXPIRE_KEYS_MAX];
+    struct welcome_key welcome_keys[EXPIRE_KEYS_MAX];
+    struct signal signals[OPS_MAX][SIGNALS_MAX]; /* of the op that made them: keys repeat them */
+    uint32_t at;                                 /* the op under way */
+    bool is_in_group, is_refused;                /* a group, and one of its commands was */
+    struct mirror *mirror;                       /* the same on disk, or NULL */
+    uint32_t traced_from;                        /* a line a command, from this op on */
 };
 
 /* Runs the plan, with a line a command from op `traced_from` on. What is wrong ends the process. */
@@ -32,10 +37,13 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
 bool op_command(struct episode *episode, const struct op *op, struct command *command);
 /* op_packet.c: the same for a command about a packet, whose type is set. */
 bool op_packet_command(struct episode *episode, const struct op *op, struct command *command);
+/* op_city.c: likewise about cities. */
+bool op_city_command(struct episode *episode, const struct op *op, struct command *command);
 bool op_campaign_command(struct episode *episode, const struct op *op, struct command *command);
 /* op_message.c, op_catalog.c: likewise about messages and the catalogue; and what there is of it
  * before the first message, step by step: false when that is all. */
 bool op_message_command(struct episode *episode, const struct op *op, struct command *command);
+bool op_verification_command(struct episode *episode, const struct op *op, struct command *command);
 void op_catalog_command(const struct op *op, struct command *command);
 bool op_catalog_setup(uint32_t step, uint32_t number, struct command *command);
 struct text op_account_id(uint8_t account);

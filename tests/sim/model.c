@@ -34,6 +34,9 @@ void model_copy(struct model *to, const struct model *from)
     memcpy(to->received, from->received, from->received_count * sizeof *from->received);
     memcpy(to->other_due, from->other_due, from->other_dues * sizeof *from->other_due);
     memcpy(to->webhook, from->webhook, from->webhooks * sizeof *from->webhook);
+    memcpy(to->verification, from->verification, from->verifications * sizeof *from->verification);
+    memcpy(to->wrong_check, from->wrong_check, from->wrong_checks * sizeof *from->wrong_check);
+    memcpy(to->pumping, from->pumping, from->pumpings * sizeof *from->pumping);
     memcpy(to->key, from->key, from->keys * sizeof *from->key);
 }
 
@@ -257,7 +260,8 @@ static enum outcome run(struct model *model, const struct command *command,
     case COMMAND_CLOCK_ADVANCE:
         model->clock_offset_ms = command->of.clock_advance.offset_ms;
         return OUTCOME_OK;
-    default: /* BATCH: nothing but its key; PACKET_SWEEP: nothing at all */
+    default: /* BATCH: nothing but its key; PACKET_SWEEP: nothing at all;
+                VISIT_EXPIRE, WELCOME_EXPIRE: learn_visits */
         return OUTCOME_OK;
     }
 }

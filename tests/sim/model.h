@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/command.h"
+#include "model_city.h"
 #include "op.h"
 
 enum { MODEL_CURRENCIES = 3, MODEL_ENTRIES_MAX = 3 * OPS_MAX, MODEL_WEBHOOKS_MAX = 2 * OPS_MAX };
@@ -134,10 +135,11 @@ struct model_message {
     uint32_t parts;
     bool has_quota; /* its parts were taken from the product's, and are not back */
     bool is_paid_back;
-    uint32_t given;     /* the last attempt that was given to a gateway */
-    uint64_t exception; /* of its refund; 0: none */
-    int64_t amount;     /* what it cost */
-    uint32_t campaign;  /* that has made it, counted from 1; 0: none */
+    uint32_t given;      /* the last attempt that was given to a gateway */
+    uint64_t exception;  /* of its refund; 0: none */
+    int64_t amount;      /* what it cost */
+    uint32_t campaign;   /* that has made it, counted from 1; 0: none */
+    int8_t city, mobile; /* of the visit that it welcomes; -1: of none */
 };
 
 /* Of a campaign what it says of its messages. */
@@ -149,6 +151,31 @@ struct model_campaign {
     int64_t charged, refunded;
 };
 
+/* A code, or the place where wrong checks of a number without one are counted. */
+struct model_verification {
+    bool is_there;      /* not forgotten */
+    bool is_superseded; /* there is a newer one of number and company */
+    bool is_back;       /* its message came to nothing */
+    bool is_counted;    /* for pumping, when it ended */
+    uint8_t code_length, wrong;
+    enum verification_status status;
+    int address_kind;
+    uint64_t number, message, to, company, prefix, address;
+    int64_t created_ms, expires_ms, ended_ms, due_ms;
+    uint8_t seed[VERIFICATION_SEED_SIZE];
+};
+
+struct model_wrong_check {
+    uint64_t to, company;
+    int64_t at_ms;
+    bool is_cleared; /* by a new code, or a right check */
+};
+
+struct model_pumping {
+    uint64_t prefix;
+    int64_t at_ms;
+};
+
 struct model_product {
     struct text id;
     uint64_t number;
@@ -158,7 +185,7 @@ struct model_product {
 
 /* Numbers that may be on the blocklist, and write to us. */
 #define MODEL_MOBILE_FIRST UINT64_C(8613800000000)
-enum { MODEL_MOBILES = 5 };
+enum { MODEL_WRITERS = 5 };
 enum model_listed { MODEL_NOT_LISTED, MODEL_LISTED_BY_OTHERS, MODEL_LISTED_BY_HIMSELF };
 
 struct model_received {
@@ -195,13 +222,15 @@ struct model {
     uint32_t dues, marks;
     uint32_t packets, exceptions; /* how many */
     uint32_t packets_grouped, packets_unfinished, pieces, recipients, senders, grabs;
+    uint32_t verifications, wrong_checks, pumpings;              /* how many */
     uint32_t messages, message_exceptions, other_dues, products; /* how many */
     uint32_t campaigns, campaign_lines; /* how many; recipients of all of them */
     struct model_campaign campaign[MODEL_CAMPAIGNS_MAX];
     struct model_product product[MODEL_PRODUCTS_MAX];
     int8_t company_account[10]; /* of company "c0", … */
-    enum model_listed listed[MODEL_MOBILES];
+    enum model_listed listed[MODEL_WRITERS];
     uint32_t received_count;
+    struct model_cities cities;
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
     struct model_group group[OPS_MAX];
@@ -212,6 +241,9 @@ struct model {
     struct model_received received[OPS_MAX];
     struct model_due other_due[MODEL_OTHER_DUES_MAX];
     struct model_webhook webhook[MODEL_WEBHOOKS_MAX];
+    struct model_verification verification[OPS_MAX];
+    struct model_wrong_check wrong_check[OPS_MAX];
+    struct model_pumping pumping[OPS_MAX];
     struct model_key key[OPS_MAX];
 };
 
@@ -228,6 +260,11 @@ struct expected {
     enum grab_outcome grab_outcome;
     bool is_new;    /* the share was taken by this grab */
     uint32_t place; /* the share's */
+    struct {
+        uint32_t index;
+        bool is_new;
+    } city;
+    struct signals_result signals;
 };
 
 void model_init(struct model *model, uint32_t drain_max);
@@ -240,6 +277,14 @@ void model_lose_due(struct model *model, const struct model_due *due);
 struct world;
 void model_learn(struct model *model, struct world *world, const struct command *command,
                  const struct result *result, struct expected *expected);
+/* model_verification.c: the same, of any outcome. */
+void model_learn_verification(struct model *model, struct world *world,
+                              const struct command *command, const struct result *result);
+void model_verification_back(struct model *model, uint64_t message);
+struct model_verification *model_find_verification(struct model *model, uint64_t number);
+struct model_verification *model_newest_verification(struct model *model, uint64_t to,
+                                                     uint64_t company);
+void model_code(const struct model_verification *it, char code[VERIFICATION_CODE_MAX]);
 /* After the engine's answer was found right: what its key must answer from now on. */
 void model_keep(struct model *model, const struct command *command, const struct result *result);
 

@@ -70,6 +70,11 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_RECEIPT_FORGET:
     case COMMAND_BLOCKLIST_PUT:
     case COMMAND_BLOCKLIST_DELETE:
+    case COMMAND_CITY_PUT:
+    case COMMAND_SIGNALS:
+    case COMMAND_VERIFICATION_CREATE:
+    case COMMAND_VERIFICATION_CHECK:
+    case COMMAND_VERIFICATION_DUE:
     case COMMAND_RECEIVED:
     case COMMAND_RECEIVED_FORGET:
         return true;
@@ -174,6 +179,7 @@ static void learn_of_campaign(struct model *model, struct world *world,
                                       .parts = row->parts,
                                       .amount = text.price * row->parts,
                                       .product = row->product,
+                                      .city = -1,
                                       .campaign = model_campaign_place(model, text.origin)};
     take_quota(model, message);
     must(catalog_find_number(world->txn, CATALOG_COMPANY, row->company, &company));
@@ -184,28 +190,74 @@ static void learn_of_campaign(struct model *model, struct world *world,
     model_campaign_message(model, message, 0, false);
 }
 
-static void learn_new(struct model *model, const struct command *command,
-                      const struct message_row *row, const struct result *result,
-                      struct expected *expected)
+/* CITY-5: exactly those that a trace tells of, to who was seen, from the city's company. */
+static struct text learn_welcome(struct model *model, struct txn *txn,
+                                 const struct message_row *row, struct model_message *message)
 {
-    const struct message_submit_result *answer = &result->of.message_submit;
-    const struct message_submit_command *asked = &command->of.message_submit;
-    struct model_message *message = &model->message[model->messages++];
-    int company = asked->company.data[1] - '0';
+    struct message_text_row text;
+    const struct model_cities *cities = &model->cities;
 
+    message_text_row_find(txn, row->number, &text);
+    must(row->origin == MESSAGE_FROM_WELCOME && text.origin < cities->count);
+    message->city = (int8_t)text.origin;
+    message->mobile = (int8_t)model_mobile_of(text.to);
+    must(message->mobile >= 0);
+    must(cities->visit[message->city][message->mobile].message == row->number);
+    must(row->kind != MESSAGE_KIND_VERIFICATION && row->attempts == 0);
+    message->amount = row->charged;
+    return cities->city[message->city].put.company;
+}
+
+static struct text learn_submitted(const struct command *command, const struct message_row *row,
+                                   const struct message_submit_result *answer,
+                                   struct model_message *message)
+{
     must(command->type == COMMAND_MESSAGE_SUBMIT && row->number == command->number);
     must(row->attempts == 0 && row->parts == answer->parts && row->product == answer->product);
     must(row->status == answer->status && row->kind == answer->kind);
+    must(row->origin == MESSAGE_FROM_CLIENT);
+    message->amount = answer->price * row->parts;
+    return command->of.message_submit.company;
+}
+
+/* SMS-17 */
+static struct text learn_code(const struct command *command, const struct message_row *row,
+                              const struct result *result, const struct message_text_row *text,
+                              struct model_message *message)
+{
+    must(row->number == result->of.verification.message && row->kind == 1);
+    must(row->origin == MESSAGE_FROM_VERIFICATION && row->status == MESSAGE_QUEUED);
+    must(row->attempts == 0);
+    message->amount = text->price * row->parts;
+    return command->of.verification_create.message.company;
+}
+
+static void learn_new(struct model *model, struct txn *txn, const struct command *command,
+                      const struct message_row *row, const struct result *result,
+                      struct expected *expected)
+{
+    struct model_message *message = &model->message[model->messages++];
+    struct message_text_row text;
+    struct text company;
+
+    must(model->messages <= OPS_MAX);
+    message_text_row_find(txn, row->number, &text);
     *message = (struct model_message){.number = row->number,
                                       .account = -1,
                                       .status = (enum message_status)row->status,
                                       .kind = (enum message_kind)row->kind,
                                       .parts = row->parts,
-                                      .amount = answer->price * row->parts,
-                                      .product = row->product};
+                                      .product = row->product,
+                                      .city = -1};
+    if (command->type == COMMAND_SIGNALS)
+        company = learn_welcome(model, txn, row, message);
+    else if (command->type == COMMAND_VERIFICATION_CREATE)
+        company = learn_code(command, row, result, &text, message);
+    else
+        company = learn_submitted(command, row, &result->of.message_submit, message);
     take_quota(model, message);
     if (message->amount > 0)
-        pay(model, message, model->company_account[company], command->now_ms);
+        pay(model, message, model->company_account[company.data[1] - '0'], command->now_ms);
     expected->account = message->account;
 }
 
@@ -319,10 +371,15 @@ static void learn_change(struct model *model, const struct command *command,
     check_answer(command, before, after);
     learn_product(model, message, before, after, was_accepted);
     message->status = (enum message_status)after->status;
+    if (message->city >= 0 && before->status != after->status)
+        model_welcome_moved(model, message->number, (uint32_t)message->city, message->mobile,
+                            message->status);
     if (message->campaign != 0 && before->status != after->status)
         model_campaign_message(model, message, (enum message_status)before->status, is_back);
     if (is_back && before->status != after->status)
         return_quota(model, message);
+    if (is_back && after->sent_ms == 0 && after->error != MESSAGE_ERROR_UNKNOWN_OUTCOME)
+        model_verification_back(model, after->number);
     expected->account = -1;
     if (is_back && message->amount > 0 && !message->is_paid_back &&
         (before->status != after->status || command->type == COMMAND_EXCEPTION_RETRY)) {
@@ -389,7 +446,7 @@ static void learn_message(struct model *model, struct world *world, const struct
         return;
     }
     if (!change->was_there) {
-        learn_new(model, command, &after, result, expected);
+        learn_new(model, world->txn, command, &after, result, expected);
         return;
     }
     must(message_row_read(world->changes.values.data + change->value_at, change->value_size,
@@ -438,12 +495,17 @@ void model_learn(struct model *model, struct world *world, const struct command 
 {
     uint32_t messages_before = model->messages;
 
+    model_learn_verification(model, world, command, result);
     if (result->outcome != OUTCOME_OK)
         return;
     if (command->type == COMMAND_CATALOG_PUT)
         learn_catalog(model, world, command);
     if (command->type == COMMAND_QUOTA_CHANGE)
         learn_quota(model, command, result);
+    if (command->type == COMMAND_CITY_PUT)
+        learn_city_put(model, command, expected);
+    if (command->type == COMMAND_SIGNALS)
+        learn_signals(model, world->txn, command, expected);
     model_learn_campaigns(model, world, command, expected);
     model_learn_received(model, world, command, result);
     for (size_t i = 0; i < world->changes.count; i++) {

@@ -95,7 +95,7 @@ static void forget(struct model *model, const struct due_command *due)
 
 static void check_listed(const struct model *model, struct world *world)
 {
-    for (uint64_t i = 0; i < MODEL_MOBILES; i++) {
+    for (uint64_t i = 0; i < MODEL_WRITERS; i++) {
         struct blocked blocked;
         bool is_listed = blocklist_find(world->txn, MODEL_MOBILE_FIRST + i, &blocked);
         must(is_listed == (model->listed[i] != MODEL_NOT_LISTED));

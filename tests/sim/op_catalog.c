@@ -1,5 +1,6 @@
 /* From an op's plain numbers to a change of the catalogue that messages are sent by. There are few
  * things of each kind, so that they change under messages that are on their way. */
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/catalog.h"
@@ -17,17 +18,42 @@ enum { COUNTRIES = 3, COMPANIES = 2, CHANNELS = 2, PRODUCTS = 4, TEMPLATES = 4, 
 /* What is put now: the command points to it. */
 static struct catalog_draft draft;
 
+/* The settings of verifications, so that few codes suffice to come to every limit. */
+static const struct {
+    struct text id;
+    uint32_t most;
+} settings[] = {
+    {{"verification_per_minute", 23}, 3},       {{"verification_per_hour", 21}, 8},
+    {{"verification_per_day", 20}, 12},         {{"verification_address_per_hour", 29}, 9},
+    {{"verification_prefix_per_hour", 28}, 12}, {{"verification_prefix_tail", 24}, 5},
+    {{"verification_pumping_unused", 27}, 5},   {{"verification_pumping_percent", 28}, 99},
+    {{"verification_pumping_minutes", 28}, 60}, {{"verification_attempts", 21}, 6},
+    {{"verification_wrong_per_day", 26}, 15},
+};
+enum { SETTINGS = sizeof settings / sizeof *settings };
+
+static void put_setting(uint32_t place, uint32_t number)
+{
+    static char value[12];
+    int size = snprintf(value, sizeof value, "%u", 1 + number % settings[place % SETTINGS].most);
+
+    catalog_draft_text(&draft, SETTING_VALUE, (struct text){value, (size_t)size});
+}
+
 static uint32_t count_of(enum catalog_kind kind)
 {
     static const uint32_t counts[CATALOG_KIND_COUNT] = {
         [CATALOG_COMPANY] = COMPANIES, [CATALOG_COUNTRY] = COUNTRIES,  [CATALOG_CHANNEL] = CHANNELS,
-        [CATALOG_PRODUCT] = PRODUCTS,  [CATALOG_TEMPLATE] = TEMPLATES, [CATALOG_ROUTE] = ROUTES};
+        [CATALOG_PRODUCT] = PRODUCTS,  [CATALOG_TEMPLATE] = TEMPLATES, [CATALOG_ROUTE] = ROUTES,
+        [CATALOG_SETTING] = SETTINGS};
 
     return counts[kind];
 }
 
 static struct text id_of(enum catalog_kind kind, uint32_t place)
 {
+    if (kind == CATALOG_SETTING)
+        return settings[place % SETTINGS].id;
     return kind == CATALOG_COUNTRY ? country_ids[place % COUNTRIES] : ids[place % count_of(kind)];
 }
 
@@ -83,9 +109,10 @@ static void put_product(uint32_t place, uint32_t number)
 static void put_template(uint32_t place, uint32_t number)
 {
     catalog_draft_text(&draft, TEMPLATE_CONTENT,
-                       place % 2 == 1    ? ID("{name}: {code}")
-                       : number % 2 == 0 ? ID("Your code is {code}.")
-                                         : ID("{code} \xe2\x82\xac"));
+                       place % 2 == 1                      ? ID("{name}: {code}")
+                       : place % 4 == 2 && number % 4 == 0 ? ID("{city}: {code}")
+                       : number % 2 == 0                   ? ID("Your code is {code}.")
+                                                           : ID("{code} \xe2\x82\xac"));
     catalog_draft_int(&draft, TEMPLATE_KIND, 1 + place % 3);
 }
 
@@ -120,6 +147,9 @@ static void catalog_put(enum catalog_kind kind, uint32_t place, uint32_t number,
     case CATALOG_TEMPLATE:
         put_template(place, number);
         break;
+    case CATALOG_SETTING:
+        put_setting(place, number);
+        break;
     default:
         put_route(place, number);
         break;
@@ -138,9 +168,9 @@ static enum catalog_status status_of(uint32_t number)
 
 void op_catalog_command(const struct op *op, struct command *command)
 {
-    static const enum catalog_kind kinds[] = {CATALOG_PRODUCT, CATALOG_ROUTE,    CATALOG_ROUTE,
-                                              CATALOG_ROUTE,   CATALOG_TEMPLATE, CATALOG_CHANNEL,
-                                              CATALOG_COMPANY, CATALOG_COUNTRY,  CATALOG_PRODUCT};
+    static const enum catalog_kind kinds[] = {
+        CATALOG_PRODUCT, CATALOG_ROUTE,   CATALOG_ROUTE,   CATALOG_ROUTE,   CATALOG_TEMPLATE,
+        CATALOG_CHANNEL, CATALOG_COMPANY, CATALOG_COUNTRY, CATALOG_PRODUCT, CATALOG_SETTING};
     enum catalog_kind kind = kinds[op->pick % (sizeof kinds / sizeof *kinds)];
     struct catalog_status_command *status = &command->of.catalog_status;
 
@@ -165,7 +195,8 @@ void op_catalog_command(const struct op *op, struct command *command)
 bool op_catalog_setup(uint32_t step, uint32_t number, struct command *command)
 {
     static const enum catalog_kind kinds[] = {CATALOG_COUNTRY, CATALOG_CHANNEL,  CATALOG_COMPANY,
-                                              CATALOG_PRODUCT, CATALOG_TEMPLATE, CATALOG_ROUTE};
+                                              CATALOG_PRODUCT, CATALOG_TEMPLATE, CATALOG_ROUTE,
+                                              CATALOG_SETTING};
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (step < count_of(kinds[i])) {

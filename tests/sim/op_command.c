@@ -241,6 +241,12 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(RECEIPT),
                                                       SAME(BLOCKLIST_PUT),
                                                       SAME(BLOCKLIST_DELETE),
+                                                      SAME(CITY_PUT),
+                                                      SAME(SIGNALS),
+                                                      SAME(VISIT_EXPIRE),
+                                                      SAME(WELCOME_EXPIRE),
+                                                      SAME(VERIFICATION_CREATE),
+                                                      SAME(VERIFICATION_CHECK),
                                                       SAME(CAMPAIGN_CREATE),
                                                       [OP_CAMPAIGN_UPLOAD] =
                                                           COMMAND_CAMPAIGN_RECIPIENTS,
@@ -272,12 +278,20 @@ static bool may_have_key(const struct op *op)
     case OP_MESSAGE_RECOVER:
     case OP_MESSAGE_SWEEP:
     case OP_RECEIPT:
+    case OP_VISIT_EXPIRE:
+    case OP_WELCOME_EXPIRE:
     case OP_CAMPAIGN_UPLOAD:
     case OP_RECEIVED:
         return false;
     default:
         return true;
     }
+}
+
+static bool is_of_cities(const struct op *op)
+{
+    return op->type == OP_CITY_PUT || op->type == OP_SIGNALS || op->type == OP_VISIT_EXPIRE ||
+           op->type == OP_WELCOME_EXPIRE;
 }
 
 static bool fill(struct episode *episode, const struct op *op, struct command *command)
@@ -345,7 +359,8 @@ static bool fill(struct episode *episode, const struct op *op, struct command *c
     case OP_BATCH:
         return true;
     default:
-        return op_message_command(episode, op, command);
+        return is_of_cities(op) ? op_city_command(episode, op, command)
+                                : op_message_command(episode, op, command);
     }
 }
 

@@ -250,7 +250,7 @@ static void received_command(const struct episode *episode, const struct op *op,
 
     *received =
         (struct received_command){.product = model->product[op->pick % model->products].number,
-                                  .from = MODEL_MOBILE_FIRST + op->number % MODEL_MOBILES,
+                                  .from = MODEL_MOBILE_FIRST + op->number % MODEL_WRITERS,
                                   .content = text_of(contents[op->number / 8 % 6]),
                                   .provider_id = text_of(ids[op->number / 64 % 7]),
                                   .to = text_of(op->pick / 8 % 2 == 0 ? "33333" : NULL)};
@@ -261,6 +261,9 @@ bool op_message_command(struct episode *episode, const struct op *op, struct com
     if (episode->model->products == 0)
         return false; /* not an episode of messages */
     switch (command->type) {
+    case COMMAND_VERIFICATION_CREATE:
+    case COMMAND_VERIFICATION_CHECK:
+        return op_verification_command(episode, op, command);
     case COMMAND_MESSAGE_SUBMIT:
         submit_command(episode, op, &command->of.message_submit);
         return true;
@@ -280,7 +283,7 @@ bool op_message_command(struct episode *episode, const struct op *op, struct com
         return about_message(episode, op, &command->of.message_sweep.message);
     case COMMAND_BLOCKLIST_PUT:
         command->of.blocklist_put = (struct blocklist_put_command){
-            .mobile = MODEL_MOBILE_FIRST + op->number % MODEL_MOBILES,
+            .mobile = MODEL_MOBILE_FIRST + op->number % MODEL_WRITERS,
             .reason = (enum blocklist_reason)(1 + op->pick % 2),
             .changed_by = 7};
         return true;
@@ -288,7 +291,7 @@ bool op_message_command(struct episode *episode, const struct op *op, struct com
         received_command(episode, op, &command->of.received);
         return true;
     case COMMAND_BLOCKLIST_DELETE:
-        command->of.blocklist_delete.mobile = MODEL_MOBILE_FIRST + op->number % MODEL_MOBILES;
+        command->of.blocklist_delete.mobile = MODEL_MOBILE_FIRST + op->number % MODEL_WRITERS;
         return true;
     case COMMAND_CAMPAIGN_CREATE:
     case COMMAND_CAMPAIGN_RECIPIENTS:

@@ -94,7 +94,7 @@ static void texts_of(const struct op *op, struct packet_send_command *send)
 static void send_command(const struct episode *episode, const struct op *op,
                          struct packet_send_command *send)
 {
-    enum { DAY_MS = 24 * 60 * 60 * 1000, HALF_HOUR_MS = 30 * 60 * 1000 };
+    enum { HALF_HOUR_MS = 30 * 60 * 1000 };
     static const uint32_t lives_ms[] = {2000, HALF_HOUR_MS, HALF_HOUR_MS, DAY_MS};
 
     *send = (struct packet_send_command){.sender = op_account_id(op->account),

@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "engine/catalog.h"
+#include "engine/city.h"
 #include "engine/ledger.h"
 #include "engine/message.h"
 #include "episode.h"
@@ -154,6 +155,30 @@ static void catalog_words(const struct command *command)
                     (long long)quota->delta);
 }
 
+static void city_words(const struct city_put_command *put)
+{
+    trace_words("%.*s %s, %u days, %u %%, %s, %zu labels, %zu areas", (int)put->code.size,
+                put->code.data, put->basis == CITY_SEEN ? "seen" : "sent", put->window_days,
+                put->rollout_percent, put->is_enabled ? "enabled" : "disabled", put->label_count,
+                put->area_count);
+}
+
+/* By the places of mobiles and cities among those there are. */
+static void signals_words(const struct command *command)
+{
+    const struct signals_command *signals = &command->of.signals;
+
+    trace_words("of");
+    for (size_t i = 0; i < signals->count; i++) {
+        const struct signal *signal = &signals->signals[i];
+        trace_words(" m%d", model_mobile_of(signal->mobile));
+        if (signal->city != CITY_NONE)
+            trace_words("@%u%s", signal->city, signal->is_labelled ? "" : " (label)");
+        if (signal->at_ms != 0)
+            trace_words(" at %lld", (long long)signal->at_ms);
+    }
+}
+
 static void message_words(const struct command *command)
 {
     const struct receipt_command *receipt = &command->of.receipt;
@@ -195,6 +220,15 @@ static void message_words(const struct command *command)
         trace_words("%.*s status %d", (int)receipt->provider_id.size, receipt->provider_id.data,
                     receipt->status);
         break;
+    case COMMAND_CITY_PUT:
+        city_words(&command->of.city_put);
+        break;
+    case COMMAND_SIGNALS:
+        signals_words(command);
+        break;
+    case COMMAND_VISIT_EXPIRE:
+        trace_words("of %zu", command->of.visit_expire.count);
+        break;
     case COMMAND_RECEIVED:
         trace_words("from %llu: \"%.*s\" id=%.*s", (unsigned long long)received->from,
                     (int)received->content.size, received->content.data,
@@ -202,6 +236,23 @@ static void message_words(const struct command *command)
         break;
     default:
         break;
+    }
+}
+
+static void verification_words(const struct command *command)
+{
+    const struct verification_create_command *create = &command->of.verification_create;
+    const struct verification_check_command *check = &command->of.verification_check;
+
+    if (command->type == COMMAND_VERIFICATION_CREATE) {
+        submit_words(&create->message);
+        trace_words(" length=%u valid=%u s address=%d/%llu", create->code_length, create->valid_s,
+                    (int)create->address_kind, (unsigned long long)create->address);
+    } else if (command->type == COMMAND_VERIFICATION_CHECK) {
+        trace_words("%.*s +%llu %.*s", (int)check->company.size, check->company.data,
+                    (unsigned long long)check->to, (int)check->code.size, check->code.data);
+    } else if (command->type == COMMAND_VERIFICATION_DUE) {
+        number_words("ver_", command->of.verification_due.number);
     }
 }
 
@@ -227,6 +278,11 @@ static void packet_words(const struct command *command)
     case COMMAND_EXCEPTION_RETRY:
     case COMMAND_EXCEPTION_CLOSE:
         number_words("exc_", command->of.exception_retry.exception);
+        break;
+    case COMMAND_VERIFICATION_CREATE:
+    case COMMAND_VERIFICATION_CHECK:
+    case COMMAND_VERIFICATION_DUE:
+        verification_words(command);
         break;
     default:
         message_words(command);

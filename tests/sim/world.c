@@ -64,6 +64,20 @@ void world_abort(struct world *world)
     world->txn = NULL;
 }
 
+/* What a part of the command has put that was then taken back was never there. */
+static void forget_taken_back(struct txn *txn, struct changes *changes)
+{
+    size_t kept = 0, size;
+
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct change *change = &changes->items[i];
+        if (change->was_there ||
+            txn_get(txn, change->table, change->key, change->key_size, &size) != NULL)
+            changes->items[kept++] = *change;
+    }
+    changes->count = kept;
+}
+
 void world_run(struct world *world, struct command *command, struct result *result,
                struct engine_effect *effect)
 {
@@ -74,6 +88,7 @@ void world_run(struct world *world, struct command *command, struct result *resu
     command->now_ms = world->now_ms;
     engine_apply(world->txn, command, result, effect);
     world->number_last = effect->number_last;
+    forget_taken_back(world->txn, &world->changes);
 }
 
 const struct change *world_try(struct world *world, struct command *command, struct result *result)

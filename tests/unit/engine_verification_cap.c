@@ -48,7 +48,7 @@ static uint64_t next_random(uint64_t *state)
 static void refusals_last_exactly_as_long_as_they_say(void **state)
 {
     struct world *world = *state;
-    int64_t made_ms[1000];
+    int64_t made_ms[1000] = {0};
     uint64_t random = 17;
     int count = 0, refusals = 0;
 
@@ -90,7 +90,7 @@ static void an_address_never_has_more_than_its_cap_in_an_hour(void **state)
 {
     enum { CAP = 6 };
     struct world *world = *state;
-    int64_t made_ms[2000];
+    int64_t made_ms[2000] = {0};
     uint64_t random = 23;
     int count = 0, refusals = 0;
 
@@ -103,7 +103,7 @@ static void an_address_never_has_more_than_its_cap_in_an_hour(void **state)
             int64_t retry_ms = result.of.verification.retry_ms;
             assert_int_equal(result.outcome, OUTCOME_TOO_MANY_CODES);
             assert_int_equal(result.of.verification.cap, VERIFICATION_CAP_ADDRESS_HOUR);
-            assert_true(retry_ms > 0);
+            assert_true(retry_ms > 0 && count >= CAP);
             assert_true(world->now_ms + retry_ms <= made_ms[count - CAP] + HOUR_MS + MINUTE_MS);
             refusals++;
             if (step % 5 == 0) {
@@ -151,6 +151,25 @@ static void what_nobody_got_is_taken_out_of_the_number_s_caps(void **state)
                   MESSAGE_ERROR_UNKNOWN_OUTCOME);
     refused_for(world, TO, VERIFICATION_CAP_NUMBER_MINUTE);
     assert_true(is_valid(world, TO, code_of(world, made)));
+}
+
+/* With failover, one provider has had it, and its money, when the next one does not take it. */
+static void what_one_provider_took_counts_whatever_the_next_one_does(void **state)
+{
+    struct world *world = *state;
+    struct result made;
+
+    put_route(
+        world, "a2",
+        (struct route){.product = "a", .kind = ROUTE_KIND_VERIFICATION, .has_failover = true});
+    made = make(world, TO);
+    accept(world, made.of.verification.message, "one");
+    receipt_by(world, "a", "one", RECEIPT_UNDELIVERED);
+    expect_status(world, made.of.verification.message, MESSAGE_QUEUED, MESSAGE_ERROR_UNDELIVERED);
+    answer(world, made.of.verification.message, give(world, made.of.verification.message),
+           MESSAGE_REFUSED, NULL, 0);
+    expect_status(world, made.of.verification.message, MESSAGE_REJECTED, MESSAGE_ERROR_REFUSED);
+    refused_for(world, TO, VERIFICATION_CAP_NUMBER_MINUTE);
 }
 
 static void a_refusal_leaves_nothing(void **state)
@@ -265,6 +284,16 @@ static void codes_that_are_used_are_no_pumping(void **state)
     assert_int_equal(alarms(world), 1);
 }
 
+static void the_share_is_reached_by_as_much_as_it_says(void **state)
+{
+    struct world *world = *state;
+
+    set(world, "verification_pumping_unused", "8");
+    set(world, "verification_pumping_percent", "80");
+    pump(world, 10, 2);
+    assert_int_equal(alarms(world), 1);
+}
+
 static void what_was_never_sent_is_no_pumping(void **state)
 {
     struct world *world = *state;
@@ -293,10 +322,12 @@ int main(void)
         TEST(an_address_never_has_more_than_its_cap_in_an_hour),
         TEST(a_prefix_is_a_number_without_its_tail),
         TEST(what_nobody_got_is_taken_out_of_the_number_s_caps),
+        TEST(what_one_provider_took_counts_whatever_the_next_one_does),
         TEST(a_refusal_leaves_nothing),
         TEST(a_repeated_key_makes_no_second_code),
         TEST(codes_that_nobody_uses_are_told_once_an_hour),
         TEST(codes_that_are_used_are_no_pumping),
+        TEST(the_share_is_reached_by_as_much_as_it_says),
         TEST(what_was_never_sent_is_no_pumping),
     };
 
