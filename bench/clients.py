@@ -61,7 +61,7 @@ def packets_for(scenario, server, plan, count):
 
 
 def load_command(scenario, server, plan, count):
-    values = {"accounts": plan.accounts, **server.placeholders, **packets_for(scenario, server, plan, count)}
+    values = {"accounts": plan.accounts, "visits": server.visits, **server.placeholders, **packets_for(scenario, server, plan, count)}
     duration = ["--seconds", plan.seconds, "--warm-up", plan.warm_up, "--spin"]
     command = [servers.LOAD, "--target", server.target, "--name", scenario.name,
                "--connections", scenario.connections, "--depth", scenario.depth,

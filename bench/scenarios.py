@@ -8,7 +8,8 @@ Scenarios
     connections  open throughout
     depth        requests in flight on each
     options      more options of the client's; for load see build/bench/load --help. {accounts} is filled in,
-                 and {packets}: a file of ids of packets that nobody has grabbed of yet, {empty}: of one without shares
+                 and {packets}: a file of ids of packets that nobody has grabbed of yet, {empty}: of one without shares,
+                 {visits}: how many users were seen in the city
     per          what a request carries, for the table: a batch counts its items
 """
 
@@ -17,9 +18,6 @@ import collections
 Scenario = collections.namedtuple("Scenario", "name server client connections depth options per",
                                   defaults=((), "charge"))
 
-# Signals would be rows like these:
-#   Scenario("signals", "smsd", "load", 16, 2, ("--request", "requests/signal.http", "--items", "1000",
-#            "--item-form", "ndjson", "--accounts", "20000000", "--fresh-percent", "5"), "signal")
 CHARGE = ("--request", "requests/charge.http", "--expect", "201", "--accounts", "{accounts}")
 REDIS_CHARGE = ("--command", "EVALSHA {script} 2 u{account} i{unique} 10 r{unique}",
                 "--accounts", "{accounts}")
@@ -43,6 +41,14 @@ REDIS_GRAB = ("--command", "EVALSHA {grab_script} 3 {id} {id}:users u{next} u{ne
 REDIS_GRAB_MANY = ("--command", "EVALSHA {grab_script} 3 {id} {id}:users u{next} u{next}", "--ids", "{packets}",
                    "--id-around")
 
+# Who is drawn was seen before, but for so many of a hundred, who are new and known from then on.
+SIGNALS_FRESH_PERCENT = 5
+SIGNALS = ("--accounts", "{visits}", "--fresh-percent", str(SIGNALS_FRESH_PERCENT))
+SMSD_SIGNALS = ("--request", "requests/signal.http", "--item-form", "ndjson", "--items", "1000",
+                "--expect-text", '"invalid":0', *SIGNALS)
+REDIS_SIGNALS_LUA = ("--command", "EVALSHA {signal_script} 1 filter {filter_bits} 86138{account}", *SIGNALS)
+REDIS_SIGNALS_SADD = ("--command", "SADD visits 86138{account}", *SIGNALS)
+
 SCENARIOS = (
     Scenario("charge", "smsd", "load", 256, 1, CHARGE),
     Scenario("charge_pipelined", "smsd", "load", 256, 16, CHARGE),
@@ -54,6 +60,7 @@ SCENARIOS = (
     Scenario("grab_at_40000", "smsd", "load", 3000, 1, (*GRAB, "--rate", "40000"), "grab"),
     Scenario("grab_1000_packets", "smsd", "load", 3000, 1, GRAB_MANY, "grab"),
     Scenario("grab_empty", "smsd", "load", 3000, 1, GRAB_EMPTY, "refusal"),
+    Scenario("signals", "smsd", "load", 16, 2, SMSD_SIGNALS, "signal"),
     Scenario("nginx", "nginx", "load", 256, 1, CHARGE, "request"),
     Scenario("nginx_pipelined", "nginx", "load", 256, 16, CHARGE, "request"),
     Scenario("nginx_wrk", "nginx", "wrk", 256, 1, (), "request"),
@@ -62,6 +69,8 @@ SCENARIOS = (
     Scenario("redis_pipelined", "redis", "load_redis", 64, 16, REDIS_CHARGE),
     Scenario("redis_grab", "redis", "load_redis", 3000, 1, REDIS_GRAB, "grab"),
     Scenario("redis_grab_1000_packets", "redis", "load_redis", 3000, 1, REDIS_GRAB_MANY, "grab"),
+    Scenario("redis_signals_lua", "redis", "load_redis", 16, 256, REDIS_SIGNALS_LUA, "signal"),
+    Scenario("redis_signals_sadd", "redis", "load_redis", 16, 256, REDIS_SIGNALS_SADD, "signal"),
     Scenario("postgresql_16", "postgresql", "pgbench", 16, 1),
     Scenario("postgresql_64", "postgresql", "pgbench", 64, 1),
 )
@@ -82,6 +91,10 @@ GOALS = (
     Goal("grabs by 3,000 connections on one packet: 40,000 a second", "grab", "items_rate", (), None, 40000),
     Goal("p99 of a grab under 100 ms, as many as can be", "grab", "p99_ms", (), None, 100),
     Goal("p99 of a grab under 100 ms, at 40,000 a second", "grab_at_40000", "p99_ms", (), None, 100),
+    Goal("signals, 95 of 100 repeats: 1,000,000 a second", "signals", "items_rate", (), None, 1000000),
+    Goal("signals: beside Redis's Lua with a filter of 12 bits a user", "signals", "items_rate",
+         ("redis_signals_lua",), 1, None),
+    Goal("signals: beside Redis's SADD", "signals", "items_rate", ("redis_signals_sadd",), 1, None),
     Goal("grabs: beside Redis's Lua with appendfsync always", "grab", "items_rate", ("redis_grab",), 1, None),
 )
 
@@ -96,6 +109,9 @@ CAVEATS = (
     "Its checkpoints and vacuum run at their default times.",
     "A grab in Redis does not know of expiry, recipients or blocked accounts, keeps no second side to the entry "
     "and no chain; its shares are all the same and are not split by it.",
+    "A signal in Redis knows of one city and no time: neither its filter nor its set forgets anybody after fifteen "
+    "days, there is no decision, switch, label or trace, and the filter takes one new user in ten thousand for known. "
+    "Commands are pipelined, a user each; smsd gets a thousand signals a request as JSON.",
     "All three answer after the data is on disk (nginx has none). Redis syncs once a turn of its loop, "
     "PostgreSQL once a group of commits, smsd once a batch.",
     "CPU is user and system time of all the server's processes and threads, exited ones too. The kernel "

@@ -24,6 +24,10 @@ BALANCE = 1000000000
 PACKETS_PER_SENDER = 500
 AMOUNT = 10  # of a charge, in requests/ and peers/
 START_SECONDS_MAX = 120
+SEED_ITEMS = 1000  # users a request
+SEED_USERS = 100  # a command
+FILTER_BITS_PER_USER = 22
+REDIS_FILTER_BITS_MAX = 1 << 32
 
 
 class Failure(Exception):
@@ -48,6 +52,7 @@ class Server:
         self.wrapper = list(wrapper)
         self.process = None
         self.placeholders = {}  # for the options of scenarios
+        self.visits = 0  # users known in the city
 
     @property
     def target(self):
@@ -112,6 +117,9 @@ class Server:
 
     def fill(self, accounts, core):
         """Makes the accounts u00000000 … with a balance each."""
+
+    def fill_visits(self, visits, core):
+        """Makes the users 8613800000000 … known in the city."""
 
     def load_options(self):
         """What our generator needs to be let in."""
@@ -178,6 +186,15 @@ class Smsd(Server):
         self.seed(core, *self.load_options(), "--request", HERE / "requests/topup.http", "--expect", "201",
                   "--connections", 64, "--depth", 32, "--requests", accounts, "--name", "top-ups")
 
+
+    def fill_visits(self, visits, core):
+        self.request("PUT", "/v1/cities/310000", {"name": "Shanghai", "capacity": visits, "enabled": True})
+        self.seed(core, *self.load_options(), "--request", HERE / "requests/visit.http", "--item-form", "ndjson",
+                  "--items", SEED_ITEMS, "--expect-text", '"invalid":0', "--connections", 8, "--depth", 2,
+                  "--requests", -(-visits // SEED_ITEMS), "--name", "visits")
+        known = self.request("GET", "/v1/cities/310000")["filter"]["keys"]
+        if known != -(-visits // SEED_ITEMS) * SEED_ITEMS:
+            raise Failure(f"{visits} users were seen, but the city knows {known}")
 
     def request(self, method, path, body=None):
         connection = http.client.HTTPConnection(self.target, timeout=600)
@@ -279,18 +296,34 @@ class Redis(Server):
     def is_ready(self):
         return super().is_ready() and self.ask("PING") == "PONG"
 
+    def rewrite(self):
+        """Its log anew, from which its growth counts, and then every command synced."""
+        self.ask("BGREWRITEAOF")
+        while "aof_rewrite_in_progress:1" in self.ask("INFO", "persistence"):
+            time.sleep(0.2)
+        self.ask("CONFIG", "SET", "appendfsync", "always", "auto-aof-rewrite-percentage", "100")
+
     def fill(self, accounts, core):
         """As values by hundreds, unsynced; then one rewrite, from which its growth counts."""
         self.ask("CONFIG", "SET", "appendfsync", "no", "auto-aof-rewrite-percentage", "0")
         pairs = 100
         self.seed(core, "--command", "MSET" + f" u{{next}} {BALANCE}" * pairs, "--connections", 8,
                   "--requests", -(-accounts // pairs))
-        self.ask("BGREWRITEAOF")
-        while "aof_rewrite_in_progress:1" in self.ask("INFO", "persistence"):
-            time.sleep(0.2)
-        self.ask("CONFIG", "SET", "appendfsync", "always", "auto-aof-rewrite-percentage", "100")
+        self.rewrite()
         self.placeholders["script"] = self.ask("SCRIPT", "LOAD", (HERE / "peers/charge.lua").read_text())
         self.placeholders["grab_script"] = self.ask("SCRIPT", "LOAD", (HERE / "peers/grab.lua").read_text())
+
+    def fill_visits(self, visits, core):
+        """Filter and set, by a hundred users a command; the filter has as many bits a user as smsd's."""
+        self.placeholders["signal_script"] = self.ask("SCRIPT", "LOAD", (HERE / "peers/signal.lua").read_text())
+        self.placeholders["filter_bits"] = min(visits * FILTER_BITS_PER_USER, REDIS_FILTER_BITS_MAX)
+        self.ask("CONFIG", "SET", "appendfsync", "no", "auto-aof-rewrite-percentage", "0")
+        users = " 86138{next}" * SEED_USERS
+        for command in (f"EVALSHA {self.placeholders['signal_script']} 1 filter {self.placeholders['filter_bits']}",
+                        "SADD visits"):
+            self.seed(core, "--command", command + users, "--connections", 8, "--depth", 4,
+                      "--requests", -(-visits // SEED_USERS))
+        self.rewrite()
 
     def new_packets(self, count):
         for _ in range(count):

@@ -135,6 +135,7 @@ static struct api_options api_options(const struct config *config)
         .packets_grabs_per_minute = (uint32_t)config->packets_grabs_per_minute,
         .packets_open_max = (uint32_t)config->packets_open_max,
         .messages_tries_max = (uint8_t)config->messages_tries_max,
+        .cities_memory_bytes_max = (uint64_t)config->cities_memory_bytes_max,
     };
 }
 
@@ -415,6 +416,7 @@ static int start(struct smsd *smsd, struct buffer *why)
     error = bootstrap(smsd, why);
     if (error != 0)
         return error;
+    pipeline_cities(smsd->pipeline)->bytes_max = (uint64_t)smsd->config.cities_memory_bytes_max;
     start_gateways(smsd);
     start_webhook_sender(smsd);
     start_jobs(smsd);

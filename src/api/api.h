@@ -26,6 +26,7 @@ struct api_options {
     uint32_t packets_grabs_per_minute;
     uint32_t packets_open_max;
     uint8_t messages_tries_max;
+    uint64_t cities_memory_bytes_max;
 };
 
 struct api *api_new(struct pipeline *pipeline, struct jobs *jobs, struct gateways *gateways,

@@ -246,6 +246,8 @@ static void write_share(struct json_writer *w, const char *name, double share, d
 static void write_filter(struct json_writer *w, const struct city_index *cities,
                          const struct city *city)
 {
+    uint32_t index = city->view.row.index;
+
     struct city_filter_figures figures;
 
     if (!city->is_whole) {
@@ -264,7 +266,9 @@ static void write_filter(struct json_writer *w, const struct city_index *cities,
         json_null(w, "rebuilt_at");
     else
         json_time(w, "rebuilt_at", city->built_ms);
-    json_bool(w, "rebuilding", cities->build != NULL);
+    json_bool(w, "rebuilding",
+              city->is_rebuild_wanted ||
+                  (cities->build != NULL && city_build_has(cities->build, index)));
     json_object_end(w);
 }
 
@@ -382,6 +386,22 @@ static bool may_put(struct call *call, const struct city_put_command *put)
     return !is_there || call_may_act_for(call, message.company);
 }
 
+/* Whether there is memory for the city as it is to be; one that does not grow is let be. */
+static bool has_room(struct call *call, const struct city_put_command *put)
+{
+    const struct city_index *cities = pipeline_cities(call->api->pipeline);
+    uint32_t index = city_index_find(cities, put->code);
+    uint64_t planned = city_bytes_planned(put->capacity, put->misjudgement);
+
+    if (index != CITY_NONE) {
+        const struct city_row *row = &cities->cities[index]->view.row;
+        if (planned <= city_bytes_planned(row->capacity, row->misjudgement))
+            return true;
+    }
+    return city_index_planned(cities, put->code) + planned <=
+           call->api->options.cities_memory_bytes_max;
+}
+
 void api_city_put(struct call *call)
 {
     struct city_index *cities = pipeline_cities(call->api->pipeline);
@@ -395,6 +415,10 @@ void api_city_put(struct call *call)
     }
     if (!bind_city(call, &command.of.city_put) || !may_put(call, &command.of.city_put))
         return;
+    if (!has_room(call, &command.of.city_put)) {
+        call_refuse(call, OUTCOME_CITIES_MEMORY_FULL, "see the option cities_memory_bytes_max");
+        return;
+    }
     if (!call_run(call, &command, &result)) {
         write_faults(call, &command.of.city_put);
         return;
@@ -444,18 +468,20 @@ static void on_rebuilt(void *context)
     (void)context; /* who asks looks at the city */
 }
 
-/* One scan makes all of them anew, so that is what is done. */
 void api_city_rebuild(struct call *call)
 {
+    struct city_index *cities = pipeline_cities(call->api->pipeline);
     const struct city *city = city_of(call);
 
     if (city == NULL)
         return;
+    cities->cities[city->view.row.index]->is_rebuild_wanted = true;
     jobs_run(call->api->jobs, jobs_find(TEXT("city_rebuild")), on_rebuilt, NULL);
     answer_city(call, city);
 }
 
-/* --- visits --------------------------------------------------------------------------------------
+/* --- visits
+ * --------------------------------------------------------------------------------------
  */
 
 static void write_time_s(struct json_writer *w, const char *name, uint32_t seconds)

@@ -272,6 +272,7 @@ static void run_slice(struct signal_stream *stream)
     }
     uint64_t hold = pipeline_run(pipeline, &command, &result);
     stream->hold = hold > stream->hold ? hold : stream->hold;
+    metric_set(METRIC_CITIES_MEMORY, (int64_t)pipeline_cities(pipeline)->bytes);
     if (result.outcome == OUTCOME_OK)
         count_slice(stream, &result.of.signals);
     else
@@ -288,9 +289,10 @@ static bool is_space(char c)
 static void take_line(struct signal_stream *stream, const char *text, size_t size)
 {
     static struct json_flat flat; /* prepared once */
-    struct signal_body body = {.lat = 0};
+    struct signal_body body;
     uint64_t given = 0;
 
+    body.label.data = NULL; /* the others are looked at if they are given */
     if (flat.field_count == 0)
         json_flat_init(&flat, signal_fields, FIELD_COUNT(signal_fields));
     while (size > 0 && is_space(*text)) {
@@ -301,14 +303,15 @@ static void take_line(struct signal_stream *stream, const char *text, size_t siz
         size--;
     if (size == 0)
         return;
-    bool is_good = json_flat_read(&flat, text, size, &body, &given) ||
-                   read_slowly(stream, text, size, &body, &given);
-    if (is_good && take_body(stream, &body, given, &stream->signals[stream->count])) {
+    bool is_plain = json_flat_read(&flat, text, size, &body, &given);
+    if ((is_plain || read_slowly(stream, text, size, &body, &given)) &&
+        take_body(stream, &body, given, &stream->signals[stream->count])) {
         if (stream->has_key)
             hash_update(&stream->slice_fingerprint, text, size);
         stream->lines[stream->count++] = stream->line;
     }
-    arena_reset(&stream->api->arena);
+    if (!is_plain)
+        arena_reset(&stream->api->arena);
     if (stream->count == SIGNALS_MAX)
         run_slice(stream);
 }

@@ -6,6 +6,7 @@
 
 #include "engine/city_message.h"
 #include "engine/handler.h"
+#include "engine/visit_log.h"
 
 enum { CITY_ROW_VERSION = 1, VISIT_ROW_VERSION = 1, CITY_BYTES_MAX = 4096 };
 
@@ -149,6 +150,7 @@ void visit_store(struct engine *engine, uint32_t city, uint64_t mobile, const st
 
     visit_key_put(key, city, mobile);
     txn_put(engine->txn, TABLE_VISIT, key, sizeof key, row, sizeof *row);
+    visit_log_note(engine, city, mobile, row->last_day);
 }
 
 bool visit_is_expired(const struct visit_row *row, uint32_t window_days, int64_t now_ms)

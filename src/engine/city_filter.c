@@ -87,17 +87,45 @@ static double plan(double rate, uint32_t *hashes)
     return high;
 }
 
+/* Most cities want the same rate, and a plan is dear. */
+static double plan_kept(double rate, uint32_t *hashes)
+{
+    static _Thread_local struct {
+        double rate, bits_per_key;
+        uint32_t hashes;
+    } kept;
+
+    if (kept.rate != rate) {
+        kept.bits_per_key = plan(rate, &kept.hashes);
+        kept.rate = rate;
+    }
+    *hashes = kept.hashes;
+    return kept.bits_per_key;
+}
+
 /* --- parts ---------------------------------------------------------------------------------------
  */
+
+static uint64_t blocks_for(uint64_t capacity, double bits_per_key)
+{
+    return (uint64_t)ceil((double)capacity * bits_per_key / BLOCK_BITS);
+}
+
+uint64_t city_filter_bytes(uint64_t capacity, double rate)
+{
+    uint32_t hashes;
+
+    return blocks_for(capacity, plan_kept(rate, &hashes)) * CITY_FILTER_BLOCK_BYTES;
+}
 
 static void add_part(struct city_filter *filter, uint64_t capacity, double rate)
 {
     struct city_filter_part *part = &filter->parts[filter->part_count++];
     uint32_t hashes = 0;
-    double bits_per_key = plan(rate, &hashes);
+    double bits_per_key = plan_kept(rate, &hashes);
 
     *part = (struct city_filter_part){
-        .blocks = (uint64_t)ceil((double)capacity * bits_per_key / BLOCK_BITS),
+        .blocks = blocks_for(capacity, bits_per_key),
         .capacity = capacity,
         .hashes = hashes,
     };
@@ -151,14 +179,16 @@ static inline uint64_t second_places(uint64_t first)
     return (first ^ first >> 32) * UINT64_C(0xd6e8feb86659fd93);
 }
 
+/* Nearly all are there, so all are looked at before anything is decided. */
 static inline bool has_places(const uint64_t *block, uint64_t places, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t place = (uint32_t)(places >> (PLACE_SHIFT + PLACE_BITS * i)) & (BLOCK_BITS - 1);
-        if ((block[place / 64] >> (place % 64) & 1) == 0)
-            return false;
-    }
-    return true;
+    uint64_t all = 1;
+
+    places >>= PLACE_SHIFT;
+#pragma GCC unroll 6
+    for (uint32_t i = 0; i < count; i++, places >>= PLACE_BITS)
+        all &= block[places / 64 % CITY_FILTER_BLOCK_WORDS] >> places % 64;
+    return all != 0;
 }
 
 static bool part_may_have(const struct city_filter_part *part, uint64_t hash)
@@ -166,10 +196,14 @@ static bool part_may_have(const struct city_filter_part *part, uint64_t hash)
     const uint64_t *block = block_of(part, hash);
     uint64_t places = first_places(hash);
 
-    if (part->hashes <= PLACES_PER_WORD)
+    if (part->hashes < PLACES_PER_WORD)
         return has_places(block, places, part->hashes);
-    return has_places(block, places, PLACES_PER_WORD) &&
-           has_places(block, second_places(places), part->hashes - PLACES_PER_WORD);
+    if (!has_places(block, places, PLACES_PER_WORD))
+        return false;
+    places = second_places(places);
+    if (part->hashes == 2 * PLACES_PER_WORD) /* as in most cities: a loop without a count */
+        return has_places(block, places, PLACES_PER_WORD);
+    return has_places(block, places, part->hashes - PLACES_PER_WORD);
 }
 
 bool city_filter_may_have(const struct city_filter *filter, uint64_t hash)

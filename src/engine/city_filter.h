@@ -52,6 +52,9 @@ struct city_filter {
 /* How often a filter of so many blocks is wrong that holds so many keys. */
 double city_filter_rate(double keys, double blocks, uint32_t hashes);
 
+/* Of memory that a filter for so many takes. */
+uint64_t city_filter_bytes(uint64_t capacity, double rate);
+
 /* `key`: secret, the city's own. */
 void city_filter_init(struct city_filter *filter, const struct hash_key *key, uint64_t capacity,
                       double rate);

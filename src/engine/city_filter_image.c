@@ -86,6 +86,22 @@ bool city_filter_save_next(struct city_filter_writing *writing, struct buffer *t
     return true;
 }
 
+static uint64_t part_image_bytes(uint64_t blocks)
+{
+    uint64_t bytes = blocks * CITY_FILTER_BLOCK_BYTES;
+
+    return bytes + (bytes + PIECE_BYTES - 1) / PIECE_BYTES * sizeof(uint32_t);
+}
+
+uint64_t city_filter_save_bytes(const struct city_filter *filter)
+{
+    uint64_t sum = sizeof(struct head_image);
+
+    for (uint32_t i = 0; i < filter->part_count; i++)
+        sum += part_image_bytes(filter->parts[i].blocks);
+    return sum;
+}
+
 /* The bytes behind the head, as its figures have it; 0: they cannot be. */
 static uint64_t pieces_bytes(const struct head_image *head)
 {
@@ -99,7 +115,7 @@ static uint64_t pieces_bytes(const struct head_image *head)
         if (part->blocks < 1 || part->blocks > UINT32_MAX || part->capacity < 1 ||
             part->hashes < 1 || part->hashes > CITY_FILTER_HASHES_MAX || part->bits_set > bytes * 8)
             return 0;
-        sum += bytes + (bytes + PIECE_BYTES - 1) / PIECE_BYTES * sizeof(uint32_t);
+        sum += part_image_bytes(part->blocks);
     }
     return sum;
 }

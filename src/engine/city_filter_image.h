@@ -25,6 +25,8 @@ struct city_filter_writing {
     uint32_t crc;
 };
 
+/* Of the image, if it is begun now. */
+uint64_t city_filter_save_bytes(const struct city_filter *filter);
 /* Appends the head. */
 void city_filter_save_begin(struct city_filter_writing *writing, const struct city_filter *filter,
                             uint64_t city, uint64_t covers, struct buffer *to);

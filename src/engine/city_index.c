@@ -12,23 +12,27 @@ enum {
     PLACES_PER_CITY = 4,
     ASK_ROW = VISIT_VALUE_MAX, /* instead of a day: its mark was taken away */
     DAYS_MODULO = VISIT_VALUE_MAX,
+    TABLE_BYTES_PER_VISIT = 6,
     DAYS_AHEAD_MAX = 8, /* a day so far behind the one asked for is one before it */
 };
 
 void city_index_init(struct city_index *index, const struct hash_key *secret)
 {
-    *index = (struct city_index){.secret = secret, .capacity = CAPACITY_MIN};
+    *index =
+        (struct city_index){.secret = secret, .capacity = CAPACITY_MIN, .bytes_max = UINT64_MAX};
     index->cities = pages_new(index->capacity * sizeof(struct city *));
     index->places = pages_new(index->capacity * PLACES_PER_CITY * sizeof *index->places);
     area_index_init(&index->areas, NULL, 0);
 }
 
-static void memory_release(struct city *city)
+/* Without it the city's rows are asked. */
+static void lose_memory(struct city_index *index, struct city *city)
 {
     if (!city->is_whole)
         return;
-    city_filter_release(&city->memory.filter);
-    visit_table_release(&city->memory.table);
+    index->bytes -= city_memory_bytes(&city->memory);
+    index->replaced++;
+    city_memory_release(&city->memory);
     city->is_whole = false;
 }
 
@@ -37,7 +41,7 @@ void city_index_release(struct city_index *index)
     if (index->build != NULL)
         city_build_drop(index);
     for (uint32_t i = 0; i < index->count; i++) {
-        memory_release(index->cities[i]);
+        lose_memory(index, index->cities[i]);
         buffer_release(&index->cities[i]->value);
         pages_free(index->cities[i], sizeof(struct city));
     }
@@ -130,14 +134,15 @@ static void take_row(struct city_index *index, struct text code, const void *val
     city_view_of(value, size, &view);
     city = number == CITY_NONE ? add(index, view.row.index, code) : index->cities[number];
     if (city->built_ms != 0 && view.row.window_days > city->view.row.window_days)
-        memory_release(city); /* the build has left out visits that count again */
+        lose_memory(index, city); /* the build has left out visits that count again */
     city->value.size = 0;
     buffer_append(&city->value, value, size);
     city_view_of(city->value.data, size, &city->view);
     index->has_new_areas = true;
     if (is_new && !city->is_whole) {
-        city_memory_init(index, city, view.row.capacity, &city->memory);
-        city->is_whole = true;
+        struct city_memory memory;
+        city_memory_init(index, city, view.row.capacity, &memory);
+        city_take_memory(index, city, &memory);
     }
 }
 
@@ -150,6 +155,52 @@ void city_memory_init(const struct city_index *index, const struct city *city, u
     city_filter_init(&memory->filter, &own, capacity,
                      (double)city->view.row.misjudgement / (double)CITY_MISJUDGEMENT_ONE);
     visit_table_init(&memory->table, &own);
+}
+
+void city_memory_release(struct city_memory *memory)
+{
+    city_filter_release(&memory->filter);
+    visit_table_release(&memory->table);
+}
+
+uint64_t city_memory_bytes(const struct city_memory *memory)
+{
+    uint64_t bytes = memory->table.bytes;
+
+    for (uint32_t i = 0; i < memory->filter.part_count; i++)
+        bytes += memory->filter.parts[i].blocks * CITY_FILTER_BLOCK_BYTES;
+    return bytes;
+}
+
+void city_take_memory(struct city_index *index, struct city *city, const struct city_memory *memory)
+{
+    lose_memory(index, city);
+    city->memory = *memory;
+    city->is_whole = true;
+    index->bytes += city_memory_bytes(memory);
+    if (index->bytes > index->bytes_max)
+        lose_memory(index, city);
+}
+
+uint64_t city_bytes_planned(uint64_t capacity, uint64_t misjudgement)
+{
+    return city_filter_bytes(capacity, (double)misjudgement / (double)CITY_MISJUDGEMENT_ONE) +
+           capacity * TABLE_BYTES_PER_VISIT;
+}
+
+uint64_t city_index_planned(const struct city_index *index, struct text but)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < index->count; i++) {
+        const struct city *city = index->cities[i];
+        if (text_equals(but, (struct text){city->code, city->code_size}))
+            continue;
+        uint64_t planned = city_bytes_planned(city->view.row.capacity, city->view.row.misjudgement);
+        uint64_t used = city->is_whole ? city_memory_bytes(&city->memory) : 0;
+        bytes += planned > used ? planned : used;
+    }
+    return bytes;
 }
 
 void city_index_load(struct city_index *index, struct txn *txn)
@@ -219,23 +270,40 @@ bool city_takes_label(const struct city *city, struct text label)
 /* --- visits --------------------------------------------------------------------------------------
  */
 
-void city_prefetch(const struct city *city, uint64_t mobile)
+static struct city_place place_in(const struct city_memory *memory, uint64_t mobile)
+{
+    return (struct city_place){city_filter_hash(&memory->filter, mobile),
+                               visit_table_place(&memory->table, mobile)};
+}
+
+void city_prefetch(const struct city *city, uint64_t mobile, struct city_place *place)
 {
     if (!city->is_whole)
         return;
-    city_filter_prefetch(&city->memory.filter, city_filter_hash(&city->memory.filter, mobile));
-    visit_table_prefetch(&city->memory.table, mobile);
+    *place = place_in(&city->memory, mobile);
+    city_filter_prefetch(&city->memory.filter, place->in_filter);
+    visit_table_prefetch_at(&city->memory.table, place->in_table);
 }
 
 enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t day)
+{
+    struct city_place place;
+
+    if (!city->is_whole)
+        return VISIT_UNKNOWN;
+    place = place_in(&city->memory, mobile);
+    return city_known_at(city, &place, day);
+}
+
+enum visit_known city_known_at(const struct city *city, const struct city_place *place, int64_t day)
 {
     const struct city_memory *memory = &city->memory;
     uint32_t value;
 
     if (!city->is_whole)
         return VISIT_UNKNOWN;
-    if (!city_filter_may_have(&memory->filter, city_filter_hash(&memory->filter, mobile)) ||
-        !visit_table_find(&memory->table, mobile, &value))
+    if (!city_filter_may_have(&memory->filter, place->in_filter) ||
+        !visit_table_find_at(&memory->table, place->in_table, &value))
         return VISIT_IS_NEW;
     if (city->view.row.basis != CITY_SEEN || value == ASK_ROW)
         return VISIT_UNKNOWN;
@@ -243,20 +311,34 @@ enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t da
     return age == 0 || age >= DAYS_MODULO - DAYS_AHEAD_MAX ? VISIT_SEEN : VISIT_SEEN_BEFORE;
 }
 
-void city_memory_note(struct city_memory *memory, uint64_t mobile, int64_t day)
+uint32_t city_memory_value(int64_t day)
 {
-    uint32_t value = day == 0 ? ASK_ROW : (uint32_t)(day % DAYS_MODULO);
+    return day == 0 ? ASK_ROW : (uint32_t)(day % DAYS_MODULO);
+}
 
-    if (visit_table_put(&memory->table, mobile, value))
-        city_filter_add(&memory->filter, city_filter_hash(&memory->filter, mobile));
+/* An image's filter may be older than its table: so not only what is new there goes into it. */
+void city_memory_note(struct city_memory *memory, uint64_t mobile, uint32_t value)
+{
+    uint64_t hash = city_filter_hash(&memory->filter, mobile);
+
+    if (visit_table_put(&memory->table, mobile, value) ||
+        !city_filter_may_have(&memory->filter, hash))
+        city_filter_add(&memory->filter, hash);
 }
 
 void city_note(struct city_index *index, struct city *city, uint64_t mobile, int64_t day)
 {
-    if (city->is_whole)
-        city_memory_note(&city->memory, mobile, day);
+    uint32_t value = city_memory_value(day);
+
+    if (city->is_whole) {
+        index->bytes -= city_memory_bytes(&city->memory);
+        city_memory_note(&city->memory, mobile, value);
+        index->bytes += city_memory_bytes(&city->memory);
+        if (index->bytes > index->bytes_max)
+            lose_memory(index, city);
+    }
     if (index->build != NULL)
-        city_build_note(index->build, city->view.row.index, mobile, day);
+        city_build_note(index->build, city->view.row.index, mobile, value);
 }
 
 void city_forget(struct city_index *index, uint32_t city, uint64_t mobile)

@@ -29,9 +29,10 @@ struct city_memory {
 struct city {
     char code[CITY_CODE_MAX];
     size_t code_size;
-    struct buffer value;   /* of its row */
-    struct city_view view; /* of that */
-    bool is_whole;         /* `memory` is there, and has every visit that has not expired */
+    struct buffer value;    /* of its row */
+    struct city_view view;  /* of that */
+    bool is_whole;          /* `memory` is there, and has every visit that has not expired */
+    bool is_rebuild_wanted; /* by itself, as soon as may be */
     struct city_memory memory;
     int64_t built_ms;
 };
@@ -46,6 +47,10 @@ struct city_index {
     struct area_index areas;
     bool has_new_areas;       /* `areas` is to be made again before it is asked */
     struct city_build *build; /* under way */
+    int64_t rebuilt_ms;       /* when all cities were made anew last; 0: never */
+    uint64_t replaced;        /* grows whenever a city's memory makes room for another or goes */
+    uint64_t bytes;           /* of memory, of all cities */
+    uint64_t bytes_max;       /* UINT64_MAX at first */
 };
 
 void city_index_init(struct city_index *index, const struct hash_key *secret);
@@ -70,18 +75,36 @@ enum visit_known {
     VISIT_SEEN,       /* on that day or after it: there is nothing to note */
     VISIT_SEEN_BEFORE /* the row decides, and is to be changed */
 };
-void city_prefetch(const struct city *city, uint64_t mobile);
 enum visit_known city_known(const struct city *city, uint64_t mobile, int64_t day);
-/* In the command that puts the row. */
+/* For groups of them: first all of the former, which fetches what the latter will need and does not
+ * wait, then the latter. In between the city's memory may change, grow and go, but not be replaced:
+ * that is not done within a command. */
+struct city_place {
+    uint64_t in_filter, in_table;
+};
+void city_prefetch(const struct city *city, uint64_t mobile, struct city_place *place);
+enum visit_known city_known_at(const struct city *city, const struct city_place *place,
+                               int64_t day);
+/* In the command that puts the row, by visit_store. */
 void city_note(struct city_index *index, struct city *city, uint64_t mobile, int64_t day);
 /* Behind a command that took a mark away: the row is asked from then on. Of no harm where it was
  * not, so it may also follow a command that is taken back. */
 void city_forget(struct city_index *index, uint32_t city, uint64_t mobile);
 
-struct city_build *city_build_new(struct city_index *index, int64_t now_ms);
+/* What the city will need by its capacity and rate; and what all will that there are, but the one
+ * of that code. */
+uint64_t city_bytes_planned(uint64_t capacity, uint64_t misjudgement);
+uint64_t city_index_planned(const struct city_index *index, struct text but);
+
+/* Of that city, or of all: CITY_NONE. */
+struct city_build *city_build_new(struct city_index *index, int64_t now_ms, uint32_t city);
+/* That city is being made anew. */
+bool city_build_has(const struct city_build *build, uint32_t city);
 /* False: the visit has expired, and its row may go; then its key knows the window. Any one thread,
  * while the loop goes on. */
 bool city_build_row(struct city_build *build, struct visit_key *key, const struct visit_row *row);
+/* A value of TABLE_VISIT_LOG, in the order of the keys, behind the image. Any one thread. */
+void city_build_log(struct city_build *build, const void *value, size_t size);
 /* Takes in up to `max` of the visits noted since; true: all of them. */
 bool city_build_catch_up(struct city_index *index, size_t max);
 /* In the same turn of the loop. Frees the build. */

@@ -65,6 +65,35 @@ struct visit_row {
 };
 static_assert(sizeof(struct visit_row) == 32, "stored layout");
 
+/* TABLE_VISIT_LOG: command's number -> this, then a struct visit_log_entry for each visit that the
+ * command changed. Kept from when an image of the cities' memory is begun until a newer one is
+ * there. */
+struct visit_log_row {
+    uint8_t version;
+    uint8_t zero[7];
+};
+static_assert(sizeof(struct visit_log_row) == 8, "stored layout");
+
+struct visit_log_entry {
+    uint32_t city;
+    uint32_t visit[2]; /* of 64 bits: mobile, then 10 bits of what memory keeps of the visit */
+};
+static_assert(sizeof(struct visit_log_entry) == 12, "stored layout");
+
+/* TABLE_CITY_IMAGE: nothing -> the image of the cities' memory that may be believed, and the log of
+ * visits since. Without this row there is no log. */
+struct city_image_row {
+    uint8_t version;
+    uint8_t zero[3];
+    uint32_t crc;           /* of the image */
+    uint64_t image;         /* its number; 0: there is none yet */
+    uint64_t bytes;         /* of it */
+    uint64_t log_from;      /* commands of greater numbers are in the log */
+    uint64_t log_entries;   /* in it, about: those before an image's beginning go with it */
+    uint64_t begun;         /* the image being made; 0: none */
+    uint64_t begun_entries; /* log_entries at its beginning */
+};
+static_assert(sizeof(struct city_image_row) == 56, "stored layout");
 /* TABLE_GROUP_WELCOME: group, mobile -> the last message that a city of the group has sent. */
 struct group_welcome_row {
     uint8_t version;

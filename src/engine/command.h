@@ -546,6 +546,7 @@ struct result {
         struct verification_check_result verification_check;
         struct city_result city;
         struct signals_result signals;
+        struct city_image_result city_image;
         struct received_result received;
         struct campaign_result campaign;
         struct campaign_recipients_result campaign_recipients;

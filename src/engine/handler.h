@@ -4,10 +4,13 @@
 
 #include "engine/engine.h"
 
+struct visit_log;
+
 struct engine {
     struct txn *txn;
     const struct command *command;
     struct engine_effect *effect;
+    struct visit_log *visit_log; /* NULL, or where visits that change are gathered */
 };
 
 /* The number for the first thing the command makes is command->number; each further one comes from

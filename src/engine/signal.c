@@ -9,6 +9,7 @@
 
 #include "engine/city_index.h"
 #include "engine/handler.h"
+#include "engine/visit_log.h"
 #include "engine/welcome.h"
 
 enum { VISIT_ROW_VERSION = 1 };
@@ -20,6 +21,7 @@ struct sighting {
     bool is_labelled;
     int64_t at_ms, day;
     uint32_t at_s, now_s;
+    const struct city_place *place;
     struct signals_result *counts;
 };
 
@@ -118,7 +120,7 @@ static enum sight see(struct engine *engine, const struct sighting *sighting)
 {
     struct visit_row row = {.version = VISIT_ROW_VERSION};
 
-    switch (city_known(sighting->city, sighting->mobile, sighting->day)) {
+    switch (city_known_at(sighting->city, sighting->place, sighting->day)) {
     case VISIT_SEEN:
         return SIGHT_REPEAT;
     case VISIT_IS_NEW:
@@ -144,11 +146,13 @@ static enum signal_code take_time(const struct signal *signal, int64_t now_ms, i
 }
 
 static void take_signal(struct engine *engine, const struct signals_command *command, size_t i,
-                        struct signals_result *counts)
+                        const struct city_place *place, struct signals_result *counts)
 {
     const struct signal *signal = &command->signals[i];
-    struct sighting sighting = {
-        .mobile = signal->mobile, .is_labelled = signal->is_labelled, .counts = counts};
+    struct sighting sighting = {.mobile = signal->mobile,
+                                .is_labelled = signal->is_labelled,
+                                .place = place,
+                                .counts = counts};
     enum signal_code code = take_time(signal, engine->command->now_ms, &sighting.at_ms);
     enum sight sight = SIGHT_SKIPPED;
 
@@ -174,15 +178,19 @@ enum outcome engine_signals(struct engine *engine, const struct signals_command 
                             struct result *answer)
 {
     struct signals_result counts = {0};
+    struct city_place places[SIGNALS_MAX];
+    struct visit_log log;
 
+    visit_log_begin(engine, &log);
     assert(command->count <= SIGNALS_MAX);
     for (size_t i = 0; i < command->count; i++) {
         const struct signal *signal = &command->signals[i];
         if (signal->city != CITY_NONE)
-            city_prefetch(command->index->cities[signal->city], signal->mobile);
+            city_prefetch(command->index->cities[signal->city], signal->mobile, &places[i]);
     }
     for (size_t i = 0; i < command->count; i++)
-        take_signal(engine, command, i, &counts);
+        take_signal(engine, command, i, &places[i], &counts);
+    visit_log_end(engine);
     answer->of.signals = counts;
     return OUTCOME_OK;
 }

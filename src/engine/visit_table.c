@@ -13,7 +13,7 @@
  * lies as far behind as its remainder says; and if that is full, too, an entry of either makes room
  * by going to its own other one (cuckoo hashing: Pagh and Rodler 2001). So a shard can be filled to
  * fifteen sixteenths, where probing of neighbours gave up at three fifths. */
-#include "engine/visit_table.h"
+#include "engine/visit_shard.h"
 
 #include <assert.h>
 #include <string.h>
@@ -22,29 +22,14 @@
 #include "base/pages.h"
 
 enum {
-    LINE_BYTES = 64,
     HEAD_AT = 63,
     LINE_BITS = HEAD_AT * 8,
     SLOTS_MAX = 15,
     IS_ELSEWHERE = 16, /* in a line's head */
     TAG_BITS = 8,
-    LINES_MIN = 32,
-    LINES_MAX = 1 << 14, /* so that no product overflows */
-    DEPTH_MAX = 24,
     HALF_BITS = VISIT_MOBILE_BITS / 2,
 };
 #define HALF_MASK ((UINT32_C(1) << HALF_BITS) - 1)
-
-struct visit_shard {
-    uint8_t *lines;
-    uint32_t line_count;
-    uint32_t entries;
-    uint32_t full;     /* entries at which it grows */
-    uint8_t depth;     /* bits of the permuted mobile that led here */
-    uint8_t line_bits; /* of line_count, rounded down */
-    uint8_t rest_bits; /* packed, of an entry */
-    uint8_t slots;
-};
 
 /* Where a mobile belongs in a shard, and what its mark is without the bit in front. */
 struct place {
@@ -141,7 +126,7 @@ static inline uint64_t other_bit(const struct visit_shard *shard)
 
 static inline uint8_t *line_at(const struct visit_shard *shard, uint32_t line)
 {
-    return shard->lines + (size_t)line * LINE_BYTES;
+    return shard->lines + (size_t)line * VISIT_LINE_BYTES;
 }
 
 static inline uint32_t count_of(const uint8_t *line)
@@ -285,15 +270,10 @@ static bool make_room_in(const struct visit_shard *shard, uint32_t line)
 /* --- shards --------------------------------------------------------------------------------------
  */
 
-/* A line more than there are: the last entry is read by eight bytes that begin in it. */
-static size_t lines_bytes(const struct visit_shard *shard)
+void visit_shard_init(struct visit_shard *shard, uint32_t depth, uint32_t line_count)
 {
-    return (size_t)(shard->line_count + 1) * LINE_BYTES;
-}
-
-static void shard_init(struct visit_shard *shard, uint32_t depth, uint32_t line_count)
-{
-    assert(line_count >= LINES_MIN && line_count <= LINES_MAX && depth <= DEPTH_MAX);
+    assert(line_count >= VISIT_LINES_MIN && line_count <= VISIT_LINES_MAX &&
+           depth <= VISIT_DEPTH_MAX);
     *shard = (struct visit_shard){.line_count = line_count,
                                   .depth = (uint8_t)depth,
                                   .line_bits = (uint8_t)(31 - __builtin_clz(line_count))};
@@ -303,12 +283,24 @@ static void shard_init(struct visit_shard *shard, uint32_t depth, uint32_t line_
     shard->slots = (uint8_t)(slots < SLOTS_MAX ? slots : SLOTS_MAX);
     assert(shard->rest_bits <= 64 - 7);
     shard->full = line_count * shard->slots / 16 * 15;
-    shard->lines = pages_new(lines_bytes(shard));
+    shard->lines = pages_new(visit_shard_bytes(shard));
 }
 
-static void shard_release(struct visit_shard *shard)
+void visit_shard_release(struct visit_shard *shard)
 {
-    pages_free(shard->lines, lines_bytes(shard));
+    pages_free(shard->lines, visit_shard_bytes(shard));
+}
+
+bool visit_shard_is_sound(const struct visit_shard *shard)
+{
+    uint32_t entries = 0;
+
+    for (uint32_t line = 0; line < shard->line_count; line++) {
+        if (count_of(line_at(shard, line)) > shard->slots)
+            return false;
+        entries += count_of(line_at(shard, line));
+    }
+    return entries == shard->entries;
 }
 
 /* Adds what is not there. False: there is no room in its lines. */
@@ -351,13 +343,13 @@ static bool move_entries(const struct visit_shard *from, struct visit_shard *to,
 static void make_from(const struct visit_shard *from, struct visit_shard *to, uint32_t depth,
                       uint32_t line_count, uint64_t half)
 {
-    if (line_count < LINES_MIN)
-        line_count = LINES_MIN;
-    shard_init(to, depth, line_count);
+    if (line_count < VISIT_LINES_MIN)
+        line_count = VISIT_LINES_MIN;
+    visit_shard_init(to, depth, line_count);
     while (!move_entries(from, to, half)) {
-        shard_release(to);
+        visit_shard_release(to);
         line_count += line_count / 8;
-        shard_init(to, depth, line_count);
+        visit_shard_init(to, depth, line_count);
     }
 }
 
@@ -366,28 +358,23 @@ static void grow(struct visit_table *table, struct visit_shard *shard)
     struct visit_shard larger;
 
     make_from(shard, &larger, shard->depth, shard->line_count + shard->line_count / 8, 0);
-    table->bytes += lines_bytes(&larger) - lines_bytes(shard);
-    shard_release(shard);
+    table->bytes += visit_shard_bytes(&larger) - visit_shard_bytes(shard);
+    visit_shard_release(shard);
     *shard = larger;
 }
 
 /* --- the directory -------------------------------------------------------------------------------
  */
 
-static size_t directory_bytes(uint32_t depth)
-{
-    return sizeof(struct visit_shard *) << depth;
-}
-
 static void double_directory(struct visit_table *table)
 {
     size_t count = (size_t)1 << table->depth;
-    struct visit_shard **shards = pages_new(directory_bytes(table->depth + 1));
+    struct visit_shard **shards = pages_new(visit_directory_bytes(table->depth + 1));
 
     for (size_t i = 0; i < count; i++)
         shards[2 * i] = shards[2 * i + 1] = table->shards[i];
-    pages_free(table->shards, directory_bytes(table->depth));
-    table->bytes += directory_bytes(table->depth);
+    pages_free(table->shards, visit_directory_bytes(table->depth));
+    table->bytes += visit_directory_bytes(table->depth);
     table->shards = shards;
     table->depth++;
 }
@@ -404,8 +391,9 @@ static void split(struct visit_table *table, uint64_t permuted)
     make_from(shard, &first, depth, line_count, 0);
     make_from(shard, second, depth, line_count, 1);
     assert(first.entries + second->entries == shard->entries);
-    table->bytes += sizeof *second + lines_bytes(&first) + lines_bytes(second) - lines_bytes(shard);
-    shard_release(shard);
+    table->bytes += sizeof *second + visit_shard_bytes(&first) + visit_shard_bytes(second) -
+                    visit_shard_bytes(shard);
+    visit_shard_release(shard);
     *shard = first;
     size_t places = (size_t)1 << (table->depth - depth); /* of each half */
     size_t from = (permuted >> (VISIT_MOBILE_BITS - depth) | 1) << (table->depth - depth);
@@ -429,12 +417,12 @@ void visit_table_init(struct visit_table *table, const struct hash_key *key)
 {
     struct visit_shard *shard = pages_new(sizeof *shard);
 
-    *table = (struct visit_table){.shards = pages_new(directory_bytes(0))};
+    *table = (struct visit_table){.shards = pages_new(visit_directory_bytes(0))};
     for (uint32_t i = 0; i < VISIT_ROUNDS; i++)
         table->rounds[i] = (uint32_t)hash64(key, &i, sizeof i);
-    shard_init(shard, 0, LINES_MIN);
+    visit_shard_init(shard, 0, VISIT_LINES_MIN);
     table->shards[0] = shard;
-    table->bytes = directory_bytes(0) + sizeof *shard + lines_bytes(shard);
+    table->bytes = visit_directory_bytes(0) + sizeof *shard + visit_shard_bytes(shard);
 }
 
 /* The places in the directory that hold the shard of `place`. */
@@ -447,32 +435,45 @@ void visit_table_release(struct visit_table *table)
 {
     for (size_t place = 0, next; place < (size_t)1 << table->depth; place = next) {
         next = place + places_of(table, place);
-        shard_release(table->shards[place]);
+        visit_shard_release(table->shards[place]);
         pages_free(table->shards[place], sizeof(struct visit_shard));
     }
-    pages_free(table->shards, directory_bytes(table->depth));
+    pages_free(table->shards, visit_directory_bytes(table->depth));
     *table = (struct visit_table){0};
 }
 
 /* --- what is asked of it -------------------------------------------------------------------------
  */
 
+uint64_t visit_table_place(const struct visit_table *table, uint64_t mobile)
+{
+    assert(mobile <= VISIT_MOBILE_MAX);
+    return permute(table, mobile);
+}
+
+void visit_table_prefetch_at(const struct visit_table *table, uint64_t place)
+{
+    const struct visit_shard *shard = shard_of(table, place);
+
+    __builtin_prefetch(line_at(shard, place_of(shard, place).line));
+}
+
 void visit_table_prefetch(const struct visit_table *table, uint64_t mobile)
 {
-    uint64_t permuted = permute(table, mobile);
-    const struct visit_shard *shard = shard_of(table, permuted);
-
-    __builtin_prefetch(line_at(shard, place_of(shard, permuted).line));
+    visit_table_prefetch_at(table, visit_table_place(table, mobile));
 }
 
 bool visit_table_find(const struct visit_table *table, uint64_t mobile, uint32_t *value)
 {
-    uint64_t permuted = permute(table, mobile);
-    const struct visit_shard *shard = shard_of(table, permuted);
-    uint32_t slot;
-    const uint8_t *line = find(shard, permuted, &slot);
+    return visit_table_find_at(table, visit_table_place(table, mobile), value);
+}
 
-    assert(mobile <= VISIT_MOBILE_MAX);
+bool visit_table_find_at(const struct visit_table *table, uint64_t place, uint32_t *value)
+{
+    const struct visit_shard *shard = shard_of(table, place);
+    uint32_t slot;
+    const uint8_t *line = find(shard, place, &slot);
+
     if (line == NULL)
         return false;
     *value = (uint32_t)rest_read(shard, line, slot) & VISIT_VALUE_MAX;

@@ -45,7 +45,11 @@ void visit_table_release(struct visit_table *table);
 
 /* Mobiles are at most VISIT_MOBILE_MAX, values at most VISIT_VALUE_MAX. */
 
+/* What stands for a mobile in this table: the same as long as its key is. */
+uint64_t visit_table_place(const struct visit_table *table, uint64_t mobile);
 /* Fetches the line a look-up will need, and does not wait. */
+void visit_table_prefetch_at(const struct visit_table *table, uint64_t place);
+bool visit_table_find_at(const struct visit_table *table, uint64_t place, uint32_t *value);
 void visit_table_prefetch(const struct visit_table *table, uint64_t mobile);
 /* False: it is not there. */
 bool visit_table_find(const struct visit_table *table, uint64_t mobile, uint32_t *value);
@@ -65,5 +69,14 @@ struct visit_walk {
     uint32_t place, line, slot; /* of what comes next */
 };
 bool visit_walk_next(const struct visit_table *table, struct visit_walk *walk);
+
+/* Appends the shard that lies at `*from` (0 at first) and moves it behind; false: there was none
+ * left. Between two calls mobiles may be put and deleted: what is read later holds every change
+ * from before the first call, and perhaps some newer. */
+struct buffer;
+bool visit_table_save_next(const struct visit_table *table, uint64_t *from, struct buffer *to);
+/* The table of what was saved, under the same key; `*at` moves behind it. NULL; or what is wrong,
+ * and the table is of no use but to be released. `table` must be new. */
+const char *visit_table_load(struct visit_table *table, const char **at, const char *end);
 
 #endif

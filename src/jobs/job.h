@@ -21,8 +21,12 @@ struct job {
     struct waiter *waiters;
     void (*next)(struct job *job); /* what job_continue asked for */
     void *run;                     /* the run's own state */
-    void *kept;                    /* what the next run is to know; freed in the end */
-    bool is_stopped;               /* finish at the next chance */
+    uv_thread_t errand;            /* while has_errand */
+    bool has_errand;
+    void (*work)(struct job *job);
+    uv_async_t errand_end;
+    void *kept;      /* what the next run is to know; freed in the end */
+    bool is_stopped; /* finish at the next chance */
 };
 
 const struct jobs_options *jobs_options(const struct jobs *jobs);
@@ -33,6 +37,9 @@ const struct jobs_options *jobs_options(const struct jobs *jobs);
 
 /* Goes on with `next` in a later turn of the loop, after what came in meanwhile. */
 void job_continue(struct job *job, uint64_t after_ms, void (*next)(struct job *job));
+/* Does `work` on a thread of its own: reading and writing files. It may touch nothing but job->run.
+ * Then `next`, on the loop; when jobs stop, that waits for it. */
+void job_errand(struct job *job, void (*work)(struct job *job), void (*next)(struct job *job));
 /* Ends the run, which did `done` things, or failed. */
 void job_finish(struct job *job, uint64_t done, bool is_failed);
 

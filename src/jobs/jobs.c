@@ -147,6 +147,40 @@ void job_continue(struct job *job, uint64_t after_ms, void (*next)(struct job *j
         uv_timer_start(&job->slice, on_slice, after_ms, 0);
 }
 
+static void on_thread(void *context)
+{
+    struct job *job = context;
+
+    job->work(job);
+    uv_async_send(&job->errand_end);
+}
+
+void job_errand(struct job *job, void (*work)(struct job *job), void (*next)(struct job *job))
+{
+    assert(!job->has_errand);
+    job->next = next;
+    job->work = work;
+    job->has_errand = true;
+    int error = uv_thread_create(&job->errand, on_thread, job);
+    if (error != 0)
+        log_fatal("cannot start a thread", NULL, -error);
+}
+
+static void end_errand(struct job *job)
+{
+    uv_thread_join(&job->errand);
+    job->has_errand = false;
+    job->next(job);
+}
+
+static void on_errand_end(uv_async_t *async)
+{
+    struct job *job = async->data;
+
+    if (job->has_errand)
+        end_errand(job);
+}
+
 static void on_one_done(void *context)
 {
     struct countdown *countdown = context;
@@ -237,6 +271,9 @@ struct jobs *jobs_new(struct pipeline *pipeline, struct gateways *gateways, uv_l
         uv_timer_init(loop, &job->slice);
         uv_unref((uv_handle_t *)&job->slice);
         job->slice.data = job;
+        uv_async_init(loop, &job->errand_end, on_errand_end);
+        uv_unref((uv_handle_t *)&job->errand_end);
+        job->errand_end.data = job;
     }
     pipeline_watch_due(pipeline, on_due, jobs);
     pipeline_wait_due(pipeline, now_ms); /* what became due while smsd was down */
@@ -254,6 +291,9 @@ void jobs_stop(struct jobs *jobs)
             uv_is_active((uv_handle_t *)&job->slice) || uv_is_active((uv_handle_t *)&job->turn);
         job->is_stopped = true;
         uv_close((uv_handle_t *)&job->slice, NULL);
+        if (job->has_errand)
+            end_errand(job); /* as below */
+        uv_close((uv_handle_t *)&job->errand_end, NULL);
         uv_close((uv_handle_t *)&job->turn, NULL);
         if (is_waiting)
             job->next(job); /* sees is_stopped and finishes */

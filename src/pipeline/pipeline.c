@@ -345,6 +345,8 @@ int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *asked)
         (struct scan){.ended = {pipeline, asked->on_end, asked->context, 0, NULL}, .asked = *asked};
     error = store_scan(pipeline->store, &(struct store_scan){.tables = asked->tables,
                                                              .table_count = asked->table_count,
+                                                             .prefix = asked->prefix,
+                                                             .prefix_size = asked->prefix_size,
                                                              .on_row = on_scan_row,
                                                              .on_end = on_ended,
                                                              .context = scan});
@@ -531,6 +533,11 @@ void pipeline_bootstrap(struct pipeline *pipeline, struct command *command)
 const struct hash_key *pipeline_secret(const struct pipeline *pipeline)
 {
     return &pipeline->state.secret;
+}
+
+const char *pipeline_data_dir(const struct pipeline *pipeline)
+{
+    return pipeline->options.store.data_dir;
 }
 
 struct city_index *pipeline_cities(struct pipeline *pipeline)

@@ -105,6 +105,8 @@ void pipeline_bootstrap(struct pipeline *pipeline, struct command *command);
 /* Secret of this data directory, for hashes of what clients send. */
 const struct hash_key *pipeline_secret(const struct pipeline *pipeline);
 struct store *pipeline_store(struct pipeline *pipeline);
+/* NULL: rows are in memory only. */
+const char *pipeline_data_dir(const struct pipeline *pipeline);
 /* What the rows of cities and visits say, in memory. */
 struct city_index *pipeline_cities(struct pipeline *pipeline);
 /* store_scan, with `on_end` on the loop. `on_row` runs on the scan's thread. Returns 0, or -1 if
@@ -116,6 +118,8 @@ struct pipeline_scan {
                   const void *value, size_t value_size);
     void (*on_end)(void *context, int error);
     void *context;
+    const void *prefix; /* as in store_scan */
+    size_t prefix_size;
 };
 int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *scan);
 

@@ -9,6 +9,12 @@
 #include "store/sorted_rows.h"
 #include "store/store_struct.h"
 
+static bool has_prefix(const struct store_scan *asked, const void *key, size_t key_size)
+{
+    return asked->prefix_size == 0 ||
+           (key_size >= asked->prefix_size && memcmp(key, asked->prefix, asked->prefix_size) == 0);
+}
+
 static int scan_table(struct scans *scans, struct tree_reader *reader,
                       const struct store_scan *asked, enum table table)
 {
@@ -16,8 +22,13 @@ static int scan_table(struct scans *scans, struct tree_reader *reader,
     struct tree_cursor *cursor = tree_cursor_open(reader, table);
     if (cursor == NULL)
         return 0;
-    int result = tree_cursor_seek(cursor, true, NULL, 0, &row);
+    int result = tree_cursor_seek(cursor, true, asked->prefix_size == 0 ? NULL : asked->prefix,
+                                  asked->prefix_size, &row);
     while (result == 1) {
+        if (!has_prefix(asked, row.key, row.key_size)) {
+            result = 0;
+            break;
+        }
         result =
             asked->on_row(asked->context, table, row.key, row.key_size, row.value, row.value_size);
         if (result == 0 && atomic_load_explicit(&scans->stops, memory_order_relaxed))
@@ -52,11 +63,12 @@ static struct tree_reader *wait_for_snapshot(struct scans *scans, int *error)
 /* The first in line. Called and returns with the mutex locked. */
 static void run_first(struct scans *scans)
 {
-    const struct scan scan = scans->queue[0];
+    struct scan scan = scans->queue[0];
     int error = ERR_IO;
     struct tree_reader *reader = scans->stops ? NULL : wait_for_snapshot(scans, &error);
 
     pthread_mutex_unlock(&scans->mutex);
+    scan.asked.prefix = scan.prefix;
     for (int i = 0; i < scan.asked.table_count && error == 0; i++)
         error = scan_table(scans, reader, &scan.asked, scan.tables[i]);
     tree_reader_end(reader);
@@ -141,7 +153,7 @@ static void scan_memory(struct store *store, const struct store_scan *asked)
         enum table table = asked->tables[t];
         for (size_t i = sorted.begins[table]; i < sorted.begins[table + 1] && error == 0; i++) {
             const struct row *row = sorted_rows_at(&sorted, i);
-            if (!row->is_deleted)
+            if (!row->is_deleted && has_prefix(asked, row_key(row), row->key_size))
                 error = asked->on_row(asked->context, table, row_key(row), row->key_size,
                                       overlay_value(store->live, row), row->value_size);
         }
@@ -153,6 +165,7 @@ static void scan_memory(struct store *store, const struct store_scan *asked)
 int store_scan(struct store *store, const struct store_scan *asked)
 {
     struct scans *scans = &store->scans;
+    assert(asked->prefix_size <= KEY_BYTES_MAX);
     if (asked->table_count < 0 || asked->table_count > TABLE_NUMBER_MAX)
         return -1;
     if (store->tree == NULL) {
@@ -164,6 +177,8 @@ int store_scan(struct store *store, const struct store_scan *asked)
     if (has_room) {
         struct scan *scan = &scans->queue[scans->count++];
         scan->asked = *asked;
+        if (asked->prefix_size > 0)
+            memcpy(scan->prefix, asked->prefix, asked->prefix_size);
         memcpy(scan->tables, asked->tables, (size_t)asked->table_count * sizeof *asked->tables);
         pthread_cond_signal(&scans->wakes);
     }

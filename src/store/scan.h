@@ -12,7 +12,8 @@ struct tree_reader;
 
 struct scan {
     enum table tables[TABLE_NUMBER_MAX + 1];
-    struct store_scan asked; /* its `tables` are those above */
+    char prefix[KEY_BYTES_MAX];
+    struct store_scan asked; /* its `tables` and `prefix` are those above */
 };
 
 struct scans {

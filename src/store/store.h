@@ -102,6 +102,8 @@ struct store_scan {
                   const void *value, size_t value_size);
     void (*on_end)(void *context, int error);
     void *context;
+    const void *prefix; /* only keys that begin with it (copied) */
+    size_t prefix_size; /* 0: all */
 };
 int store_scan(struct store *store, const struct store_scan *scan);
 

@@ -24,6 +24,28 @@ static uint64_t number_of(const char *text)
     return mobile;
 }
 
+static void no_byte_but_a_digit_is_taken_anywhere(void **state)
+{
+    (void)state;
+    for (size_t size = 1 + MOBILE_DIGITS_MIN; size <= MOBILE_TEXT_MAX; size++) {
+        for (size_t place = 0; place < size; place++) {
+            for (int byte = 0; byte < 256; byte++) {
+                char text[] = "+918273645546372";
+                uint64_t mobile = 0, number = 0;
+                bool is_digit = byte >= '0' && byte <= '9';
+                bool is_good = place == 0   ? byte == '+'
+                               : place == 1 ? is_digit && byte != '0'
+                                            : is_digit;
+                text[place] = (char)byte;
+                assert_true(mobile_parse((struct text){text, size}, &mobile) == is_good);
+                for (size_t i = 1; i < size; i++)
+                    number = number * 10 + (uint64_t)(text[i] - '0');
+                assert_true(!is_good || mobile == number);
+            }
+        }
+    }
+}
+
 static void plus_and_seven_to_fifteen_digits_are_a_number(void **state)
 {
     static const char *const texts[] = {"+1234567", "+8613812345678", "+999999999999999",
@@ -204,6 +226,7 @@ static void of_a_countrys_prefixes_the_longest_counts_wherever_it_stands(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_byte_but_a_digit_is_taken_anywhere),
         cmocka_unit_test(plus_and_seven_to_fifteen_digits_are_a_number),
         cmocka_unit_test(anything_else_is_not),
         cmocka_unit_test(a_masked_number_hides_five_digits_at_the_least),

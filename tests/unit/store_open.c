@@ -307,7 +307,11 @@ static void write_round(struct fixture *fixture, uint64_t round)
 static void scan(struct fixture *fixture, struct counting *counting)
 {
     static const enum table tables[] = {TABLE_ACCOUNT_NUMBER};
-    const struct store_scan scan = {tables, 1, count_row, on_end, counting};
+    const struct store_scan scan = {.tables = tables,
+                                    .table_count = 1,
+                                    .on_row = count_row,
+                                    .on_end = on_end,
+                                    .context = counting};
     assert_int_equal(store_scan(fixture->store, &scan), 0);
 }
 
@@ -356,7 +360,8 @@ static void scans_wait_in_line_up_to_a_bound_and_end_with_the_store(void **state
         sem_init(&countings[i].ended, 0, 0);
         scan(&fixture, &countings[i]);
     }
-    const struct store_scan one_more = {tables, 1, count_row, on_end, NULL};
+    const struct store_scan one_more = {
+        .tables = tables, .table_count = 1, .on_row = count_row, .on_end = on_end};
     assert_int_equal(store_scan(fixture.store, &one_more), -1);
     fixture_close(&fixture, false); /* without a tick: none could begin */
     for (int i = 0; i < SCANS_MAX; i++) {
