@@ -229,7 +229,7 @@ struct model {
     struct model_product product[MODEL_PRODUCTS_MAX];
     int8_t company_account[10]; /* of company "c0", … */
     struct model_cities cities;
-    enum model_listed listed[MODEL_MOBILES];
+    enum model_listed listed[MODEL_WRITERS];
     uint32_t received_count;
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
