@@ -64,7 +64,7 @@ static void begin(struct cities *cities, struct world *world)
     cities->rows.size = cities->fed = 0;
     cities->expired.size = cities->taken = 0;
     cities->begun_ms = world->now_ms;
-    city_build_new(&cities->index, world->now_ms);
+    city_build_new(&cities->index, world->now_ms, CITY_NONE);
     world_rows(world, keep_row, cities);
 }
 

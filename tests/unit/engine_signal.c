@@ -146,7 +146,7 @@ static void load_without_memory(struct world *world)
 static void rebuild(struct world *world)
 {
     const struct overlay *rows = world->store->live;
-    struct city_build *build = city_build_new(&cities, world->now_ms);
+    struct city_build *build = city_build_new(&cities, world->now_ms, CITY_NONE);
 
     for (row_ref next = world->store->open.first; next != 0;) {
         const struct row *row = overlay_row(rows, next);
