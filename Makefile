@@ -161,7 +161,7 @@ instructions: $(BUILD)/bench/json_charge $(BUILD)/bench/catalog ## count what a 
 			$< $(COUNTED) 2>&1 | awk -v step=$$step '/Collected/ { count = $$NF } END { \
 			printf "%s: %d instructions\n", step, count / $(COUNTED); exit count == 0 }' || exit 1; \
 	done
-	for step in find_thing find_by_number choose_route "choose_route SG" take_quota; do \
+	for step in find_thing find_by_number choose_route "choose_route SG" take_quota quiet_until "quiet_until SG"; do \
 		set -- $$step; \
 		valgrind --tool=callgrind --toggle-collect=$$1 --callgrind-out-file=/dev/null \
 			$(BUILD)/bench/catalog $(COUNTED) $$2 2>&1 | awk -v step="$$step" '/Collected/ { count = $$NF } END { \

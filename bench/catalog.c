@@ -1,7 +1,7 @@
 /* What a message being accepted asks of the catalogue, in instructions: finding a thing by its id,
- * by its number, choosing a route, taking from a quota; over the store in memory, with as many
- * things as a large company has. Run under callgrind by `make instructions`, which counts what lies
- * inside of the functions named there.
+ * by its number, choosing a route, taking from a quota, and of marketing its quiet hours; over the
+ * store in memory, with as many things as a large company has. Run under callgrind by `make
+ * instructions`, which counts what lies inside of the functions named there.
  *
  *     build/bench/catalog COUNT */
 #include <assert.h>
@@ -14,6 +14,7 @@
 #include "engine/catalog.h"
 #include "engine/engine.h"
 #include "engine/handler.h"
+#include "engine/quiet_hours.h"
 #include "engine/route.h"
 #include "store/store.h"
 
@@ -34,6 +35,7 @@ bool find_by_number(struct txn *txn, uint64_t number, struct catalog_thing *thin
 enum outcome choose_route(struct engine *engine, struct text company, struct text country,
                           struct route_choice *choice);
 enum outcome take_quota(struct engine *engine, uint64_t product);
+int64_t quiet_until(struct txn *txn, struct text country, int64_t at_ms);
 
 __attribute__((noinline, noipa)) bool find_thing(struct txn *txn, enum catalog_kind kind,
                                                  struct text id, struct catalog_thing *thing)
@@ -57,6 +59,12 @@ __attribute__((noinline, noipa)) enum outcome choose_route(struct engine *engine
 __attribute__((noinline, noipa)) enum outcome take_quota(struct engine *engine, uint64_t product)
 {
     return quota_take(engine, product, 1);
+}
+
+__attribute__((noinline, noipa)) int64_t quiet_until(struct txn *txn, struct text country,
+                                                     int64_t at_ms)
+{
+    return quiet_hours_of_number(txn, country.data, UINT64_C(8613812345678), at_ms);
 }
 
 static void run(void)
@@ -152,12 +160,27 @@ static void put_companies(void)
     }
 }
 
+#define ZONE(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
+
+/* CN has one zone, SG here as many as the USA. */
 static void put_country(const char *alpha2, int64_t code)
 {
+    static const struct text one[] = {ZONE("Asia/Shanghai\nCST-8")};
+    static const struct text six[] = {ZONE("America/New_York\nEST5EDT,M3.2.0,M11.1.0"),
+                                      ZONE("America/Chicago\nCST6CDT,M3.2.0,M11.1.0"),
+                                      ZONE("America/Denver\nMST7MDT,M3.2.0,M11.1.0"),
+                                      ZONE("America/Los_Angeles\nPST8PDT,M3.2.0,M11.1.0"),
+                                      ZONE("America/Anchorage\nAKST9AKDT,M3.2.0,M11.1.0"),
+                                      ZONE("Pacific/Honolulu\nHST10")};
     struct catalog_draft *country = draft(CATALOG_COUNTRY);
 
     catalog_draft_text(country, COUNTRY_NAME, TEXT("A country"));
     catalog_draft_int(country, COUNTRY_CALLING_CODE, code);
+    catalog_draft_texts(country, COUNTRY_TIMEZONES, alpha2[0] == 'C' ? one : six,
+                        alpha2[0] == 'C' ? 1 : 6);
     put((struct text){alpha2, 2});
 }
 
@@ -176,18 +199,26 @@ static void fill(void)
     put_companies();
 }
 
+/* At night and by day in turns, over a year. */
+static int64_t at(int i)
+{
+    return bench.now_ms + i * INT64_C(31) * 1013 * 1000;
+}
+
 static void ask(int i, struct text country)
 {
-    struct engine engine = {.txn = store_begin(bench.store), .command = &bench.command};
+    struct engine_effect effect = {.number_last = bench.number_last, .due_first_ms = INT64_MAX};
+    struct engine engine = {
+        .txn = store_begin(bench.store), .command = &bench.command, .effect = &effect};
     struct catalog_thing thing;
     struct route_choice choice;
     char id[32];
 
-    engine.number_last = bench.number_last;
     if (!find_thing(engine.txn, CATALOG_COMPANY, name(id, "company", i % COMPANIES), &thing) ||
         choose_route(&engine, thing.id, country, &choice) != OUTCOME_OK ||
         take_quota(&engine, choice.product) != OUTCOME_OK ||
-        !find_by_number(engine.txn, choice.product, &thing))
+        !find_by_number(engine.txn, choice.product, &thing) ||
+        quiet_until(engine.txn, country, at(i)) < at(i))
         abort();
     store_commit(engine.txn);
 }

@@ -313,13 +313,15 @@ bool campaign_error_read(const void *key, size_t key_size, const void *value, si
     return row->version == CAMPAIGN_ROW_VERSION;
 }
 
+enum { ERROR_TEXTS = 3 };
+
 uint64_t campaign_error_store(struct engine *engine, struct campaign_row *campaign,
                               const struct campaign_error *error)
 {
     struct campaign_error_row row = error->row;
     char key[CAMPAIGN_KEY_SIZE], value[sizeof row + CAMPAIGN_ERROR_TO_MAX +
                                        CAMPAIGN_ERROR_FIELD_MAX + CAMPAIGN_ERROR_DETAIL_MAX];
-    const struct text *texts[] = {&error->to, &error->field, &error->detail};
+    const struct text *texts[ERROR_TEXTS] = {&error->to, &error->field, &error->detail};
     size_t size = sizeof row;
     uint64_t number;
 
@@ -331,7 +333,7 @@ uint64_t campaign_error_store(struct engine *engine, struct campaign_row *campai
     row.field_size = (uint8_t)error->field.size;
     row.detail_size = (uint8_t)error->detail.size;
     memcpy(value, &row, sizeof row);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    for (int i = 0; i < ERROR_TEXTS; i++) {
         assert(size + texts[i]->size <= sizeof value);
         if (texts[i]->size > 0)
             memcpy(value + size, texts[i]->data, texts[i]->size);

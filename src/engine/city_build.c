@@ -147,12 +147,13 @@ void city_build_adopt(struct city_index *index)
     assert(build->taken == build->noted.size);
     for (uint32_t i = 0; i < build->count; i++) {
         struct city *city = index->cities[build->first + i];
-        if (city->view.row.window_days > build->made[i].window_days) {
-            city_memory_release(&build->made[i].memory); /* visits are left out that count now */
+        struct city_made *made = &build->made[i];
+        if (city->view.row.window_days > made->window_days) {
+            city_memory_release(&made->memory); /* visits are left out that count now */
             continue;
         }
-        city_take_memory(index, city, &build->made[i].memory);
-        city->built_ms = build->made[i].built_ms;
+        city_take_memory(index, city, &made->memory);
+        city->built_ms = made->built_ms;
     }
     index->rebuilt_ms = build->rebuilt_ms;
     build_free(build);

@@ -478,6 +478,7 @@ struct messages_archived_result {
 };
 
 struct received_result {
+    uint64_t number; /* of the message: the first time's */
     uint8_t is_new;
     uint8_t action; /* enum received_action */
 };

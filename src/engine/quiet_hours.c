@@ -57,27 +57,18 @@ bool quiet_zone_read(struct text entry, struct quiet_zone *zone)
 /* --- arithmetic ----------------------------------------------------------------------------------
  */
 
-/* How long it stays quiet by that clock if nobody changes it; 0: it is not. */
-static int64_t quiet_left_s(const struct quiet_hours *hours, const struct timezone_rule *rule,
-                            int64_t at_s)
-{
-    int64_t local_s = at_s + timezone_offset_s(rule, at_s);
-    int64_t into_s = (local_s - hours->begin_min * MINUTE_S) % DAY_S;
-    int64_t length_s = (hours->end_min - hours->begin_min + DAY_MIN) % DAY_MIN * MINUTE_S;
-
-    return into_s < length_s ? length_s - into_s : 0;
-}
-
-/* As far as one can see in this zone: to the end, or to where its clock is changed. */
+/* As far as one can see in this zone: to the end by its clock, or to where that is changed. */
 static int64_t step_s(const struct quiet_hours *hours, const struct timezone_rule *rule,
                       int64_t at_s)
 {
-    int64_t left_s = quiet_left_s(hours, rule, at_s), change_s;
+    struct timezone_span span = timezone_at(rule, at_s);
+    int64_t into_s = (at_s + span.offset_s - hours->begin_min * MINUTE_S) % DAY_S;
+    int64_t length_s = (hours->end_min - hours->begin_min + DAY_MIN) % DAY_MIN * MINUTE_S;
+    int64_t end_s = at_s + length_s - into_s;
 
-    if (left_s == 0)
+    if (into_s >= length_s)
         return at_s;
-    change_s = timezone_next_change_s(rule, at_s);
-    return change_s < at_s + left_s ? change_s : at_s + left_s;
+    return span.until_s < end_s ? span.until_s : end_s;
 }
 
 int64_t quiet_hours_end_ms(const struct quiet_hours *hours, const struct timezone_rule *rules,

@@ -213,8 +213,8 @@ enum outcome engine_received(struct engine *engine, const struct received_comman
     assert(command->provider_id.size <= PROVIDER_ID_MAX && command->to.size <= RECEIVED_TO_MAX &&
            command->content.size <= RECEIVED_CONTENT_MAX);
     if (is_known(engine, command, &received)) {
-        answer->number = received.row.number;
-        *result = (struct received_result){.action = received.row.action};
+        *result =
+            (struct received_result){.number = received.row.number, .action = received.row.action};
         return OUTCOME_OK;
     }
     row.action = (uint8_t)stop_word_action(engine->txn, command->content);
@@ -222,7 +222,7 @@ enum outcome engine_received(struct engine *engine, const struct received_comman
     store(engine, &row, command);
     act(engine, &row, command->content);
     tell(engine, &row, command);
-    *result = (struct received_result){.is_new = 1, .action = row.action};
+    *result = (struct received_result){.number = row.number, .is_new = 1, .action = row.action};
     return OUTCOME_OK;
 }
 

@@ -1,8 +1,10 @@
-/* A rule's changes are computed for the years around the moment that is asked about, and the last
- * one before it counts: so it does not matter whether summer begins before it ends in a year, or in
- * which year a change on New Year's Eve falls by UTC. */
+/* A rule's changes are computed for the year of the moment that is asked about; where that may not
+ * tell, for the years around it. The last one before the moment counts: so it does not matter
+ * whether summer begins before it ends in a year, or in which year a change on New Year's Eve falls
+ * by UTC. */
 #include "engine/timezone.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 enum {
@@ -13,6 +15,7 @@ enum {
     TIME_HOURS_MAX = 167,
     YEARS = 4, /* two before, this, and the next */
     CHANGES = 2 * YEARS,
+    AROUND_S = 9 * DAY_S, /* further than any change is from the year that it is of */
 };
 
 /* --- reading -------------------------------------------------------------------------------------
@@ -166,6 +169,7 @@ static int32_t days_of_month(int64_t year, int32_t month)
 /* Days from 1970-01-01 to the change's. */
 static int64_t day_of(const struct timezone_change *change, int64_t year)
 {
+    static const int16_t days_before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     int64_t first = days_before_year(year);
     int32_t day;
 
@@ -177,8 +181,7 @@ static int64_t day_of(const struct timezone_change *change, int64_t year)
     case TIMEZONE_BY_WEEK:
         break;
     }
-    for (int32_t month = 1; month < change->month; month++)
-        first += days_of_month(year, month);
+    first += days_before[change->month - 1] + (change->month > 2 && is_leap(year));
     /* 1970-01-01 was a Thursday. */
     day = (int32_t)((change->day - (first + 4) % 7 + 7) % 7) + (change->week - 1) * 7;
     while (day >= days_of_month(year, change->month))
@@ -194,15 +197,30 @@ struct moment {
     int32_t offset_s; /* from then on */
 };
 
+/* Those of one year, in the order of their times. */
+static void changes_of(const struct timezone_rule *rule, int64_t year, struct moment *first,
+                       struct moment *second)
+{
+    struct moment begin = {day_of(&rule->begin, year) * DAY_S + rule->begin.time_s - rule->offset_s,
+                           rule->summer_offset_s};
+    struct moment end = {day_of(&rule->end, year) * DAY_S + rule->end.time_s -
+                             rule->summer_offset_s,
+                         rule->offset_s};
+
+    *first = begin.time_s <= end.time_s ? begin : end;
+    *second = begin.time_s <= end.time_s ? end : begin;
+}
+
 /* In the order of their times. Where one year's end of summer is the next one's begin, it stays
  * summer: who is added later is put behind. */
 static void add(struct moment moments[CHANGES], size_t count, struct moment moment)
 {
-    while (count > 0 && moments[count - 1].time_s > moment.time_s) {
-        moments[count] = moments[count - 1];
-        count--;
-    }
-    moments[count] = moment;
+    size_t place = count;
+
+    assert(count < CHANGES);
+    for (; place > 0 && moments[place - 1].time_s > moment.time_s; place--)
+        moments[place] = moments[place - 1];
+    moments[place] = moment;
 }
 
 static void changes_around(const struct timezone_rule *rule, int64_t time_s,
@@ -212,40 +230,45 @@ static void changes_around(const struct timezone_rule *rule, int64_t time_s,
     size_t count = 0;
 
     for (int i = 0; i < YEARS; i++, year++) {
-        add(moments, count++,
-            (struct moment){day_of(&rule->begin, year) * DAY_S + rule->begin.time_s -
-                                rule->offset_s,
-                            rule->summer_offset_s});
-        add(moments, count++,
-            (struct moment){day_of(&rule->end, year) * DAY_S + rule->end.time_s -
-                                rule->summer_offset_s,
-                            rule->offset_s});
+        struct moment first, second;
+        changes_of(rule, year, &first, &second);
+        add(moments, count++, first);
+        add(moments, count++, second);
     }
 }
 
-int32_t timezone_offset_s(const struct timezone_rule *rule, int64_t time_s)
+static struct timezone_span look_around(const struct timezone_rule *rule, int64_t time_s)
 {
-    struct moment moments[CHANGES];
-    size_t last = CHANGES;
-
-    if (!rule->has_summer)
-        return rule->offset_s;
-    changes_around(rule, time_s, moments);
-    while (last > 0 && moments[last - 1].time_s > time_s)
-        last--;
-    return last == 0 ? rule->offset_s : moments[last - 1].offset_s;
-}
-
-int64_t timezone_next_change_s(const struct timezone_rule *rule, int64_t time_s)
-{
+    struct timezone_span span = {rule->offset_s, INT64_MAX};
     struct moment moments[CHANGES];
 
-    if (!rule->has_summer)
-        return INT64_MAX;
     changes_around(rule, time_s, moments);
     for (size_t i = 0; i < CHANGES; i++) {
-        if (moments[i].time_s > time_s)
-            return moments[i].time_s;
+        if (moments[i].time_s > time_s) {
+            span.until_s = moments[i].time_s;
+            break;
+        }
+        span.offset_s = moments[i].offset_s;
     }
-    return INT64_MAX;
+    return span;
+}
+
+struct timezone_span timezone_at(const struct timezone_rule *rule, int64_t time_s)
+{
+    struct moment first, second;
+    int64_t year;
+
+    if (!rule->has_summer)
+        return (struct timezone_span){rule->offset_s, INT64_MAX};
+    year = year_of(time_s);
+    changes_of(rule, year, &first, &second);
+    /* Near the new year the years on both sides count, too; and one that has its changes close to
+     * each other may have them the other way round than the next. */
+    if (time_s < days_before_year(year) * DAY_S + AROUND_S || time_s >= second.time_s ||
+        time_s >= days_before_year(year + 1) * DAY_S - AROUND_S ||
+        second.time_s - first.time_s < AROUND_S)
+        return look_around(rule, time_s);
+    if (time_s < first.time_s)
+        return (struct timezone_span){second.offset_s, first.time_s};
+    return (struct timezone_span){first.offset_s, second.time_s};
 }

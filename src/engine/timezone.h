@@ -34,9 +34,11 @@ struct timezone_rule {
 
 /* False: it is no such rule, or one with summer time that does not say when. */
 bool timezone_parse(struct text text, struct timezone_rule *rule);
-/* How far the clock is ahead of UTC at that Unix time. */
-int32_t timezone_offset_s(const struct timezone_rule *rule, int64_t time_s);
-/* The first moment after it at which the clock is changed; INT64_MAX: it never is. */
-int64_t timezone_next_change_s(const struct timezone_rule *rule, int64_t time_s);
+/* What the clock is like at that Unix time, 1970 or later. */
+struct timezone_span {
+    int32_t offset_s; /* it is so far ahead of UTC, */
+    int64_t until_s;  /* until it is changed; INT64_MAX: it never is */
+};
+struct timezone_span timezone_at(const struct timezone_rule *rule, int64_t time_s);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "gateway/outlet.h"
 #include "pipeline/pipeline.h"
@@ -150,13 +151,14 @@ static size_t put_text(char *to, const struct message_row *row, const struct mes
 static void note(struct sandbox *sandbox, const struct submit *submit,
                  const struct message_row *row, const struct message_text *text)
 {
-    char line[ID_TEXT_MAX + CATALOG_ID_MAX + 32 + MESSAGE_CONTENT_MAX];
+    char line[ID_TEXT_MAX + CATALOG_ID_MAX + 64 + MESSAGE_CONTENT_MAX];
     size_t size = id_format(line, "msg_", submit->message);
 
     if (sandbox->gateways->sandbox_log < 0)
         return;
-    size += (size_t)snprintf(line + size, CATALOG_ID_MAX + 30, " %u %u %s", submit->attempt,
-                             submit->lane + 1U, submit->outlet->id);
+    size += (size_t)snprintf(line + size, CATALOG_ID_MAX + 62, " %u %u %s %llu", submit->attempt,
+                             submit->lane + 1U, submit->outlet->id,
+                             (unsigned long long)clock_monotonic_ns());
     size += put_text(line + size, row, text);
     line[size++] = '\n';
     if (write(sandbox->gateways->sandbox_log, line, size) < 0)

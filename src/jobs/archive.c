@@ -1,10 +1,11 @@
 /* The archive (SMS-19): what has finished long enough ago moves to history, and days of it that are
  * past their time are dropped.
  *
- * By chunks: records are made of rows, a millisecond of two; history makes the chunk durable,
- * off the loop; then commands delete the rows. One chunk is in memory at a time. What history could
- * not take stays in rows until the next run, and a day that fails does not hold up the others. A
- * kill between any two of these steps leaves what the next run does again (engine/archive.h). */
+ * First what is dropped, then, by chunks: records are made of rows, a millisecond of two; history
+ * makes the chunk durable, off the loop; then commands delete the rows. One chunk is in memory at a
+ * time. What history could not take stays in rows until the next run, and a day that fails does not
+ * hold up the others. A kill between any two of these steps leaves what the next run does again
+ * (engine/archive.h). */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,8 +88,10 @@ static void ask(struct job *job)
 }
 
 /* --- dropping ------------------------------------------------------------------------------------
- */
+ *
+ * Before anything is archived: it makes room. */
 
+static void begin_chunk(struct job *job);
 static void drop_next(struct job *job);
 
 static void on_dropped(void *context, int error)
@@ -133,7 +136,7 @@ static void drop_next(struct job *job)
     if (stops(run))
         return;
     if (run->day_next == run->day_count || run->days[run->day_next] >= run->drop_before) {
-        finish(run);
+        begin_chunk(job);
         return;
     }
     command.of.history_drop.day = run->days[run->day_next];
@@ -225,7 +228,8 @@ static void delete_slice(struct job *job)
     job_continue(job, REST_MS, run->deleted < run->kept_count ? delete_slice : begin_chunk);
 }
 
-/* With no record taken for want of room there is nothing to be had by going on. */
+/* With no record taken, be it for want of room, there is nothing to be had by going on; but a day
+ * that is damaged is only that. */
 static void on_appended(void *context, int error)
 {
     struct archive_run *run = context;
@@ -238,7 +242,7 @@ static void on_appended(void *context, int error)
         if (run->asked[i].is_kept)
             run->kept[run->kept_count++] = run->encoded[i].message;
     }
-    if (run->kept_count == 0 && error == ERR_NO_SPACE)
+    if (run->kept_count == 0 && error != 0 && error != ERR_DAMAGED)
         finish(run);
     else
         delete_slice(run->job);
@@ -324,7 +328,7 @@ static void gather(struct job *job)
     else if (run->count > 0)
         append(run);
     else
-        begin_drops(run);
+        finish(run);
 }
 
 void job_archive(struct job *job)
@@ -345,5 +349,5 @@ void job_archive(struct job *job)
     run->drop_before = (uint32_t)(now_ms / DAY_MS - options->history_days);
     buffer_init(&run->records);
     job->run = run;
-    gather(job);
+    begin_drops(run);
 }

@@ -97,6 +97,16 @@ static void finish(struct rebuild *rebuild, bool is_failed)
     job_finish(job, visits, is_failed);
 }
 
+/* A window may have become longer since. */
+static void take_windows(const struct city_index *cities, struct visit_key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t window_days = cities->cities[keys[i].city]->view.row.window_days;
+        if (window_days > keys[i].window_days)
+            keys[i].window_days = window_days;
+    }
+}
+
 static uint32_t find_wanted(const struct city_index *cities)
 {
     for (uint32_t i = 0; i < cities->count; i++) {
@@ -115,16 +125,6 @@ static void go_on(struct rebuild *rebuild)
         finish(rebuild, false);
     else
         begin_scan(rebuild, wanted);
-}
-
-/* A window may have become longer since. */
-static void take_windows(const struct city_index *cities, struct visit_key *keys, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint32_t window_days = cities->cities[keys[i].city]->view.row.window_days;
-        if (window_days > keys[i].window_days)
-            keys[i].window_days = window_days;
-    }
 }
 
 static void delete_slice(struct job *job)

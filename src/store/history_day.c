@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -27,6 +28,7 @@ enum {
     INDEXES = 3,
     DAY_MS = 86400000,
     META_PAGES = 2,
+    ROOM_BYTES_MIN = 1 << 20, /* less is none */
 };
 
 static const char *const names[INDEXES] = {"records", "to", "company"};
@@ -334,6 +336,17 @@ static int put_list(struct history_day *day, MDB_txn *txn, enum history_index in
     return error;
 }
 
+/* LMDB takes a write that was cut short for one that has failed: mostly there was no room. */
+static int fail_write(struct buffer *why, const struct history_day *day, int error)
+{
+    struct statvfs stat_of;
+
+    if (error == EIO && statvfs(day->path, &stat_of) == 0 &&
+        stat_of.f_bavail * stat_of.f_frsize < ROOM_BYTES_MIN)
+        error = ENOSPC;
+    return fail(why, "write to", day, error);
+}
+
 int history_day_append(struct history_day *day, const struct history_record *records, size_t count,
                        struct buffer *why)
 {
@@ -347,12 +360,12 @@ int history_day_append(struct history_day *day, const struct history_record *rec
         error = put_list(day, txn, (enum history_index)i, records, count);
     if (error != 0) {
         mdb_txn_abort(txn);
-        return fail(why, "write to", day, error);
+        return fail_write(why, day, error);
     }
     crash_point("history.append.before_commit");
     error = mdb_txn_commit(txn); /* which frees it, whatever comes of it */
     if (error != 0)
-        return fail(why, "write to", day, error);
+        return fail_write(why, day, error);
     crash_point("history.append.after_commit");
     return 0;
 }

@@ -9,6 +9,7 @@ from kannel import UNPACKED, Kannel
 from platform_setup import get, put, put_route, send, set_up, wait_for
 from provider import call_back
 from smsd import ROOT
+from webhook import until
 
 if not (UNPACKED / "sbin/bearerbox").exists():
     pytest.fail("Kannel is not there: run tests/install", pytrace=False)
@@ -56,3 +57,19 @@ def test_what_kannel_refuses_is_tried_again_when_its_password_is_right(smsd, kan
     wait_for(smsd, message, "delivered")
     assert get(smsd, message)["attempts"] == 2
     assert "wrong-password" not in smsd.said()
+
+
+def test_what_people_say_comes_through_kannel(smsd, tmp_path):
+    """SMS-18: as the manual says that Kannel is to be told."""
+    set_up(smsd)
+    peer = Kannel(tmp_path / "kannel", callback=(
+        f"http://127.0.0.1:{smsd.port}/v1/callbacks/kannel?token=a+token+%%26+more&received=%I&from=%p&to=%P&text=%a"))
+    try:
+        put(smsd, "/v1/products/kannel", product(smsd, peer))
+        peer.say("4915112340111", "33333", "Stop")
+        one, = until(lambda: smsd.get("/v1/messages/received").body["data"], "the message")
+        assert (one["from"], one["to"], one["content"], one["action"]) == ("+4915112340111", "33333", "Stop", "stop")
+        assert one["provider_id"], "Kannel's own id"
+        assert smsd.get("/v1/blocklist/+4915112340111").body["reason"] == "opted_out"
+    finally:
+        peer.close()

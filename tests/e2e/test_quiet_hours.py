@@ -7,6 +7,7 @@ import zoneinfo
 
 import pytest
 
+import campaign as campaigns
 from platform_setup import (COMPANY, WAIT_SECONDS_MAX, body_of, get, metric, put, put_product, put_route, sandbox, send,
                             set_up, wait_for)
 from provider import Provider
@@ -164,6 +165,24 @@ def test_zones_and_hours_are_shown_as_they_were_put(shared):
     assert shown["timezones"] == body["timezones"] and shown["quiet_hours"] == "20:00-09:00"
     answer = shared.put("/v1/countries/US", {**body, "quiet_hours": "20:00-20:00"})
     assert answer.status == 422 and answer.pointers == ["/quiet_hours"]
+
+
+def test_a_campaign_waits_for_the_morning(platform):
+    """SMS-14, SMS-18: whenever it was confirmed, and of each recipient by his own clock."""
+    go_to(platform, BERLIN, 23)
+    germans, chinese = campaigns.numbers(20), [f"+86138000{n:05}" for n in range(101, 121)]
+    campaign = campaigns.create(platform, kind="marketing")
+    campaigns.upload(platform, campaign, germans + chinese)
+    campaigns.change(platform, campaign, "confirm")
+    campaigns.wait_for(platform, campaign, "running", "finished",
+                       until=lambda body: body["messages"].get("scheduled") == 40)
+    go_to(platform, zoneinfo.ZoneInfo("Asia/Shanghai"), 8)
+    campaigns.wait_for(platform, campaign, "running", "finished",
+                       until=lambda body: body["messages"].get("delivered") == 20)
+    listed = platform.get("/v1/messages?status=scheduled&limit=100").body["data"]
+    assert sorted(message["to"] for message in listed) == germans
+    go_to(platform, BERLIN, 8)
+    campaigns.wait_for(platform, campaign, "finished", until=lambda body: body["messages"].get("delivered") == 40)
 
 
 # Days on which the clocks are changed.

@@ -74,9 +74,9 @@ def text_of(smsd, verification):
     def look():
         path = smsd.folder / "sandbox.log"
         for line in path.read_text().splitlines() if path.exists() else []:
-            fields = line.split(" ", 4)
-            if fields[0] == verification["message"] and len(fields) == 5:
-                return fields[4]
+            fields = line.split(" ", 5)
+            if fields[0] == verification["message"] and len(fields) == 6:
+                return fields[5]
         return None
     return until(look, f"{verification['message']} in the sandbox's log")
 

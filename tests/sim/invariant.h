@@ -33,6 +33,7 @@ struct invariant_message_sums {
     int64_t finished, finished_rows;
     int64_t receipts, receipt_rows, forget_rows;
     int64_t webhooks, webhook_rows;
+    int64_t received, received_from_rows, received_forget_rows;
 };
 
 enum { INVARIANT_REPORTS = 2048 };

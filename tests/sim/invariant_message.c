@@ -60,7 +60,14 @@ static void count(struct invariant_message_sums *sums, int sign, enum table tabl
     case TABLE_RECEIPT_NUMBER:
         sums->receipt_rows += sign;
         break;
+    case TABLE_RECEIVED:
+        sums->received += sign;
+        break;
+    case TABLE_RECEIVED_INDEX:
+        sums->received_from_rows += key[0] == 1 ? sign : 0;
+        break;
     case TABLE_DUE:
+        sums->received_forget_rows += key[8] == DUE_RECEIVED_FORGET ? sign : 0;
         sums->due_rows += key[8] == DUE_MESSAGE ? sign : 0;
         sums->webhook_rows += key[8] == DUE_WEBHOOK ? sign : 0;
         sums->forget_rows += key[8] == DUE_RECEIPT_FORGET ? sign : 0;
@@ -82,6 +89,8 @@ static void check_sums(const struct invariant_message_sums *sums)
               (long long)sums->due_rows);
     must(sums->finished_rows == sums->finished);
     must(sums->webhook_rows == sums->webhooks);
+    must(sums->received_from_rows == sums->received &&
+         sums->received_forget_rows == sums->received);
     must(sums->receipt_rows == sums->receipts && sums->forget_rows == sums->receipts);
 }
 

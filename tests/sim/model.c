@@ -31,6 +31,7 @@ void model_copy(struct model *to, const struct model *from)
     memcpy(to->packet, from->packet, from->packets * sizeof *from->packet);
     memcpy(to->exception, from->exception, from->exceptions * sizeof *from->exception);
     memcpy(to->message, from->message, from->messages * sizeof *from->message);
+    memcpy(to->received, from->received, from->received_count * sizeof *from->received);
     memcpy(to->other_due, from->other_due, from->other_dues * sizeof *from->other_due);
     memcpy(to->webhook, from->webhook, from->webhooks * sizeof *from->webhook);
     memcpy(to->verification, from->verification, from->verifications * sizeof *from->verification);

@@ -183,6 +183,18 @@ struct model_product {
     int64_t quota;
 };
 
+/* Numbers that may be on the blocklist, and write to us. */
+#define MODEL_MOBILE_FIRST UINT64_C(8613800000000)
+enum { MODEL_WRITERS = 5 };
+enum model_listed { MODEL_NOT_LISTED, MODEL_LISTED_BY_OTHERS, MODEL_LISTED_BY_HIMSELF };
+
+struct model_received {
+    uint64_t number, product, from;
+    struct text provider_id, content;
+    bool is_latest; /* of those with its product and id: the one that is known by it */
+    bool is_gone;
+};
+
 struct model_webhook {
     uint64_t number;
     int8_t account;
@@ -217,6 +229,8 @@ struct model {
     struct model_product product[MODEL_PRODUCTS_MAX];
     int8_t company_account[10]; /* of company "c0", … */
     struct model_cities cities;
+    enum model_listed listed[MODEL_MOBILES];
+    uint32_t received_count;
     struct model_entry entry[MODEL_ENTRIES_MAX];
     struct model_charge charge[OPS_MAX];
     struct model_group group[OPS_MAX];
@@ -224,6 +238,7 @@ struct model {
     struct model_packet packet[OPS_MAX];
     struct model_exception exception[OPS_MAX];
     struct model_message message[OPS_MAX];
+    struct model_received received[OPS_MAX];
     struct model_due other_due[MODEL_OTHER_DUES_MAX];
     struct model_webhook webhook[MODEL_WEBHOOKS_MAX];
     struct model_verification verification[OPS_MAX];

@@ -75,6 +75,8 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_VERIFICATION_CREATE:
     case COMMAND_VERIFICATION_CHECK:
     case COMMAND_VERIFICATION_DUE:
+    case COMMAND_RECEIVED:
+    case COMMAND_RECEIVED_FORGET:
         return true;
     default:
         return model_is_of_campaign(command);
@@ -279,6 +281,15 @@ static void learn_product(struct model *model, struct model_message *message,
     take_quota(model, message);
 }
 
+/* SMS-18: no marketing at night. The clock of China is the one whose hours need no calendar. */
+static void check_quiet_hours(const struct command *command, const struct message_row *row)
+{
+    int64_t hour = (command->now_ms / 3600000 + 8) % 24;
+
+    if (row->kind == MESSAGE_KIND_MARKETING && memcmp(row->country, "CN", 2) == 0)
+        must(hour >= 8 && hour < 21);
+}
+
 static void learn_attempt(struct model_message *message, const struct command *command,
                           const struct result *result, const struct message_row *before,
                           const struct message_row *after)
@@ -291,6 +302,7 @@ static void learn_attempt(struct model_message *message, const struct command *c
     }
     must(before->status == MESSAGE_QUEUED && after->status == MESSAGE_SENDING);
     must(after->attempts == before->attempts + 1);
+    check_quiet_hours(command, after);
     if (after->attempts <= message->given)
         wrong("attempt %u of a message is given twice", after->attempts);
     message->given = after->attempts;
@@ -495,6 +507,7 @@ void model_learn(struct model *model, struct world *world, const struct command 
     if (command->type == COMMAND_SIGNALS)
         learn_signals(model, world->txn, command, expected);
     model_learn_campaigns(model, world, command, expected);
+    model_learn_received(model, world, command, result);
     for (size_t i = 0; i < world->changes.count; i++) {
         const struct change *change = &world->changes.items[i];
         size_t size;

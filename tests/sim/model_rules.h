@@ -77,4 +77,12 @@ void model_campaign_message(struct model *model, struct model_message *message,
 /* After what follows for messages. */
 void model_check_campaigns(struct model *model, struct world *world, uint32_t messages_before);
 
+/* --- model_received.c ----------------------------------------------------------------------------
+ */
+
+struct world;
+/* As model_learn. */
+void model_learn_received(struct model *model, struct world *world, const struct command *command,
+                          const struct result *result);
+
 #endif

@@ -60,10 +60,20 @@ static struct text id_of(enum catalog_kind kind, uint32_t place)
 static void put_country(uint32_t place)
 {
     static const int64_t codes[] = {86, 65, 1};
+    static const char *const zones[][2] = {{"Asia/Shanghai\nCST-8", NULL},
+                                           {"92=Asia/Singapore\n<+08>-8", "Asia/Dubai\n<+04>-4"},
+                                           {"America/New_York\nEST5EDT,M3.2.0,M11.1.0",
+                                            "America/Los_Angeles\nPST8PDT,M3.2.0,M11.1.0"}};
+    struct text texts[2];
+    size_t count = 0;
 
     catalog_draft_text(&draft, COUNTRY_NAME, ID("country"));
     catalog_draft_int(&draft, COUNTRY_CALLING_CODE, codes[place % COUNTRIES]);
     catalog_draft_int(&draft, COUNTRY_SIGNATURE_REQUIRED, place % COUNTRIES == 0);
+    for (; count < 2 && zones[place % COUNTRIES][count] != NULL; count++)
+        texts[count] =
+            (struct text){zones[place % COUNTRIES][count], strlen(zones[place % COUNTRIES][count])};
+    catalog_draft_texts(&draft, COUNTRY_TIMEZONES, texts, count);
 }
 
 static void put_company(uint32_t place, uint32_t number)

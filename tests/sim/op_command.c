@@ -254,6 +254,7 @@ static enum command_type type_of(const struct op *op)
                                                       SAME(CAMPAIGN_PAUSE),
                                                       SAME(CAMPAIGN_RESUME),
                                                       SAME(CAMPAIGN_CANCEL),
+                                                      SAME(RECEIVED),
                                                       SAME(REFUSAL),
                                                       SAME(BATCH),
                                                       [OP_SWEEP] = COMMAND_IDEMPOTENCY_EXPIRE,
@@ -280,6 +281,7 @@ static bool may_have_key(const struct op *op)
     case OP_VISIT_EXPIRE:
     case OP_WELCOME_EXPIRE:
     case OP_CAMPAIGN_UPLOAD:
+    case OP_RECEIVED:
         return false;
     default:
         return true;

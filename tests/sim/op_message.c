@@ -241,6 +241,21 @@ static bool recover_command(const struct episode *episode, const struct op *op,
     return true;
 }
 
+static void received_command(const struct episode *episode, const struct op *op,
+                             struct received_command *received)
+{
+    static const char *const contents[] = {"STOP", "stop!", "START", "Stop it", "Hello", ""};
+    static const char *const ids[] = {"r1", "r2", "r3", "r4", "r5", "r6", NULL};
+    const struct model *model = episode->model;
+
+    *received =
+        (struct received_command){.product = model->product[op->pick % model->products].number,
+                                  .from = MODEL_MOBILE_FIRST + op->number % MODEL_WRITERS,
+                                  .content = text_of(contents[op->number / 8 % 6]),
+                                  .provider_id = text_of(ids[op->number / 64 % 7]),
+                                  .to = text_of(op->pick / 8 % 2 == 0 ? "33333" : NULL)};
+}
+
 bool op_message_command(struct episode *episode, const struct op *op, struct command *command)
 {
     if (episode->model->products == 0)
@@ -267,12 +282,16 @@ bool op_message_command(struct episode *episode, const struct op *op, struct com
         command->of.message_sweep.is_standing = op->pick / 1024 % 2 == 0;
         return about_message(episode, op, &command->of.message_sweep.message);
     case COMMAND_BLOCKLIST_PUT:
-        command->of.blocklist_put =
-            (struct blocklist_put_command){.mobile = 8613800000000 + op->number % 5,
-                                           .reason = (enum blocklist_reason)(1 + op->pick % 2)};
+        command->of.blocklist_put = (struct blocklist_put_command){
+            .mobile = MODEL_MOBILE_FIRST + op->number % MODEL_WRITERS,
+            .reason = (enum blocklist_reason)(1 + op->pick % 2),
+            .changed_by = 7};
+        return true;
+    case COMMAND_RECEIVED:
+        received_command(episode, op, &command->of.received);
         return true;
     case COMMAND_BLOCKLIST_DELETE:
-        command->of.blocklist_delete.mobile = 8613800000000 + op->number % 5;
+        command->of.blocklist_delete.mobile = MODEL_MOBILE_FIRST + op->number % MODEL_WRITERS;
         return true;
     case COMMAND_CAMPAIGN_CREATE:
     case COMMAND_CAMPAIGN_RECIPIENTS:

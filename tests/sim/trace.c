@@ -182,6 +182,7 @@ static void signals_words(const struct command *command)
 static void message_words(const struct command *command)
 {
     const struct receipt_command *receipt = &command->of.receipt;
+    const struct received_command *received = &command->of.received;
 
     switch (command->type) {
     case COMMAND_CATALOG_PUT:
@@ -227,6 +228,11 @@ static void message_words(const struct command *command)
         break;
     case COMMAND_VISIT_EXPIRE:
         trace_words("of %zu", command->of.visit_expire.count);
+        break;
+    case COMMAND_RECEIVED:
+        trace_words("from %llu: \"%.*s\" id=%.*s", (unsigned long long)received->from,
+                    (int)received->content.size, received->content.data,
+                    (int)received->provider_id.size, received->provider_id.data);
         break;
     default:
         break;

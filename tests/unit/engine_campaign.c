@@ -120,7 +120,6 @@ static void own_parameters_go_before_common_ones(void **state)
     assert_true(text_equals(text.content, TEXT("Dear Ann, goodbye")));
     assert_true(text_equals(text.client_reference, TEXT("r-1")));
     assert_int_equal(text.row.origin, number);
-    message = number;
     store_abort(txn);
     message = recipient(world, number, UINT64_C(8613800000002)).message;
     txn = store_begin(world->store);

@@ -24,7 +24,7 @@ struct country {
     struct json_text alpha2, name, region;
     int64_t calling_code;
     const struct json_value *lengths;
-    struct json_texts prefixes;
+    struct json_texts prefixes, timezones;
     bool signature_required;
 };
 
@@ -36,6 +36,8 @@ static const struct json_field fields[] = {
     {"number_lengths", JSON_ANY, offsetof(struct country, lengths), .is_required = true},
     {"number_prefixes", JSON_TEXTS, offsetof(struct country, prefixes), .min = 1, .max = 300,
      .text_bytes_max = 14},
+    {"timezones", JSON_TEXTS, offsetof(struct country, timezones), .is_required = true, .min = 1,
+     .max = 50, .text_bytes_max = 64},
     {"signature_required", JSON_BOOL, offsetof(struct country, signature_required),
      .is_required = false},
 };

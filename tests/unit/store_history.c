@@ -4,6 +4,7 @@
 #include "store_fixture.h"
 
 #include <pthread.h>
+#include <sys/mount.h>
 
 #include "base/id.h"
 #include "store/history.h"
@@ -363,6 +364,37 @@ static void verify_finds_what_lists_lack(void **state)
     buffer_release(&summary);
 }
 
+/* OPS-7. The disk is a small tmpfs, where mounting is allowed. */
+static void without_room_nothing_is_changed_and_a_drop_makes_some(void **state)
+{
+    struct world *world = *state;
+    struct history_request request = read_all();
+    size_t kept = 0;
+    int error = 0;
+    uint32_t day = FIRST;
+    stop(world);
+    if (mount("none", world->fixture.data, "tmpfs", 0, "size=512k") != 0) {
+        start(world);
+        skip();
+    }
+    start(world);
+    for (; error == 0 && day < FIRST + 20; day++, kept += error == 0 ? 20 : 0)
+        error = append(world, day, 1, 20, 4000);
+    assert_int_equal(error, ERR_NO_SPACE);
+    assert_true(kept > 0);
+    assert_int_equal(ask(world, &request), 0);
+    assert_int_equal(world->shown_count, kept);
+    request = (struct history_request){.kind = HISTORY_DROP, .day = FIRST};
+    assert_int_equal(ask(world, &request), 0);
+    assert_int_equal(append(world, day - 1, 1, 20, 4000), 0);
+    request = read_all();
+    assert_int_equal(ask(world, &request), 0);
+    assert_int_equal(world->shown_count, kept);
+    stop(world);
+    assert_int_equal(umount(world->fixture.data), 0);
+    start(world);
+}
+
 static void what_was_being_made_is_made_anew(void **state)
 {
     struct world *world = *state;
@@ -415,6 +447,7 @@ int main(void)
         TEST(a_damaged_day_leaves_the_others),
         TEST(verify_finds_what_lists_lack),
         TEST(what_was_being_made_is_made_anew),
+        TEST(without_room_nothing_is_changed_and_a_drop_makes_some),
         TEST(who_comes_when_the_line_is_full_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
