@@ -6,13 +6,10 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "api/batch.h"
+#include "api/body_stream.h"
 #include "api/call.h"
-#include "api/campaign_upload.h"
 #include "api/grab_limit.h"
 #include "api/packet_gate.h"
-#include "api/reconciliations.h"
-#include "api/signals.h"
 #include "base/entropy.h"
 
 /* Beside the parsed body: decoded parameters, pointers of errors, what a handler keeps. */
@@ -116,13 +113,7 @@ static void take_fingerprint(struct call *call)
 
     if (!call->has_idempotency_key)
         return;
-    hash = call->fingerprinting;
-    if (call->batch != NULL)
-        hash = batch_fingerprint(call->batch);
-    else if (call->signals != NULL)
-        hash = signal_stream_fingerprint(call->signals);
-    else if (call->upload != NULL)
-        hash = campaign_upload_fingerprint(call->upload);
+    hash = call->stream != NULL ? call->stream->fingerprint : call->fingerprinting;
     hash_update(&hash, body.data, body.size);
     call->fingerprint = hash_finish64(&hash);
 }
@@ -197,41 +188,6 @@ static size_t on_headers(void *context, const struct http_request *request)
     return is_batch ? api->options.batch_bytes_max : api->options.body_bytes_max;
 }
 
-/* What a request's data is, begins with which kind it is. */
-static enum route_body kind_of(const void *request_data)
-{
-    enum route_body kind;
-
-    memcpy(&kind, request_data, sizeof kind);
-    return kind;
-}
-
-static void take_request_data(struct call *call, void *request_data)
-{
-    if (request_data == NULL)
-        return;
-    if (kind_of(request_data) == BODY_BATCH)
-        call->batch = request_data;
-    else if (kind_of(request_data) == BODY_STATEMENT)
-        call->reconciliation = request_data;
-    else if (kind_of(request_data) == BODY_RECIPIENTS)
-        call->upload = request_data;
-    else
-        call->signals = request_data;
-}
-
-/* What the first bytes of a body begin. */
-static void *begin_body(struct call *call)
-{
-    if (call->route->body == BODY_BATCH)
-        return batch_new(call);
-    if (call->route->body == BODY_STATEMENT)
-        return reconciliation_new(call);
-    if (call->route->body == BODY_RECIPIENTS)
-        return campaign_upload_new(call);
-    return signal_stream_new(call);
-}
-
 static size_t on_body(void *context, const struct http_request *request, const char *data,
                       size_t size)
 {
@@ -242,33 +198,19 @@ static size_t on_body(void *context, const struct http_request *request, const c
         arena_reset(&api->arena);
         return 0;
     }
-    if (*request->request_data == NULL)
-        *request->request_data = begin_body(&call);
-    take_request_data(&call, *request->request_data);
-    if (call.batch != NULL)
-        batch_feed(call.batch, &call, data, size);
-    else if (call.signals != NULL)
-        signal_stream_feed(call.signals, data, size);
-    else if (call.reconciliation != NULL)
-        reconciliation_feed(call.reconciliation, data, size);
-    else if (call.upload != NULL)
-        campaign_upload_feed(call.upload, request, data, size);
+    call.stream = *request->request_data;
+    *request->request_data = call.stream == NULL ? call_stream(&call) : call.stream;
+    if (call.stream != NULL)
+        body_stream_feed(call.stream, &call, data, size);
     else
         size = HTTP_BODY_NO_ROOM;
     arena_reset(&api->arena);
     return size;
 }
 
-static void abandon(void *request_data)
+static void abandon(struct body_stream *stream)
 {
-    if (kind_of(request_data) == BODY_BATCH)
-        batch_free(request_data);
-    else if (kind_of(request_data) == BODY_STATEMENT)
-        reconciliation_abandon(request_data);
-    else if (kind_of(request_data) == BODY_RECIPIENTS)
-        campaign_upload_abandon(request_data);
-    else
-        signal_stream_abandon(request_data);
+    stream->type->abandon(stream);
 }
 
 static void on_request_abandoned(void *context, void *request_data)
@@ -282,21 +224,15 @@ static void on_request(void *context, const struct http_request *request, struct
     struct api *api = context;
     struct call call = {.api = api, .arena = &api->arena, .request = request, .reply = reply};
 
-    take_request_data(&call, *request->request_data);
+    call.stream = *request->request_data;
     call_common_headers(api, request, reply->headers);
     if (may(&call)) {
         take_fingerprint(&call);
         if (parse_body(&call))
             call.route->handler(&call);
     }
-    if (call.batch != NULL)
-        batch_free(call.batch);
-    if (call.signals != NULL)
-        signal_stream_abandon(call.signals);
-    if (call.reconciliation != NULL)
-        reconciliation_abandon(call.reconciliation);
-    if (call.upload != NULL)
-        campaign_upload_abandon(call.upload);
+    if (call.stream != NULL)
+        abandon(call.stream);
     arena_reset(&api->arena);
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "api/batch.h"
+#include "api/body_stream.h"
 #include "api/call.h"
 #include "base/bytes.h"
 #include "base/metric.h"
@@ -40,14 +41,13 @@ struct item {
 };
 
 struct batch {
-    enum route_body body_kind; /* first, as in whatever a body becomes */
+    struct body_stream stream; /* first */
     struct api *api;
     const struct batch_kind *kind;
     struct call *call;     /* the one that brings bytes, while it does */
     struct api_key caller; /* the key it was begun with: items' own keys are its */
     struct json_items reading;
     int read_status; /* what json_items said last */
-    struct hash fingerprint;
     size_t refusal_bytes, text_bytes;
     struct http_deferred *deferred;
     struct buffer headers, body;
@@ -59,9 +59,7 @@ struct batch {
     size_t succeeded;
     uint64_t hold;
     bool is_atomic, is_failed;
-    bool has_failed_before; /* under the same key: this is a replay */
-    bool has_key;
-    struct hash128 key;
+    bool has_failed_before;       /* under the same key: this is a replay */
     uint64_t request_fingerprint; /* the whole request's */
 };
 
@@ -80,8 +78,8 @@ struct text batch_keep_text(struct arena *texts, struct text text)
  * itself: the batch's own row is not to be an item's. */
 static struct hash128 key_of_place(const struct batch *batch, size_t place)
 {
-    struct hash128 key =
-        hash128(pipeline_secret(batch->api->pipeline), &batch->key, sizeof batch->key);
+    struct hash128 key = hash128(pipeline_secret(batch->api->pipeline), &batch->stream.key,
+                                 sizeof batch->stream.key);
 
     static_assert(sizeof key == 16, "its bytes are the row's key");
     bytes_put_u32_be((char *)&key + 12, (uint32_t)place);
@@ -96,7 +94,7 @@ static void take_key(struct batch *batch, struct command *command, struct text o
     if (own.data != NULL) {
         command->has_key = true;
         command->key = call_key_hash(batch->call, own);
-    } else if (batch->has_key) {
+    } else if (batch->stream.has_key) {
         command->has_key = true;
         command->key = key_of_place(batch, batch->count);
     }
@@ -190,16 +188,9 @@ static void read_items(struct batch *batch, struct call *call, const char *data,
     call->key = key;
 }
 
-void batch_feed(struct batch *batch, struct call *call, const char *data, size_t size)
+static void feed(struct body_stream *stream, struct call *call, const char *data, size_t size)
 {
-    if (batch->has_key)
-        hash_update(&batch->fingerprint, data, size);
-    read_items(batch, call, data, size);
-}
-
-struct hash batch_fingerprint(const struct batch *batch)
-{
-    return batch->fingerprint;
+    read_items((struct batch *)stream, call, data, size);
 }
 
 /* Lines may end without a line feed: then the last item comes now. */
@@ -278,7 +269,7 @@ static void begin_body(struct batch *batch)
     json_array_begin(&batch->writer, "results");
 }
 
-void batch_free(struct batch *batch)
+static void batch_free(struct batch *batch)
 {
     assert(batch->api->batch_count > 0);
     batch->api->batch_count--;
@@ -342,7 +333,7 @@ static void run_slice(void *context)
 static void keep_failure(struct batch *batch, struct command *commands)
 {
     struct command command = {.type = COMMAND_BATCH_FAIL,
-                              .of.batch_fail = {.key = batch->key,
+                              .of.batch_fail = {.key = batch->stream.key,
                                                 .fingerprint = batch->request_fingerprint,
                                                 .count = batch->count,
                                                 .items = commands,
@@ -372,7 +363,7 @@ static void run_atomic(struct batch *batch)
                                             batch->results, batch->has_failed_before, &batch->hold);
     for (size_t i = 0; i < batch->count; i++)
         batch->items[i].command = commands[i];
-    if (batch->is_failed && batch->has_key && !batch->has_failed_before)
+    if (batch->is_failed && batch->stream.has_key && !batch->has_failed_before)
         keep_failure(batch, commands);
     free(commands);
     begin_body(batch);
@@ -439,7 +430,7 @@ static const struct batch_kind *kind_of(const struct route *route)
     return NULL;
 }
 
-struct batch *batch_new(struct call *call)
+static struct body_stream *begin(struct call *call)
 {
     struct batch *batch;
 
@@ -450,19 +441,22 @@ struct batch *batch_new(struct call *call)
     batch = calloc(1, sizeof *batch);
     assert(batch != NULL);
     call->api->batch_count++;
-    batch->body_kind = BODY_BATCH;
     batch->api = call->api;
     batch->kind = kind_of(call->route);
     batch->caller = *call->key;
     json_items_init(&batch->reading, call->is_lines, ITEM_BYTES_MAX, on_item, batch);
-    batch->fingerprint = call->fingerprinting;
-    batch->has_key = call->has_idempotency_key;
-    batch->key = call->idempotency_key;
     arena_init(&batch->texts, BATCH_ARENA_BYTES_MAX);
     buffer_init(&batch->headers);
     buffer_init(&batch->body);
-    return batch;
+    return &batch->stream;
 }
+
+static void abandon(struct body_stream *stream)
+{
+    batch_free((struct batch *)stream);
+}
+
+const struct body_stream_type batch_stream = {begin, feed, abandon};
 
 void batch_answer(struct call *call)
 {
@@ -471,9 +465,7 @@ void batch_answer(struct call *call)
 
     if (!call_bind_query(call, batch_parameters, FIELD_COUNT(batch_parameters), &query))
         return;
-    if (call->batch == NULL)
-        call->batch = batch_new(call);
-    batch = call->batch;
+    batch = (struct batch *)call_stream(call);
     if (batch == NULL) {
         call_refuse(call, OUTCOME_OVERLOADED, "too many batches are under way");
         return;
@@ -481,9 +473,9 @@ void batch_answer(struct call *call)
     /* Before items are read: they use the arena that the query lies in. */
     batch->is_atomic =
         query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));
-    if (!read_rest(batch, call) || (batch->has_key && !run_key(batch, call)))
+    if (!read_rest(batch, call) || (batch->stream.has_key && !run_key(batch, call)))
         return;
-    call->batch = NULL; /* it outlives the call */
+    call->stream = NULL; /* it outlives the call */
     batch->request_fingerprint = call->fingerprint;
     batch->hold = call->reply->hold;
     buffer_append(&batch->headers, call->reply->headers->data, call->reply->headers->size);

@@ -13,7 +13,6 @@
 
 #include <stddef.h>
 
-#include "base/hash.h"
 #include "base/text.h"
 #include "engine/outcome.h"
 
@@ -57,14 +56,7 @@ static inline size_t batch_text_bytes(struct text text)
     return text.data == NULL ? 0 : text.size + 16;
 }
 
-/* For a call that has passed all checks up to its idempotency key. NULL: batches_max are there. */
-struct batch *batch_new(struct call *call);
-void batch_free(struct batch *batch);
-/* More of the body. What is wrong with it shows at the end: the rest is passed over. */
-void batch_feed(struct batch *batch, struct call *call, const char *data, size_t size);
 /* The handler of every route of batches. */
 void batch_answer(struct call *call);
-/* The fingerprint of the request as far as it was fed. */
-struct hash batch_fingerprint(const struct batch *batch);
 
 #endif

@@ -27,12 +27,9 @@ struct session {
     char authorization[128];
 };
 
-struct batch;
-struct campaign_upload;
+struct body_stream;
 struct grab_limit;
 struct packet_gate;
-struct reconciliation;
-struct signal_stream;
 
 struct api {
     struct pipeline *pipeline;
@@ -64,11 +61,8 @@ struct call {
     struct hash128 idempotency_key;
     struct hash fingerprinting; /* with an idempotency key: of what is in front of the body */
     uint64_t fingerprint;
-    /* What came of the body before, of whichever kind; a handler that keeps it sets NULL. */
-    struct batch *batch;
-    struct signal_stream *signals;
-    struct campaign_upload *upload;
-    struct reconciliation *reconciliation;
+    struct body_stream
+        *stream;       /* what came of the body before; a handler that keeps it sets NULL */
     int retry_after_s; /* for a 429 or 503; 0: one second */
 };
 

@@ -1,4 +1,10 @@
-/* Lines of recipients into commands. As with signals, lines, slices and turns of the loop do not
+/* POST /v1/campaigns/{id}/recipients while it arrives (SMS-14): lines are run in commands of
+ * CAMPAIGN_LINES_MAX as they come, some a turn of the loop, so that however many there are nobody
+ * else waits. What has not been run yet is held, up to about PENDING_BYTES_MAX and what one read
+ * brings; then the client is not read from until it was, and so he is while memory for rows is
+ * short. At most batches_max such requests, batches among them, are under way.
+ *
+ * As with signals, lines, slices and turns of the loop do not
  * begin and end together, and with an Idempotency-Key the slices must be cut the same way each
  * time, however the bytes come: so a slice is CAMPAIGN_LINES_MAX lines that are not blank, good or
  * bad, and each has a key made of the request's and its place. That is what lets a client send a
@@ -7,16 +13,16 @@
  *
  * What is wrong with a line is kept by the command, beside the campaign; the answer shows the
  * first ERRORS_MAX as they were kept. */
-#include "api/campaign_upload.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/body_stream.h"
 #include "api/campaigns.h"
 #include "api/messages.h"
 
 enum {
+    PENDING_BYTES_MAX = 256 << 10,
     LINE_BYTES_MAX = 16384,
     LINES_PER_TURN = 2 * CAMPAIGN_LINES_MAX,
     ERRORS_MAX = 100,
@@ -24,7 +30,7 @@ enum {
 };
 
 struct campaign_upload {
-    enum route_body body_kind; /* first, as in a batch */
+    struct body_stream stream; /* first */
     struct api *api;
     uint64_t campaign;
     struct buffer pending;
@@ -35,9 +41,7 @@ struct campaign_upload {
     struct arena texts;                                     /* of the slice being filled */
     struct campaign_line lines[CAMPAIGN_LINES_MAX];
     size_t count;
-    bool has_key;
-    struct hash128 key;
-    struct hash fingerprint, slice_fingerprint;
+    struct hash slice_fingerprint;
     uint64_t slices;
     uint64_t accepted, invalid, duplicates;
     struct buffer errors; /* written, of the answer */
@@ -151,7 +155,7 @@ static struct hash128 key_of_slice(const struct campaign_upload *upload)
     struct {
         struct hash128 key;
         uint64_t place;
-    } derived = {upload->key, upload->slices};
+    } derived = {upload->stream.key, upload->slices};
 
     return hash128(pipeline_secret(upload->api->pipeline), &derived, sizeof derived);
 }
@@ -182,7 +186,7 @@ static void begin_slice(struct campaign_upload *upload)
 {
     upload->count = 0;
     arena_reset(&upload->texts);
-    if (upload->has_key)
+    if (upload->stream.has_key)
         hash_init(&upload->slice_fingerprint, pipeline_secret(upload->api->pipeline), false);
 }
 
@@ -190,13 +194,13 @@ static void run_slice(struct campaign_upload *upload)
 {
     const struct campaign_recipients_result *counts;
     struct command command = {.type = COMMAND_CAMPAIGN_RECIPIENTS,
-                              .has_key = upload->has_key,
+                              .has_key = upload->stream.has_key,
                               .of.campaign_recipients = {.campaign = upload->campaign,
                                                          .lines = upload->lines,
                                                          .count = upload->count}};
     struct result result;
 
-    if (upload->has_key) {
+    if (upload->stream.has_key) {
         command.key = key_of_slice(upload);
         command.fingerprint = hash_finish64(&upload->slice_fingerprint);
     }
@@ -243,7 +247,7 @@ static void take_line(struct campaign_upload *upload, const char *text, size_t s
         read_line(upload, line, text, size);
     }
     arena_reset(&upload->api->arena);
-    if (upload->has_key) {
+    if (upload->stream.has_key) {
         hash_update(&upload->slice_fingerprint, text, size);
         hash_update(&upload->slice_fingerprint, "\n", 1);
     }
@@ -412,7 +416,7 @@ static void find_campaign(struct call *call, struct campaign_upload *upload)
     upload->hold = pipeline_read_end(call->api->pipeline, txn);
 }
 
-struct campaign_upload *campaign_upload_new(struct call *call)
+static struct body_stream *begin(struct call *call)
 {
     struct campaign_upload *upload;
 
@@ -421,47 +425,42 @@ struct campaign_upload *campaign_upload_new(struct call *call)
     upload = calloc(1, sizeof *upload);
     assert(upload != NULL);
     call->api->batch_count++;
-    upload->body_kind = BODY_RECIPIENTS;
     upload->api = call->api;
     upload->refusal = OUTCOME_OK;
-    upload->has_key = call->has_idempotency_key;
-    upload->key = call->idempotency_key;
-    upload->fingerprint = call->fingerprinting;
+    upload->stream.has_key = call->has_idempotency_key; /* which a slice's beginning looks at */
     arena_init(&upload->texts, SLICE_BYTES_MAX);
     upload->errors_writer = json_writer(&upload->errors);
     json_array_begin(&upload->errors_writer, NULL);
     find_campaign(call, upload);
     begin_slice(upload);
-    return upload;
+    return &upload->stream;
 }
 
-void campaign_upload_abandon(struct campaign_upload *upload)
+static void abandon(struct body_stream *stream)
 {
+    struct campaign_upload *upload = (struct campaign_upload *)stream;
+
     upload->is_abandoned = true;
     upload->paused = NULL;
     if (!upload->is_scheduled)
         upload_free(upload);
 }
 
-void campaign_upload_feed(struct campaign_upload *upload, const struct http_request *request,
-                          const char *data, size_t size)
+static void feed(struct body_stream *stream, struct call *call, const char *data, size_t size)
 {
-    if (upload->has_key)
-        hash_update(&upload->fingerprint, data, size);
+    struct campaign_upload *upload = (struct campaign_upload *)stream;
+
     if (upload->refusal != OUTCOME_OK)
         return;
     buffer_append(&upload->pending, data, size);
-    if (upload->pending.size > UPLOAD_PENDING_MAX) {
-        upload->paused = request->request_data;
-        http_body_pause(request);
+    if (upload->pending.size > PENDING_BYTES_MAX) {
+        upload->paused = call->request->request_data;
+        http_body_pause(call->request);
     }
     schedule(upload);
 }
 
-struct hash campaign_upload_fingerprint(const struct campaign_upload *upload)
-{
-    return upload->fingerprint;
-}
+const struct body_stream_type campaign_stream = {begin, feed, abandon};
 
 /* False: the key was used for something else, and that is replied. */
 static bool run_key(struct call *call)
@@ -476,9 +475,7 @@ void api_campaign_upload(struct call *call)
 {
     struct campaign_upload *upload;
 
-    if (call->upload == NULL)
-        call->upload = campaign_upload_new(call);
-    upload = call->upload;
+    upload = (struct campaign_upload *)call_stream(call);
     if (upload == NULL) {
         call_refuse(call, OUTCOME_OVERLOADED, "too many batches are under way");
         return;
@@ -489,7 +486,7 @@ void api_campaign_upload(struct call *call)
     }
     if (!run_key(call))
         return;
-    call->upload = NULL; /* it outlives the call */
+    call->stream = NULL; /* it outlives the call */
     buffer_append(&upload->pending, call->request->body.data, call->request->body.size);
     buffer_append(&upload->headers, call->reply->headers->data, call->reply->headers->size);
     upload->is_ended = true;

@@ -1,13 +1,14 @@
 /* POST /v1/reports/reconciliations: reads the statement's lines, then has our ids read and our
  * messages, those in rows and those that are history, each off the loop, and answers with what
- * differs (SMS-21). What is hard: messages become history between one step and the next. */
-#include "api/reconciliations.h"
-
+ * differs (SMS-21). The statement, NDJSON or CSV, is taken line by line as it comes, so that of the
+ * body only what a line says is held; RECONCILIATIONS_MAX are under way at most. What is hard:
+ * messages become history between one step and the next. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "api/body_stream.h"
 #include "api/reports.h"
 #include "api/statement_reader.h"
 #include "base/bytes.h"
@@ -20,7 +21,7 @@
 #include "engine/report.h"
 
 /* Of history this much is looked at before the period. */
-enum { DAYS_BEFORE = 7 };
+enum { RECONCILIATIONS_MAX = 2, DAYS_BEFORE = 7 };
 
 enum step { STEP_IDS, STEP_ARCHIVED_IDS, STEP_MESSAGES, STEP_ARCHIVED_MESSAGES, STEPS };
 
@@ -28,7 +29,7 @@ enum step { STEP_IDS, STEP_ARCHIVED_IDS, STEP_MESSAGES, STEP_ARCHIVED_MESSAGES, 
 enum { CSV_TYPE_SIZE = sizeof CSV_TYPE - 1 };
 
 struct reconciliation {
-    enum route_body body_kind; /* first, as in a batch */
+    struct body_stream stream; /* first */
     struct api *api;
     bool is_refused; /* what comes is not looked at */
     struct period period;
@@ -445,7 +446,7 @@ static bool try_query(struct call *call, struct reconciliation *run)
     return is_good;
 }
 
-struct reconciliation *reconciliation_new(struct call *call)
+static struct body_stream *begin(struct call *call)
 {
     struct http_span type = call->request->content_type;
     struct reconciliation *run;
@@ -455,25 +456,29 @@ struct reconciliation *reconciliation_new(struct call *call)
     run = calloc(1, sizeof *run);
     assert(run != NULL);
     call->api->reconciliation_count++;
-    run->body_kind = BODY_STATEMENT;
     run->api = call->api;
     statement_reader_init(&run->reader, &run->statement, &call->api->arena,
                           type.size >= CSV_TYPE_SIZE &&
                               strncasecmp(type.data, CSV_TYPE, CSV_TYPE_SIZE) == 0);
     run->is_refused = !try_query(call, run);
-    return run;
+    return &run->stream;
 }
 
-void reconciliation_abandon(struct reconciliation *run)
+static void abandon(struct body_stream *stream)
 {
-    reconciliation_free(run);
+    reconciliation_free((struct reconciliation *)stream);
 }
 
-void reconciliation_feed(struct reconciliation *run, const char *data, size_t size)
+static void feed(struct body_stream *stream, struct call *call, const char *data, size_t size)
 {
+    struct reconciliation *run = (struct reconciliation *)stream;
+
+    (void)call;
     if (!run->is_refused)
         statement_reader_feed(&run->reader, data, size);
 }
+
+const struct body_stream_type reconciliation_stream = {begin, feed, abandon};
 
 /* False: it is of no use, and that is replied. */
 static bool end_statement(struct call *call, struct reconciliation *run)
@@ -498,18 +503,17 @@ static void answer_later(struct call *call, struct reconciliation *run)
         call_refuse(call, OUTCOME_OVERLOADED, "too many audits are under way");
         return;
     }
-    call->reconciliation = NULL; /* it outlives the call */
+    call->stream = NULL; /* it outlives the call */
     buffer_append(&run->headers, call->reply->headers->data, call->reply->headers->size);
     run->deferred = http_defer(call->reply);
 }
 
 void api_reconciliation(struct call *call)
 {
-    struct reconciliation *run = call->reconciliation;
+    bool is_begun = call->stream != NULL;
+    struct reconciliation *run = (struct reconciliation *)call_stream(call);
 
-    if (run == NULL)
-        run = call->reconciliation = reconciliation_new(call);
-    else if (run->is_refused && take_query(call, run)) /* the product was put meanwhile */
+    if (is_begun && run->is_refused && take_query(call, run)) /* the product was put meanwhile */
         call_refuse(call, OUTCOME_PRODUCT_NOT_FOUND, NULL);
     if (run == NULL) {
         call_refuse(call, OUTCOME_OVERLOADED, "too many reconciliations are under way");
@@ -517,7 +521,7 @@ void api_reconciliation(struct call *call)
     }
     if (run->is_refused)
         return;
-    reconciliation_feed(run, call->request->body.data, call->request->body.size);
+    feed(&run->stream, call, call->request->body.data, call->request->body.size);
     if (end_statement(call, run))
         answer_later(call, run);
 }

@@ -1,15 +1,19 @@
-/* POST /v1/signals (CITY-1, CITY-12). A line is read the short way if it is plain (json/flat.h) and
+/* POST /v1/signals (CITY-1, CITY-12), while it arrives: lines are run in commands of SIGNALS_MAX as
+ * they come, about a thousand a turn of the loop, so that however many there are nobody else waits.
+ * What has not been run yet is held, up to 1 MiB; beyond that more is run at once. At most
+ * batches_max such requests, batches among them, are under way.
+ *
+ * A line is read the short way if it is plain (json/flat.h) and
  * by the parser otherwise, which also says what is wrong with it: that is noted and the next one is
  * taken. What is hard: lines, slices and turns of the loop do not begin and end together, and with
  * an Idempotency-Key the slices must be cut the same way each time, however the bytes come. So a
  * slice is SIGNALS_MAX good lines in a row, and each has a key made of the request's and its place.
  */
-#include "api/signals.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/body_stream.h"
 #include "api/call.h"
 #include "api/signal_errors.h"
 #include "base/metric.h"
@@ -28,7 +32,7 @@ enum {
 };
 
 struct signal_stream {
-    enum route_body body_kind; /* first, as in a batch */
+    struct body_stream stream; /* first */
     struct api *api;
     struct buffer pending;
     size_t offset; /* in it, of what was not looked at yet */
@@ -38,9 +42,7 @@ struct signal_stream {
     struct signal signals[SIGNALS_MAX]; /* the slice being filled, */
     uint64_t lines[SIGNALS_MAX];        /* and the line of each */
     size_t count;
-    bool has_key;
-    struct hash128 key;
-    struct hash fingerprint, slice_fingerprint;
+    struct hash slice_fingerprint;
     uint64_t slices;
     uint64_t first_visits, repeats, skipped;
     int lines_left;      /* of this turn */
@@ -222,7 +224,7 @@ static struct hash128 key_of_slice(const struct signal_stream *stream)
     struct {
         struct hash128 key;
         uint64_t place;
-    } derived = {stream->key, stream->slices};
+    } derived = {stream->stream.key, stream->slices};
 
     return hash128(pipeline_secret(stream->api->pipeline), &derived, sizeof derived);
 }
@@ -251,7 +253,7 @@ static void count_slice(struct signal_stream *stream, const struct signals_resul
 static void begin_slice(struct signal_stream *stream)
 {
     stream->count = 0;
-    if (stream->has_key)
+    if (stream->stream.has_key)
         hash_init(&stream->slice_fingerprint, pipeline_secret(stream->api->pipeline), false);
 }
 
@@ -259,14 +261,14 @@ static void run_slice(struct signal_stream *stream)
 {
     struct pipeline *pipeline = stream->api->pipeline;
     struct command command = {.type = COMMAND_SIGNALS,
-                              .has_key = stream->has_key,
+                              .has_key = stream->stream.has_key,
                               .of.signals = {.signals = stream->signals,
                                              .count = stream->count,
                                              .index = pipeline_cities(pipeline),
                                              .tries_max = stream->api->options.messages_tries_max}};
     struct result result;
 
-    if (stream->has_key) {
+    if (stream->stream.has_key) {
         command.key = key_of_slice(stream);
         command.fingerprint = hash_finish64(&stream->slice_fingerprint);
     }
@@ -306,7 +308,7 @@ static void take_line(struct signal_stream *stream, const char *text, size_t siz
     bool is_plain = json_flat_read(&flat, text, size, &body, &given);
     if ((is_plain || read_slowly(stream, text, size, &body, &given)) &&
         take_body(stream, &body, given, &stream->signals[stream->count])) {
-        if (stream->has_key)
+        if (stream->stream.has_key)
             hash_update(&stream->slice_fingerprint, text, size);
         stream->lines[stream->count++] = stream->line;
     }
@@ -449,7 +451,7 @@ static void schedule(struct signal_stream *stream)
 /* --- what api.c calls ----------------------------------------------------------------------------
  */
 
-struct signal_stream *signal_stream_new(struct call *call)
+static struct body_stream *begin(struct call *call)
 {
     struct signal_stream *stream;
 
@@ -458,7 +460,6 @@ struct signal_stream *signal_stream_new(struct call *call)
     stream = calloc(1, sizeof *stream);
     assert(stream != NULL);
     call->api->batch_count++;
-    stream->body_kind = BODY_LINES;
     stream->api = call->api;
     stream->last_city = stream->allowed_city = CITY_NONE;
     stream->company = call_company(call);
@@ -466,25 +467,26 @@ struct signal_stream *signal_stream_new(struct call *call)
         memcpy(stream->company_bytes, stream->company.data, stream->company.size);
         stream->company.data = stream->company_bytes;
     }
-    stream->has_key = call->has_idempotency_key;
-    stream->key = call->idempotency_key;
-    stream->fingerprint = call->fingerprinting;
     stream->refusal = OUTCOME_OK;
+    stream->stream.has_key = call->has_idempotency_key; /* which a slice's beginning looks at */
     begin_slice(stream);
-    return stream;
+    return &stream->stream;
 }
 
-void signal_stream_abandon(struct signal_stream *stream)
+static void abandon(struct body_stream *body)
 {
+    struct signal_stream *stream = (struct signal_stream *)body;
+
     stream->is_abandoned = true;
     if (!stream->is_scheduled)
         stream_free(stream);
 }
 
-void signal_stream_feed(struct signal_stream *stream, const char *data, size_t size)
+static void feed(struct body_stream *body, struct call *call, const char *data, size_t size)
 {
-    if (stream->has_key)
-        hash_update(&stream->fingerprint, data, size);
+    struct signal_stream *stream = (struct signal_stream *)body;
+
+    (void)call;
     if (stream->refusal != OUTCOME_OK)
         return; /* it is as good as answered */
     buffer_append(&stream->pending, data, size);
@@ -493,10 +495,7 @@ void signal_stream_feed(struct signal_stream *stream, const char *data, size_t s
     schedule(stream);
 }
 
-struct hash signal_stream_fingerprint(const struct signal_stream *stream)
-{
-    return stream->fingerprint;
-}
+const struct body_stream_type signal_stream = {begin, feed, abandon};
 
 /* False: the key was used for something else, and that is replied. */
 static bool run_key(struct call *call)
@@ -511,16 +510,14 @@ void api_signals(struct call *call)
 {
     struct signal_stream *stream;
 
-    if (call->signals == NULL)
-        call->signals = signal_stream_new(call);
-    stream = call->signals;
+    stream = (struct signal_stream *)call_stream(call);
     if (stream == NULL) {
         call_refuse(call, OUTCOME_OVERLOADED, "too many batches are under way");
         return;
     }
     if (!run_key(call))
         return;
-    call->signals = NULL; /* it outlives the call */
+    call->stream = NULL; /* it outlives the call */
     buffer_append(&stream->pending, call->request->body.data, call->request->body.size);
     buffer_append(&stream->headers, call->reply->headers->data, call->reply->headers->size);
     stream->is_ended = true;

@@ -1,0 +1,48 @@
+/* What all bodies that are taken as they come have in common: which type the route's is, and the
+ * fingerprint of what has come. */
+#include "api/body_stream.h"
+
+#include <assert.h>
+
+#include "api/call.h"
+
+static const struct body_stream_type *type_of(const struct route *route)
+{
+    switch (route->body) {
+    case BODY_BATCH:
+        return &batch_stream;
+    case BODY_LINES:
+        return &signal_stream;
+    case BODY_RECIPIENTS:
+        return &campaign_stream;
+    case BODY_STATEMENT:
+        return &reconciliation_stream;
+    default:
+        assert(!"a route whose body does not stream");
+        return NULL;
+    }
+}
+
+struct body_stream *call_stream(struct call *call)
+{
+    const struct body_stream_type *type = type_of(call->route);
+    struct body_stream *stream = call->stream;
+
+    if (stream != NULL)
+        return stream;
+    stream = call->stream = type->begin(call);
+    if (stream == NULL)
+        return NULL;
+    stream->type = type;
+    stream->has_key = call->has_idempotency_key;
+    stream->key = call->idempotency_key;
+    stream->fingerprint = call->fingerprinting;
+    return stream;
+}
+
+void body_stream_feed(struct body_stream *stream, struct call *call, const char *data, size_t size)
+{
+    if (stream->has_key)
+        hash_update(&stream->fingerprint, data, size);
+    stream->type->feed(stream, call, data, size);
+}
