@@ -45,8 +45,8 @@ static void ask_all(void)
     world_open(&world);
     city_index_init(&index, &secret);
     world_begin(&world);
-    for (uint8_t percent = 0; percent < PERCENTS; percent++)
-        ask(&world, &index, percent);
+    for (int percent = 0; percent < PERCENTS; percent++)
+        ask(&world, &index, (uint8_t)percent);
     world_abort(&world);
     city_index_release(&index);
     world_close(&world);
