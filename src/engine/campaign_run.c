@@ -204,35 +204,23 @@ static void run(struct engine *engine, struct campaign_row *row)
 /* --- taking back ---------------------------------------------------------------------------------
  */
 
-/* The first that waits; 0: none does. */
-static uint64_t first_waiting(struct engine *engine, uint64_t campaign)
-{
-    char from[CAMPAIGN_KEY_SIZE];
-    struct txn_walk *walk;
-    uint64_t message = 0;
-
-    campaign_key(from, campaign, 0);
-    walk = txn_walk(engine->txn, TABLE_CAMPAIGN_WAITING, WALK_UP, from, sizeof from);
-    if (txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0)
-        message = bytes_get_u64_be((const char *)walk->key + 8);
-    txn_walk_end(walk);
-    return message;
-}
-
 static void take_back(struct engine *engine, uint64_t campaign)
 {
+    char from[CAMPAIGN_KEY_SIZE], last[CAMPAIGN_KEY_SIZE];
     struct campaign_row row;
     struct message_row message;
-    uint64_t number;
+    struct txn_walk *walk;
 
-    for (int i = 0; i < CANCELS_MAX; i++) {
-        number = first_waiting(engine, campaign);
-        if (number == 0)
-            break;
-        if (!message_find(engine->txn, number, &message))
+    campaign_key(from, campaign, 0);
+    campaign_key(last, campaign, UINT64_MAX);
+    walk = txn_walk(engine->txn, TABLE_CAMPAIGN_WAITING, WALK_UP, from, sizeof from);
+    txn_walk_until(walk, last, sizeof last);
+    for (int i = 0; i < CANCELS_MAX && txn_walk_next(walk); i++) {
+        if (!message_find(engine->txn, bytes_get_u64_be((const char *)walk->key + 8), &message))
             assert(!"a message that waits is not there");
         message_end(engine, &message, MESSAGE_CANCELED, MESSAGE_ERROR_NONE, (struct text){NULL, 0});
     }
+    txn_walk_end(walk);
     campaign_find(engine->txn, campaign, &row);
     campaign_set_due(engine, &row, row.waiting > 0 ? engine->command->now_ms : 0);
     if (row.waiting == 0 && row.status == CAMPAIGN_CANCELING)

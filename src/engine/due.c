@@ -15,6 +15,20 @@ static void key_write(char key[DUE_KEY_SIZE], int64_t due_ms, enum due_kind kind
     bytes_put_u64_be(key + 9, number);
 }
 
+static void note(struct engine_effect *effect, int64_t due_ms)
+{
+    for (uint32_t i = 0; i < effect->due_count; i++) {
+        if (effect->due_ms[i] == due_ms)
+            return;
+    }
+    if (effect->due_count < EFFECT_DUES_MAX)
+        effect->due_ms[effect->due_count++] = due_ms;
+    else
+        effect->has_more_due = true;
+    if (due_ms < effect->due_first_ms)
+        effect->due_first_ms = due_ms;
+}
+
 void due_put(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number)
 {
     char key[DUE_KEY_SIZE];
@@ -22,8 +36,7 @@ void due_put(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t
     assert(due_ms > 0);
     key_write(key, due_ms, kind, number);
     txn_put(engine->txn, TABLE_DUE, key, sizeof key, "", 0);
-    if (due_ms < engine->effect->due_first_ms)
-        engine->effect->due_first_ms = due_ms;
+    note(engine->effect, due_ms);
 }
 
 void due_delete(struct engine *engine, int64_t due_ms, enum due_kind kind, uint64_t number)
@@ -57,14 +70,17 @@ bool due_read_key(const void *key, size_t key_size, struct due *due)
     return true;
 }
 
-bool due_first(struct txn *txn, const struct due *from, struct due *due)
+bool due_first(struct txn *txn, const struct due *from, int64_t last_ms, struct due *due)
 {
-    char first[DUE_KEY_SIZE];
+    char first[DUE_KEY_SIZE], last[DUE_KEY_SIZE];
     struct txn_walk *walk;
     bool is_there;
 
     key_write(first, from->due_ms, from->kind, from->number);
+    memset(last, 0xff, sizeof last);
+    bytes_put_u64_be(last, (uint64_t)last_ms);
     walk = txn_walk(txn, TABLE_DUE, WALK_UP, first, sizeof first);
+    txn_walk_until(walk, last, sizeof last);
     is_there = txn_walk_next(walk) && due_read_key(walk->key, walk->key_size, due);
     txn_walk_end(walk);
     return is_there;

@@ -24,17 +24,17 @@ void due_delete(struct engine *engine, int64_t due_ms, enum due_kind kind, uint6
 
 bool due_is_there(struct txn *txn, int64_t due_ms, enum due_kind kind, uint64_t number);
 
-/* The first row at or behind `from`. False if nothing is due ever.
+/* The first row at or behind `from`, due at `last_ms` or before. False if there is none.
  *
  * Rows that were deleted lie in memory until a checkpoint, and a walk passes over each: after a
  * million that were due at once, one from the very front would take a tenth of a second. So who
- * takes rows remembers where the first one was. */
+ * takes rows remembers where there can be any: pipeline/due_floor.h. */
 struct due {
     int64_t due_ms;
     enum due_kind kind;
     uint64_t number;
 };
-bool due_first(struct txn *txn, const struct due *from, struct due *due);
+bool due_first(struct txn *txn, const struct due *from, int64_t last_ms, struct due *due);
 /* Of a row of TABLE_DUE. False: it is none. Any thread. */
 bool due_read_key(const void *key, size_t key_size, struct due *due);
 /* The command that a row asks for. */

@@ -28,12 +28,21 @@ struct visit_forgotten {
     uint32_t city; /* its index */
 };
 
-enum { OUTBOX_WAKES_MAX = 4, MESSAGE_STATUS_MAX = 16, VISITS_FORGOTTEN_MAX = 8 };
+enum {
+    EFFECT_DUES_MAX = 6,
+    OUTBOX_WAKES_MAX = 4,
+    MESSAGE_STATUS_MAX = 16,
+    VISITS_FORGOTTEN_MAX = 8
+};
 
 /* What a command did besides its answer. */
 struct engine_effect {
     uint64_t number_last; /* the last number it gave out: at least command->number */
     int64_t due_first_ms; /* the earliest thing it made due; INT64_MAX: none */
+    /* When things are due that it made so, each time once. */
+    int64_t due_ms[EFFECT_DUES_MAX];
+    uint32_t due_count;
+    bool has_more_due; /* than these */
     struct outbox_wake wakes[OUTBOX_WAKES_MAX];
     uint32_t wake_count;
     /* Whoever keeps a struct city_index calls city_forget for each, behind the command: of all

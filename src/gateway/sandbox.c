@@ -21,7 +21,7 @@ enum event_kind { EVENT_ANSWER, EVENT_RECEIPT, EVENT_REPLY };
 
 /* AT_ONCE is the next turn of the loop. */
 enum delay { AT_ONCE, SHORTLY, LATER, AT_TIMEOUT, DELAYS };
-enum { SHORTLY_MS = 50, LATER_MS = 100, RECEIPTS_MAX = 400000, BUSY_MS = 100, SLICE_EVENTS = 256 };
+enum { SHORTLY_MS = 50, LATER_MS = 100, RECEIPTS_MAX = 400000, BUSY_MS = 100, SLICE_EVENTS = 128 };
 
 /* What it says to numbers that end so. */
 static const struct behaviour {
@@ -289,11 +289,11 @@ static int64_t run_due(struct gateway *gateway, int64_t now_ms)
 {
     struct sandbox *sandbox = (struct sandbox *)gateway;
     int64_t next_ms = INT64_MAX;
-    int left = SLICE_EVENTS;
 
     for (int i = 0; i < DELAYS; i++) {
         struct event_queue *queue = &sandbox->queues[i];
         struct event *head;
+        int left = SLICE_EVENTS; /* of each: receipts keep up with answers */
         while ((head = queue_head(queue)) != NULL && head->at_ms <= now_ms && left-- > 0) {
             if (!play(sandbox, queue))
                 return now_ms + BUSY_MS;

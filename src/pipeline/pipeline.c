@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "pipeline/due_floor.h"
 #include "pipeline/effect.h"
 #include "pipeline/later.h"
 
@@ -43,10 +44,10 @@ struct pipeline {
     uv_async_t durable; /* from the journal's thread */
     uv_async_t wake;    /* from the checkpoint's thread */
     uv_timer_t tick;
-    uv_timer_t due;      /* set to due_ms */
-    int64_t due_ms;      /* when the next thing is due, as far as is known */
-    struct due due_from; /* no row of TABLE_DUE is before it */
-    int64_t due_set_ms;  /* what the timer is set to; INT64_MAX: it is not */
+    uv_timer_t due; /* set to due_ms */
+    int64_t due_ms; /* when the next thing is due, as far as is known */
+    struct due_floor due_floor;
+    int64_t due_set_ms; /* what the timer is set to; INT64_MAX: it is not */
     void (*on_due)(void *context);
     void *on_due_context;
     void (*on_outbox)(void *context, const struct outbox_wake *wake);
@@ -166,11 +167,9 @@ void pipeline_wait_due(struct pipeline *pipeline, int64_t due_ms)
 bool pipeline_first_due(struct pipeline *pipeline, struct due *due)
 {
     struct txn *txn = store_begin(pipeline->store);
-    bool is_there = due_first(txn, &pipeline->due_from, due);
+    bool is_there = due_floor_first(&pipeline->due_floor, txn, due);
 
     store_abort(txn);
-    if (is_there)
-        pipeline->due_from = *due;
     return is_there;
 }
 
@@ -275,6 +274,7 @@ int pipeline_open(struct pipeline **out, uv_loop_t *loop, const struct pipeline_
     assert(pipeline != NULL);
     pipeline->options = *options;
     pipeline->due_ms = pipeline->due_set_ms = INT64_MAX;
+    due_floor_init(&pipeline->due_floor);
     pipeline->options.store.on_durable = on_store_durable;
     pipeline->options.store.on_wake = on_store_wake;
     pipeline->options.store.context = pipeline;
@@ -398,6 +398,14 @@ bool pipeline_has_room(struct pipeline *pipeline)
     return has_room;
 }
 
+static void note_due(struct pipeline *pipeline, const struct engine_effect *effect)
+{
+    if (effect->has_more_due)
+        due_floor_init(&pipeline->due_floor);
+    for (uint32_t i = 0; i < effect->due_count; i++)
+        due_floor_put(&pipeline->due_floor, effect->due_ms[i]);
+}
+
 static void run(struct pipeline *pipeline, struct txn *txn, struct command *command,
                 struct result *result)
 {
@@ -409,8 +417,7 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
     pipeline->state.number_last = effect.number_last;
     if (effect.due_first_ms < pipeline->due_ms)
         pipeline->due_ms = effect.due_first_ms;
-    if (effect.due_first_ms <= pipeline->due_from.due_ms)
-        pipeline->due_from = (struct due){.due_ms = effect.due_first_ms};
+    note_due(pipeline, &effect);
     for (uint32_t i = 0; i < effect.wake_count && pipeline->on_outbox != NULL; i++)
         pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
     for (uint32_t i = 0; i < effect.forgotten_count; i++)

@@ -45,6 +45,8 @@ struct walk {
     uint64_t unwound;                      /* of the live generation, when `live` was found */
     unsigned char bound[KEY_BYTES_MAX];    /* the last key shown, or where the walk begins */
     size_t bound_size;                     /* 0: at the end the direction starts at */
+    const void *last;                      /* NULL: to the end */
+    size_t last_size;
     bool has_shown;
 };
 

@@ -61,6 +61,9 @@ struct txn_walk {
 struct txn_walk *txn_walk(struct txn *txn, enum table table, enum walk_direction direction,
                           const void *from, size_t from_size);
 bool txn_walk_next(struct txn_walk *walk);
+/* Before the first row: the walk ends behind `last`, which must stay as long as it does. Rows that
+ * were deleted lie in memory until a checkpoint; those behind `last` are not passed over. */
+void txn_walk_until(struct txn_walk *walk, const void *last, size_t last_size);
 void txn_walk_end(struct txn_walk *walk);
 
 #endif

@@ -120,6 +120,21 @@ static bool show(struct walk *walk, struct source_key key, const void *value, si
     return true;
 }
 
+void txn_walk_until(struct txn_walk *shown, const void *last, size_t last_size)
+{
+    struct walk *walk = (struct walk *)(void *)shown;
+
+    assert(walk->is_open && !walk->has_shown);
+    walk->last = last;
+    walk->last_size = last_size;
+}
+
+static bool is_behind_last(const struct walk *walk, struct source_key key)
+{
+    return walk->last != NULL &&
+           compare(walk, (struct source_key){walk->last, walk->last_size}, key) < 0;
+}
+
 bool txn_walk_next(struct txn_walk *shown)
 {
     struct walk *walk = (struct walk *)(void *)shown;
@@ -136,7 +151,7 @@ bool txn_walk_next(struct txn_walk *shown)
             nearest = frozen;
         if (compare(walk, row, nearest) < 0)
             nearest = row;
-        if (nearest.key == NULL)
+        if (nearest.key == NULL || is_behind_last(walk, nearest))
             return false;
         walk->took_live = live.key != NULL && compare(walk, live, nearest) == 0;
         walk->took_frozen = frozen.key != NULL && compare(walk, frozen, nearest) == 0;

@@ -132,7 +132,8 @@ static int run_due(struct world *world)
         struct txn *txn = store_begin(world->fixture.store);
         struct due due;
         struct command command;
-        bool is_due = due_first(txn, &(struct due){0}, &due) && due.due_ms <= world->now_ms;
+        bool is_due =
+            due_first(txn, &(struct due){0}, INT64_MAX, &due) && due.due_ms <= world->now_ms;
         store_abort(txn);
         if (!is_due)
             return count;
@@ -194,7 +195,7 @@ static void an_emptied_packet_leaves_nothing_to_wait_for(void **state)
     assert_int_equal(grab(world, packet, TEXT("B"), true).outcome, OUTCOME_OK);
     assert_int_equal(grab(world, packet, TEXT("C"), true).outcome, OUTCOME_OK);
     txn = store_begin(world->fixture.store);
-    assert_false(due_first(txn, &(struct due){0}, &due));
+    assert_false(due_first(txn, &(struct due){0}, INT64_MAX, &due));
     walk = txn_walk(txn, TABLE_PACKET_UNFINISHED, WALK_UP, NULL, 0);
     assert_false(txn_walk_next(walk));
     txn_walk_end(walk);

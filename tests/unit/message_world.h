@@ -306,7 +306,8 @@ __attribute__((unused)) static int run_due(struct world *world)
         struct txn *txn = store_begin(world->store);
         struct command command;
         struct due due;
-        bool is_due = due_first(txn, &(struct due){0}, &due) && due.due_ms <= world->now_ms;
+        bool is_due =
+            due_first(txn, &(struct due){0}, INT64_MAX, &due) && due.due_ms <= world->now_ms;
         store_abort(txn);
         if (!is_due)
             return count;
