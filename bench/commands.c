@@ -170,7 +170,7 @@ static uint64_t do_drain(uint32_t i)
     struct command command;
     struct txn *txn = store_begin(bench.store);
     static struct due due; /* where the one before was */
-    bool is_there = due_first(txn, &due, &due);
+    bool is_there = due_first(txn, &due, INT64_MAX, &due);
 
     (void)i;
     store_abort(txn);
