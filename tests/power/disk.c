@@ -86,6 +86,8 @@ static void grow(struct content *content, size_t size)
 
 static void write_part(struct content *content, uint64_t offset, const char *data, size_t size)
 {
+    if (size == 0)
+        return; /* of a file that is empty there is nothing to point to */
     grow(content, offset + size);
     assert(content->data != NULL);
     memcpy(content->data + offset, data, size);
