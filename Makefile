@@ -21,6 +21,8 @@ CFLAGS_sanitize = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all 
 	-fno-omit-frame-pointer -DSMSD_CRASH_POINTS
 LDFLAGS_release = -pie -Wl,-z,relro,-z,now -flto=2 -O2
 LDFLAGS_sanitize = -fsanitize=address,undefined
+CFLAGS_thread = -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DSMSD_CRASH_POINTS
+LDFLAGS_thread = -fsanitize=thread
 LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedtls -lmbedx509 -lmbedcrypto -Wl,-Bdynamic -lpthread -ldl -lm
 
 # One build of one variant: `build/smsd` is the release, `build/debug/smsd` and

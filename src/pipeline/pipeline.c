@@ -211,18 +211,19 @@ static void tell_ended(struct pipeline *pipeline)
     }
 }
 
-/* Any thread. */
+/* Any thread. Once it is in the list, `ended` is the loop's, which may have freed it already. */
 static void on_ended(void *context, int error)
 {
-    struct ended *ended = context, **last = &ended->pipeline->ended;
+    struct ended *ended = context, **last;
+    struct pipeline *pipeline = ended->pipeline;
 
     ended->error = error;
-    uv_mutex_lock(&ended->pipeline->ended_lock);
-    while (*last != NULL)
-        last = &(*last)->next;
+    uv_mutex_lock(&pipeline->ended_lock);
+    for (last = &pipeline->ended; *last != NULL; last = &(*last)->next)
+        ;
     *last = ended;
-    uv_mutex_unlock(&ended->pipeline->ended_lock);
-    uv_async_send(&ended->pipeline->wake);
+    uv_mutex_unlock(&pipeline->ended_lock);
+    uv_async_send(&pipeline->wake);
 }
 
 static void on_wake(uv_async_t *async)

@@ -20,8 +20,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 60
 ANSWER_SECONDS_MAX = 60
-SANITIZER_SPEAKS = re.compile(r"ERROR: \w*Sanitizer|SUMMARY: \w*Sanitizer|: runtime error: ")
+SANITIZER_SPEAKS = re.compile(r"(?:ERROR|WARNING): \w*Sanitizer|SUMMARY: \w*Sanitizer|: runtime error: ")
 PR_SET_PDEATHSIG = 1
+THREAD_MAP_BYTES = str(1 << 34)  # the thread sanitizer leaves no room for the map that is the default
 
 running = set()  # every process under way, to be killed when the tests end
 
@@ -31,9 +32,9 @@ def binary_path():
 
 
 def variant():
-    """Which build is under test: "release", "debug" or "sanitize"."""
+    """Which build is under test: "release", "debug", "sanitize" or "thread"."""
     folder = binary_path().parent.name
-    return folder if folder in ("debug", "sanitize") else "release"
+    return folder if folder in ("debug", "sanitize", "thread") else "release"
 
 
 class StartFailed(Exception):
@@ -142,7 +143,7 @@ class Smsd:
     def command(self):
         return [self.binary, "--data-dir", str(self.data_dir), "--listen", "127.0.0.1:0",
                 "--listen", f"unix:{self.socket_path}", *(["--test-clock"] if self.test_clock else []),
-                *self.options]
+                *(["--map-bytes-max", THREAD_MAP_BYTES] if variant() == "thread" else []), *self.options]
 
     def start(self):
         """Starts it and waits until it serves. Raises StartFailed if it ends instead."""
