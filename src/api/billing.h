@@ -40,7 +40,6 @@ struct entry_view {
     uint64_t source;
 };
 void write_entry(struct json_writer *writer, const struct entry_view *entry);
-void write_reference(struct json_writer *writer, struct text reference);
 
 /* The account of that number: for answers about things that name their account by it. False: it is
  * gone, which cannot be. */

@@ -172,10 +172,7 @@ struct json_writer call_answer(struct call *call)
 void call_end_list(struct json_writer *writer, uint64_t next)
 {
     json_array_end(writer);
-    if (next == 0)
-        json_null(writer, "next");
-    else
-        json_id(writer, "next", "", next);
+    json_id_or_null(writer, "next", "", next);
     json_object_end(writer);
 }
 

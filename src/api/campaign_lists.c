@@ -29,10 +29,7 @@ static void write_recipient(struct json_writer *w, const struct campaign_recipie
     json_string(w, "code", row->outcome == 0 ? NULL : outcome_infos[row->outcome].code);
     json_int(w, "parts", row->parts);
     json_int(w, "amount", row->amount);
-    if (row->message == 0)
-        json_null(w, "message");
-    else
-        json_id(w, "message", "msg_", row->message);
+    json_id_or_null(w, "message", "msg_", row->message);
     json_object_end(w);
 }
 
@@ -90,13 +87,10 @@ void write_campaign_error(struct json_writer *w, const struct campaign_error *er
     struct text detail = detail_of(error);
 
     json_object_begin(w, NULL);
-    if (error->row.line == 0)
-        json_null(w, "line");
-    else
-        json_int(w, "line", (int64_t)error->row.line);
-    json_text(w, "to", error->to.size > 0 ? error->to.data : NULL, error->to.size);
+    json_int_or_null(w, "line", (int64_t)error->row.line);
+    json_text_or_null(w, "to", error->to.data, error->to.size);
     json_string(w, "code", outcome_infos[error->row.outcome].code);
-    json_text(w, "field", error->field.size > 0 ? error->field.data : NULL, error->field.size);
+    json_text_or_null(w, "field", error->field.data, error->field.size);
     json_text(w, "detail", detail.data, detail.size);
     json_time(w, "at", id_time_ms(error->number));
     json_object_end(w);

@@ -135,22 +135,6 @@ static bool bind_create(struct call *call, struct campaign_create_command *creat
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-static void write_text(struct json_writer *w, const char *name, struct text text)
-{
-    if (text.size == 0)
-        json_null(w, name);
-    else
-        json_text(w, name, text.data, text.size);
-}
-
-static void write_time(struct json_writer *w, const char *name, int64_t time_ms)
-{
-    if (time_ms == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, time_ms);
-}
-
 static void write_params(struct json_writer *w, struct text encoded)
 {
     struct template_param params[TEMPLATE_NAMES_MAX];
@@ -168,17 +152,18 @@ static void write_texts(struct json_writer *w, const struct campaign_row *row,
                         const struct campaign_text *text)
 {
     json_text(w, "company", text->company.data, text->company.size);
-    write_text(w, "name", text->name);
+    json_text_or_null(w, "name", text->name.data, text->name.size);
     json_string(w, "kind", message_kind_text((enum message_kind)row->kind));
-    write_text(w, "template", text->template);
+    json_text_or_null(w, "template", text->template.data, text->template.size);
     write_params(w, text->params);
-    write_text(w, "content", text->content);
+    json_text_or_null(w, "content", text->content.data, text->content.size);
     if (row->flags & CAMPAIGN_HAS_SIGNATURE)
         json_text(w, "signature", text->signature.data, text->signature.size);
     else
         json_null(w, "signature");
-    write_text(w, "callback_url", text->callback_url);
-    write_text(w, "message_callback_url", text->message_callback_url);
+    json_text_or_null(w, "callback_url", text->callback_url.data, text->callback_url.size);
+    json_text_or_null(w, "message_callback_url", text->message_callback_url.data,
+                      text->message_callback_url.size);
     json_bool(w, "test", (row->flags & CAMPAIGN_IS_TEST) != 0);
 }
 
@@ -230,10 +215,10 @@ static void write_campaign(struct json_writer *w, struct txn *txn, const struct 
     json_int(w, "progress", progress(row));
     write_messages(w, row);
     json_time(w, "created_at", id_time_ms(row->number));
-    write_time(w, "send_at", row->send_at_ms);
-    write_time(w, "confirmed_at", row->confirmed_ms);
-    write_time(w, "started_at", row->started_ms);
-    write_time(w, "finished_at", row->ended_ms);
+    json_time_or_null(w, "send_at", row->send_at_ms);
+    json_time_or_null(w, "confirmed_at", row->confirmed_ms);
+    json_time_or_null(w, "started_at", row->started_ms);
+    json_time_or_null(w, "finished_at", row->ended_ms);
     json_object_end(w);
 }
 

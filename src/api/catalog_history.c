@@ -8,14 +8,6 @@
 #include "base/id.h"
 #include "engine/route.h"
 
-static void write_by(struct json_writer *w, uint64_t number)
-{
-    if (number == 0)
-        json_null(w, "changed_by");
-    else
-        json_id(w, "changed_by", "key_", number);
-}
-
 /* --- a list of a thing's -------------------------------------------------------------------------
  */
 
@@ -102,7 +94,7 @@ static void write_change(struct json_writer *w, const struct catalog_thing *thin
     }
     json_array_end(w);
     json_string(w, "status", statuses[row.status]);
-    write_by(w, row.by);
+    json_id_or_null(w, "changed_by", "key_", row.by);
     json_time(w, "created_at", id_time_ms(number));
     json_object_end(w);
 }
@@ -137,7 +129,7 @@ static void write_quota(struct json_writer *w, struct text product, uint64_t num
         json_text(w, "reason", reason.data, reason.size);
     else
         json_null(w, "reason");
-    write_by(w, row->by);
+    json_id_or_null(w, "changed_by", "key_", row->by);
     json_time(w, "created_at", id_time_ms(number));
     json_object_end(w);
 }

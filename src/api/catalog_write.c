@@ -121,10 +121,7 @@ void catalog_write(struct json_writer *w, struct txn *txn, const struct catalog_
     if (thing->kind == CATALOG_PRODUCT)
         write_quota(w, txn, thing->number);
     json_string(w, "status", statuses[thing->status]);
-    if (thing->changed_by == 0)
-        json_null(w, "changed_by");
-    else
-        json_id(w, "changed_by", "key_", thing->changed_by);
+    json_id_or_null(w, "changed_by", "key_", thing->changed_by);
     json_time(w, "created_at", id_time_ms(thing->number));
     json_time(w, "updated_at", thing->updated_ms);
     json_object_end(w);

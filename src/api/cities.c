@@ -247,7 +247,6 @@ static void write_filter(struct json_writer *w, const struct city_index *cities,
                          const struct city *city)
 {
     uint32_t index = city->view.row.index;
-
     struct city_filter_figures figures;
 
     if (!city->is_whole) {
@@ -262,10 +261,7 @@ static void write_filter(struct json_writer *w, const struct city_index *cities,
     json_int(w, "keys", (int64_t)figures.keys);
     write_share(w, "fill", figures.fill, 1e6, SHOWN_DECIMALS);
     write_share(w, "misjudgement_estimate", figures.misjudgement_estimate, 1e9, RATE_DECIMALS);
-    if (city->built_ms == 0)
-        json_null(w, "rebuilt_at");
-    else
-        json_time(w, "rebuilt_at", city->built_ms);
+    json_time_or_null(w, "rebuilt_at", city->built_ms);
     json_bool(w, "rebuilding",
               city->is_rebuild_wanted ||
                   (cities->build != NULL && city_build_has(cities->build, index)));
@@ -302,7 +298,7 @@ static void write_city(struct json_writer *w, const struct city_index *cities, s
     json_object_begin(w, NULL);
     json_text(w, "code", city->code, city->code_size);
     json_text(w, "name", view->name.data, view->name.size);
-    json_text(w, "group", view->group.size > 0 ? view->group.data : NULL, view->group.size);
+    json_text_or_null(w, "group", view->group.data, view->group.size);
     json_int(w, "capacity", (int64_t)view->row.capacity);
     json_decimal(w, "misjudgement", (int64_t)view->row.misjudgement, RATE_DECIMALS);
     write_areas(w, view);
@@ -480,17 +476,8 @@ void api_city_rebuild(struct call *call)
     answer_city(call, city);
 }
 
-/* --- visits
- * --------------------------------------------------------------------------------------
+/* --- visits --------------------------------------------------------------------------------------
  */
-
-static void write_time_s(struct json_writer *w, const char *name, uint32_t seconds)
-{
-    if (seconds == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, (int64_t)seconds * 1000);
-}
 
 void api_visit_get(struct call *call)
 {
@@ -512,12 +499,9 @@ void api_visit_get(struct call *call)
     w = call_answer(call);
     json_object_begin(&w, NULL);
     json_bool(&w, "seen", is_seen);
-    write_time_s(&w, "first_seen_at", row.first_s);
-    write_time_s(&w, "last_seen_at", row.last_s);
-    if (row.message == 0)
-        json_null(&w, "message");
-    else
-        json_id(&w, "message", "msg_", row.message);
+    json_time_or_null(&w, "first_seen_at", (int64_t)row.first_s * 1000);
+    json_time_or_null(&w, "last_seen_at", (int64_t)row.last_s * 1000);
+    json_id_or_null(&w, "message", "msg_", row.message);
     if (city->is_whole)
         json_bool(&w, "in_filter",
                   city_filter_may_have(&city->memory.filter,

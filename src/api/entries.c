@@ -36,14 +36,6 @@ static bool entry_type_parse(struct text text, enum entry_type *type)
     return false;
 }
 
-void write_reference(struct json_writer *w, struct text reference)
-{
-    if (reference.size == 0)
-        json_null(w, "reference");
-    else
-        json_text(w, "reference", reference.data, reference.size);
-}
-
 void write_entry(struct json_writer *w, const struct entry_view *entry)
 {
     json_object_begin(w, NULL);
@@ -53,7 +45,7 @@ void write_entry(struct json_writer *w, const struct entry_view *entry)
     json_int(w, "amount", entry->amount);
     json_int(w, "balance", entry->balance);
     json_int(w, "count", entry->count);
-    write_reference(w, entry->reference);
+    json_text_or_null(w, "reference", entry->reference.data, entry->reference.size);
     if (entry->source_type == SOURCE_NONE)
         json_null(w, "source");
     else

@@ -31,10 +31,7 @@ static void write_exception(struct json_writer *w, const struct exception_row *r
     json_int(w, "attempts", row->attempts);
     json_time(w, "created_at", id_time_ms(row->number));
     json_time(w, "tried_at", row->tried_ms);
-    if (row->closed_ms == 0)
-        json_null(w, "closed_at");
-    else
-        json_time(w, "closed_at", row->closed_ms);
+    json_time_or_null(w, "closed_at", row->closed_ms);
     json_object_end(w);
 }
 

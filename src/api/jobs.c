@@ -11,10 +11,7 @@ static void write_job(struct json_writer *w, const struct job_status *job)
     json_string(w, "name", job->name);
     json_string(w, "description", job->description);
     json_int(w, "interval_ms", job->interval_ms);
-    if (job->last_run_ms == 0)
-        json_null(w, "last_run_at");
-    else
-        json_time(w, "last_run_at", job->last_run_ms);
+    json_time_or_null(w, "last_run_at", job->last_run_ms);
     json_time(w, "next_run_at", job->next_run_ms);
     json_bool(w, "running", job->is_running);
     json_int(w, "done", (int64_t)job->done);

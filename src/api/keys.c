@@ -64,10 +64,7 @@ static void write_key(struct json_writer *w, const struct api_key *key)
             json_string(w, NULL, scopes[i].text);
     }
     json_array_end(w);
-    if (key->row.company_size == 0)
-        json_null(w, "company");
-    else
-        json_text(w, "company", key->company, key->row.company_size);
+    json_text_or_null(w, "company", key->company, key->row.company_size);
     json_string(w, "status", key->row.status == API_KEY_ENABLED ? "enabled" : "disabled");
     json_time(w, "created_at", id_time_ms(key->row.number));
 }

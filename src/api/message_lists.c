@@ -17,22 +17,6 @@
 /* --- one -----------------------------------------------------------------------------------------
  */
 
-static void write_text(struct json_writer *w, const char *name, struct text text)
-{
-    if (text.size == 0)
-        json_null(w, name);
-    else
-        json_text(w, name, text.data, text.size);
-}
-
-static void write_time(struct json_writer *w, const char *name, int64_t time_ms)
-{
-    if (time_ms == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, time_ms);
-}
-
 void write_message(struct json_writer *w, struct txn *txn, const struct message_view *view)
 {
     const char *error = message_error_text(view->error);
@@ -52,14 +36,15 @@ void write_message(struct json_writer *w, struct txn *txn, const struct message_
     if (catalog_find_number(txn, CATALOG_PRODUCT, view->product, &product))
         json_text(w, "product", product.id.data, product.id.size);
     json_int(w, "attempts", view->attempts);
-    write_text(w, "client_reference", view->client_reference);
+    json_text_or_null(w, "client_reference", view->client_reference.data,
+                      view->client_reference.size);
     json_bool(w, "test", view->is_test);
-    json_text(w, "error", error, error == NULL ? 0 : strlen(error));
+    json_string(w, "error", error);
     json_time(w, "created_at", id_time_ms(view->number));
-    write_time(w, "send_at", view->send_at_ms);
-    write_time(w, "expire_at", view->expire_at_ms);
-    write_time(w, "sent_at", view->sent_ms);
-    write_time(w, "finished_at", view->finished_ms);
+    json_time_or_null(w, "send_at", view->send_at_ms);
+    json_time_or_null(w, "expire_at", view->expire_at_ms);
+    json_time_or_null(w, "sent_at", view->sent_ms);
+    json_time_or_null(w, "finished_at", view->finished_ms);
 }
 
 void write_message_rows(struct json_writer *w, struct txn *txn, const struct message_row *row,
@@ -97,8 +82,8 @@ static void write_events(struct json_writer *w, const struct message_event *even
         json_object_begin(w, NULL);
         json_time(w, "at", events[i].at_ms);
         json_string(w, "status", message_status_text(events[i].status));
-        json_text(w, "error", error, error == NULL ? 0 : strlen(error));
-        write_text(w, "detail", (struct text){events[i].detail, events[i].detail_size});
+        json_string(w, "error", error);
+        json_text_or_null(w, "detail", events[i].detail, events[i].detail_size);
         json_object_end(w);
     }
     json_array_end(w);
@@ -140,12 +125,12 @@ enum message_place call_message(struct call *call, uint64_t *number)
 static void write_content(struct json_writer *w, const struct message_row *row,
                           const struct message_text *text)
 {
-    write_text(w, "template", text->template_id);
+    json_text_or_null(w, "template", text->template_id.data, text->template_id.size);
     if (row->kind == MESSAGE_KIND_VERIFICATION)
         json_null(w, "content");
     else
         json_text(w, "content", text->content.data, text->content.size);
-    write_text(w, "callback_url", text->callback_url);
+    json_text_or_null(w, "callback_url", text->callback_url.data, text->callback_url.size);
 }
 
 void write_message_whole(struct json_writer *w, struct txn *txn, const struct message_row *row,

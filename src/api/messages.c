@@ -300,10 +300,7 @@ static void write_preview(struct json_writer *w, struct txn *txn, const struct m
     json_int(w, "amount", plan->amount);
     if (catalog_find_number(txn, CATALOG_PRODUCT, plan->route.product, &product))
         json_text(w, "product", product.id.data, product.id.size);
-    if (plan->send_at_ms == 0)
-        json_null(w, "send_at");
-    else
-        json_time(w, "send_at", plan->send_at_ms);
+    json_time_or_null(w, "send_at", plan->send_at_ms);
     json_time(w, "expire_at", plan->expire_at_ms);
     json_object_end(w);
 }

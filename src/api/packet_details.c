@@ -58,22 +58,6 @@ static void write_bytes(struct json_writer *w, const char *name, const uint8_t *
     json_text(w, name, text, sizeof text);
 }
 
-static void write_text(struct json_writer *w, const char *name, struct text text)
-{
-    if (text.size == 0)
-        json_null(w, name);
-    else
-        json_text(w, name, text.data, text.size);
-}
-
-static void write_time(struct json_writer *w, const char *name, int64_t time_ms)
-{
-    if (time_ms == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, time_ms);
-}
-
 void write_packet(struct json_writer *w, const struct packet_view *view)
 {
     const struct packet_row *row = view->row;
@@ -91,15 +75,15 @@ void write_packet(struct json_writer *w, const struct packet_view *view)
     json_int(w, "remaining_amount", packet_contents(row));
     json_int(w, "remaining_count", status == PACKET_STATUS_REFUNDED ? 0 : row->count - row->taken);
     json_string(w, "status", status_texts[status]);
-    write_text(w, "group", view->group);
-    write_text(w, "greeting", view->greeting);
+    json_text_or_null(w, "group", view->group.data, view->group.size);
+    json_text_or_null(w, "greeting", view->greeting.data, view->greeting.size);
     write_bytes(w, "commitment", view->commitment);
     write_bytes(w, "seed", view->seed);
     json_int(w, "refunded_amount", row->refunded);
     json_time(w, "created_at", id_time_ms(row->number));
     json_time(w, "expires_at", row->expires_ms);
-    write_time(w, "emptied_at", row->emptied_ms);
-    write_time(w, "closed_at", row->closed_ms);
+    json_time_or_null(w, "emptied_at", row->emptied_ms);
+    json_time_or_null(w, "closed_at", row->closed_ms);
 }
 
 static void write_packet_row(struct json_writer *w, struct txn *txn, const struct packet_row *row,

@@ -24,11 +24,6 @@ static void write_thing(struct json_writer *w, const char *name, struct txn *txn
         json_null(w, name);
 }
 
-static void write_text(struct json_writer *w, const char *name, struct text text)
-{
-    json_text(w, name, text.size == 0 ? NULL : text.data, text.size);
-}
-
 static void write_received(struct json_writer *w, struct txn *txn, const struct received *received)
 {
     const struct received_row *row = &received->row;
@@ -40,14 +35,11 @@ static void write_received(struct json_writer *w, struct txn *txn, const struct 
     write_thing(w, "product", txn, CATALOG_PRODUCT, row->product);
     write_thing(w, "company", txn, CATALOG_COMPANY, row->company);
     json_text(w, "from", from, mobile_put(from, row->from));
-    write_text(w, "to", received->to);
+    json_text_or_null(w, "to", received->to.data, received->to.size);
     json_text(w, "content", received->content.data, received->content.size);
-    json_text(w, "action", action, action == NULL ? 0 : strlen(action));
-    if (row->message != 0)
-        json_id(w, "in_reply_to", "msg_", row->message);
-    else
-        json_null(w, "in_reply_to");
-    write_text(w, "provider_id", received->provider_id);
+    json_string(w, "action", action);
+    json_id_or_null(w, "in_reply_to", "msg_", row->message);
+    json_text_or_null(w, "provider_id", received->provider_id.data, received->provider_id.size);
     json_time(w, "received_at", id_time_ms(row->number));
     json_object_end(w);
 }

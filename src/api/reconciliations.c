@@ -109,7 +109,7 @@ static int on_archived_message(void *context, uint64_t number, const void *value
 static void write_said(struct json_writer *w, const char *name, const char *status, uint32_t parts)
 {
     json_object_begin(w, name);
-    json_text(w, "status", status, status == NULL ? 0 : strlen(status));
+    json_string(w, "status", status);
     json_int(w, "parts", parts);
     json_object_end(w);
 }
@@ -150,7 +150,7 @@ static void write_only_theirs(struct json_writer *w, const struct statement *sta
         written++;
         json_object_begin(w, NULL);
         write_line(w, statement, line);
-        json_text(w, "status", status, status == NULL ? 0 : strlen(status));
+        json_string(w, "status", status);
         if (line->has_parts)
             json_int(w, "parts", line->parts);
         else

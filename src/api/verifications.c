@@ -195,10 +195,7 @@ static void write_verification(struct json_writer *w, const struct verification_
     json_int(w, "wrong_checks", row->wrong);
     json_time(w, "created_at", row->created_ms);
     json_time(w, "expires_at", row->expires_ms);
-    if (row->ended_ms == 0)
-        json_null(w, "ended_at");
-    else
-        json_time(w, "ended_at", row->ended_ms);
+    json_time_or_null(w, "ended_at", row->ended_ms);
     json_object_end(w);
 }
 
@@ -300,10 +297,7 @@ void api_verification_check(struct call *call)
     w = call_answer(call);
     json_object_begin(&w, NULL);
     json_bool(&w, "valid", result.of.verification_check.is_valid);
-    if (result.of.verification_check.is_valid)
-        json_id(&w, "verification", "ver_", result.of.verification_check.verification);
-    else
-        json_null(&w, "verification");
+    json_id_or_null(&w, "verification", "ver_", result.of.verification_check.verification);
     json_object_end(&w);
 }
 

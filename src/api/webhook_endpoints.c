@@ -28,10 +28,10 @@ static void write_endpoint(struct json_writer *w, const struct webhook_endpoint 
     json_int(w, "kept", (int64_t)row->kept);
     json_int(w, "pending", (int64_t)row->pending);
     json_int(w, "failures", (int64_t)row->failures);
-    webhook_write_answer(w, "last_status", row->last_status);
+    json_int_or_null(w, "last_status", row->last_status);
     json_string(w, "last_error", webhook_error_text(row->last_error));
-    webhook_write_time(w, "last_attempt_at", row->last_attempt_ms);
-    webhook_write_time(w, "last_delivery_at", row->last_delivery_ms);
+    json_time_or_null(w, "last_attempt_at", row->last_attempt_ms);
+    json_time_or_null(w, "last_delivery_at", row->last_delivery_ms);
     json_time(w, "created_at", id_time_ms(endpoint->number));
     json_object_end(w);
 }
@@ -122,6 +122,6 @@ void api_webhook_secret_create(struct call *call)
         json_null(&w, "secret");
     else
         json_text(&w, "secret", text, sizeof text);
-    webhook_write_time(&w, "previous_valid_until", result.of.webhook_secret.previous_until_ms);
+    json_time_or_null(&w, "previous_valid_until", result.of.webhook_secret.previous_until_ms);
     json_object_end(&w);
 }

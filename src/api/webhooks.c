@@ -39,31 +39,6 @@ const char *webhook_error_text(int error)
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-void webhook_write_time(struct json_writer *w, const char *name, int64_t time_ms)
-{
-    if (time_ms == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, time_ms);
-}
-
-static void write_number(struct json_writer *w, const char *name, const char *prefix,
-                         uint64_t number)
-{
-    if (number == 0)
-        json_null(w, name);
-    else
-        json_id(w, name, prefix, number);
-}
-
-void webhook_write_answer(struct json_writer *w, const char *name, int status)
-{
-    if (status == 0)
-        json_null(w, name);
-    else
-        json_int(w, name, status);
-}
-
 static void write_webhook(struct json_writer *w, uint64_t number, const struct webhook *webhook)
 {
     const struct webhook_row *row = &webhook->row;
@@ -76,13 +51,13 @@ static void write_webhook(struct json_writer *w, uint64_t number, const struct w
     json_string(w, "status", status_texts[row->status]);
     json_string(w, "error", webhook_error_text(row->error));
     json_text(w, "url", webhook->url.data, webhook->url.size);
-    write_number(w, "endpoint", "whe_", row->endpoint);
+    json_id_or_null(w, "endpoint", "whe_", row->endpoint);
     json_int(w, "attempts", row->attempt_count);
-    webhook_write_answer(w, "last_status", last == NULL ? 0 : last->status);
-    webhook_write_time(w, "next_attempt_at", is_waiting ? row->due_ms : 0);
-    write_number(w, "replay_of", "whk_", row->replay_of);
+    json_int_or_null(w, "last_status", last == NULL ? 0 : last->status);
+    json_time_or_null(w, "next_attempt_at", is_waiting ? row->due_ms : 0);
+    json_id_or_null(w, "replay_of", "whk_", row->replay_of);
     json_time(w, "created_at", id_time_ms(number));
-    webhook_write_time(w, "finished_at", row->finished_ms);
+    json_time_or_null(w, "finished_at", row->finished_ms);
     json_time(w, "timestamp", row->at_ms);
     webhook_write_data(w, webhook);
 }
@@ -94,7 +69,7 @@ static void write_history(struct json_writer *w, const struct webhook *webhook)
         const struct webhook_attempt *attempt = &webhook->attempts[i];
         json_object_begin(w, NULL);
         json_time(w, "at", attempt->at_ms);
-        webhook_write_answer(w, "status", attempt->status);
+        json_int_or_null(w, "status", attempt->status);
         json_string(w, "error", webhook_error_text(attempt->error));
         json_int(w, "took_ms", attempt->took_ms);
         json_object_end(w);
