@@ -63,22 +63,9 @@ struct recipient_body {
 };
 
 static const struct json_field recipient_fields[] = {
-    {.name = "to",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct recipient_body, to),
-     .is_required = true,
-     .min = 1,
-     .max = 64},
-    {.name = "params",
-     .kind = JSON_ANY,
-     .offset = offsetof(struct recipient_body, params),
-     .is_nullable = true},
-    {.name = "client_reference",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct recipient_body, client_reference),
-     .is_nullable = true,
-     .min = 1,
-     .max = REFERENCE_MAX},
+    TEXT_FIELD(struct recipient_body, to, true, 1, 64, NULL, NULL),
+    PARAMS_FIELD(struct recipient_body),
+    CLIENT_REFERENCE_FIELD(struct recipient_body),
 };
 
 static struct text keep(struct campaign_upload *upload, struct text text)

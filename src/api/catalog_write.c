@@ -126,3 +126,14 @@ void catalog_write(struct json_writer *w, struct txn *txn, const struct catalog_
     json_time(w, "updated_at", thing->updated_ms);
     json_object_end(w);
 }
+
+void catalog_write_id(struct json_writer *w, const char *name, struct txn *txn,
+                      enum catalog_kind kind, uint64_t number)
+{
+    struct catalog_thing thing;
+
+    if (catalog_find_number(txn, kind, number, &thing))
+        json_text(w, name, thing.id.data, thing.id.size);
+    else
+        json_null(w, name);
+}

@@ -5,6 +5,7 @@
 
 #include "api/billing.h"
 #include "api/messages.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "engine/city_index.h"
 #include "engine/city_message.h"
@@ -68,7 +69,7 @@ static const struct json_field city_fields[] = {
      .min = 1,
      .max = PACKET_GROUP_MAX,
      .check = account_id_is_valid,
-     .rule = ACCOUNT_ID_RULE},
+     .rule = ID_RULE},
     {.name = "company",
      .kind = JSON_TEXT,
      .offset = offsetof(struct city_body, company),
@@ -348,14 +349,7 @@ static void write_faults(struct call *call, const struct city_put_command *put)
     struct json_errors errors;
 
     json_errors_init(&errors);
-    for (size_t i = 0; i < count; i++) {
-        const char *pointer = json_pointer_name(call->arena, "", faults[i].field);
-        if (faults[i].param.data != NULL)
-            pointer = json_pointer_name(
-                call->arena, pointer,
-                arena_copy(call->arena, faults[i].param.data, faults[i].param.size));
-        json_errors_add(call->arena, &errors, pointer, faults[i].detail);
-    }
+    message_list_faults(call->arena, faults, count, &errors);
     pipeline_read_end(call->api->pipeline, txn);
     if (count == 0)
         return;
@@ -406,7 +400,7 @@ void api_city_put(struct call *call)
     struct txn *txn;
 
     if (!account_id_is_valid(call->params[0].data, call->params[0].size)) {
-        call_refuse(call, OUTCOME_INVALID, "a city's code " ACCOUNT_ID_RULE);
+        call_refuse(call, OUTCOME_INVALID, "a city's code " ID_RULE);
         return;
     }
     if (!bind_city(call, &command.of.city_put) || !may_put(call, &command.of.city_put))
@@ -433,27 +427,21 @@ void api_city_get(struct call *call)
         answer_city(call, city);
 }
 
-static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
-
 /* Newest first: a city's index, plus 1, is its cursor. */
 void api_city_list(struct call *call)
 {
     const struct city_index *cities = pipeline_cities(call->api->pipeline);
-    struct page_query query = {PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX;
+    uint64_t after = UINT64_MAX, next;
     struct json_writer w;
+    struct page page;
     struct txn *txn;
-    uint64_t next;
 
-    if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
+    if (!call_bind_page(call, &page) || !call_page_after(call, &page, &after))
         return;
     next = after > cities->count ? cities->count : after - 1;
     txn = pipeline_read_begin(call->api->pipeline);
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    for (; next > 0 && query.page.limit > 0; next--, query.page.limit--)
+    w = call_begin_list(call);
+    for (; next > 0 && page.limit > 0; next--, page.limit--)
         write_city(&w, cities, txn, cities->cities[next - 1]);
     call_read_end(call, txn);
     call_end_list(&w, next > 0 ? next + 1 : 0);

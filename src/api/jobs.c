@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "api/call.h"
+#include "api/page.h"
 #include "jobs/jobs.h"
 
 static void write_job(struct json_writer *w, const struct job_status *job)
@@ -21,10 +21,8 @@ static void write_job(struct json_writer *w, const struct job_status *job)
 
 void api_job_list(struct call *call)
 {
-    struct json_writer w = call_answer(call);
+    struct json_writer w = call_begin_list(call);
 
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
     for (int i = 0; i < jobs_count(); i++) {
         struct job_status status;
         jobs_status(call->api->jobs, i, &status);

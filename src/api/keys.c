@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "api/api_key_secret.h"
-#include "api/call.h"
+#include "api/page.h"
 #include "base/bytes.h"
 #include "base/id.h"
 
@@ -152,12 +152,12 @@ void api_key_update(struct call *call)
     api_key_get(call);
 }
 
-static bool list_key(struct json_writer *w, struct txn *txn, uint64_t number,
-                     const struct txn_walk *walk)
+static bool take_key(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
 {
+    struct json_writer *w = context;
     struct api_key key;
 
-    (void)walk;
+    (void)at;
     if (!api_key_find_number(txn, number, &key))
         return false;
     json_object_begin(w, NULL);
@@ -168,5 +168,5 @@ static bool list_key(struct json_writer *w, struct txn *txn, uint64_t number,
 
 void api_key_list(struct call *call)
 {
-    call_list_numbered(call, TABLE_API_KEY_NUMBER, list_key);
+    call_list_numbered(call, TABLE_API_KEY_NUMBER, take_key);
 }

@@ -351,11 +351,6 @@ struct reconciliation_query {
     struct json_text columns[COLUMNS], words[STATEMENT_WORD_LISTS];
 };
 
-static bool is_id(const char *data, size_t size)
-{
-    return catalog_id_is_valid(CATALOG_PRODUCT, (struct text){data, size});
-}
-
 #define QUERY_FIELD(text, member, size, checked, said)                                             \
     {                                                                                              \
         .name = (text), .kind = JSON_TEXT,                                                         \

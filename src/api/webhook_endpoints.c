@@ -1,9 +1,8 @@
 /* /v1/webhooks/endpoints and /v1/webhooks/secret: where webhooks go, and what they are signed with.
  */
-#include "api/call.h"
+#include "api/page.h"
 #include "api/webhooks.h"
 #include "base/base64.h"
-#include "base/bytes.h"
 #include "base/entropy.h"
 #include "base/id.h"
 #include "engine/webhook.h"
@@ -82,12 +81,13 @@ void api_webhook_endpoint_update(struct call *call)
         answer_endpoint(call, change->endpoint);
 }
 
-static bool list_endpoint(struct json_writer *w, struct txn *txn, uint64_t number,
-                          const struct txn_walk *walk)
+static bool take_endpoint(void *context, struct txn *txn, uint64_t number,
+                          const struct txn_walk *at)
 {
+    struct json_writer *w = context;
     struct webhook_endpoint endpoint;
 
-    (void)walk;
+    (void)at;
     if (!webhook_endpoint_find(txn, number, &endpoint))
         return false;
     write_endpoint(w, &endpoint);
@@ -96,7 +96,7 @@ static bool list_endpoint(struct json_writer *w, struct txn *txn, uint64_t numbe
 
 void api_webhook_endpoint_list(struct call *call)
 {
-    call_list_numbered(call, TABLE_WEBHOOK_ENDPOINT, list_endpoint);
+    call_list_numbered(call, TABLE_WEBHOOK_ENDPOINT, take_endpoint);
 }
 
 /* A replayed answer cannot show the secret again: it is not kept for that. */
