@@ -81,11 +81,12 @@ void call_refuse_field(struct call *call, const char *pointer, const char *detai
 int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail);
 void call_write_problem_errors(struct buffer *body, enum outcome outcome, const char *detail,
                                const struct json_errors *errors);
+/* Answers with the problem what was deferred. */
+void call_refuse_later(struct http_deferred *deferred, struct buffer *headers, enum outcome outcome,
+                       const char *detail, uint64_t hold);
 
 /* --- reading -------------------------------------------------------------------------------------
  */
-
-#define FIELD_COUNT(fields) (sizeof(fields) / sizeof *(fields))
 
 /* Fills `target` from the body, which must be an object. False: replied. */
 bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
