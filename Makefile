@@ -56,13 +56,14 @@ clean: ## remove everything that was built
 
 # Running and installing.
 
-RUN_OPTIONS ?= --data-dir ./data --listen 127.0.0.1:8080
+LISTEN ?= 127.0.0.1:8080
+RUN_OPTIONS ?= --data-dir ./data --listen $(LISTEN) --sandbox-log $(BUILD)/sandbox.log
 
 .PHONY: help run install
 help: ## this list
-	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z -]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-19s  %s\n", $$1, $$2 }'
 
-run: ## install what is missing, build, and serve 127.0.0.1:8080 from ./data
+run: ## install what is missing, build, and serve LISTEN (127.0.0.1:8080) from ./data
 	deps/install
 	$(MAKE) all
 	exec $(BUILD)/smsd $(RUN_OPTIONS)
