@@ -171,11 +171,14 @@ instructions: $(BUILD)/bench/json_charge $(BUILD)/bench/catalog ## count what a 
 			printf "%s: %d instructions\n", step, count / $(COUNTED); exit count == 0 }' || exit 1; \
 	done
 
-$(BUILD)/bench/json_charge $(BUILD)/bench/catalog: $(BUILD)/bench/%: $(BUILD)/$(VARIANT)/bench/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+# Each a program of its own: its opening comment tells what it counts.
+COUNTERS = json_charge catalog visits store_charge
+
+$(COUNTERS:%=$(BUILD)/bench/%): $(BUILD)/bench/%: $(BUILD)/$(VARIANT)/bench/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
--include $(BUILD)/$(VARIANT)/bench/json_charge.d $(BUILD)/$(VARIANT)/bench/catalog.d
+-include $(COUNTERS:%=$(BUILD)/$(VARIANT)/bench/%.d)
 
 # What a look-up of a visit costs, and what misses the cache of valgrind's model (32 KiB and 1 MiB).
 VISITS = 1000000
@@ -192,12 +195,6 @@ instructions-visits: $(BUILD)/bench/visits ## count the instructions of a look-u
 			printf "%s: %.0f instructions a look-up, %.2f lines not in cache\n", way, \
 			$$4 / $(VISIT_LOOK_UPS), ($$11 + $$12) / $(VISIT_LOOK_UPS) } END { exit NR == 0 }' || exit 1; \
 	done
-
-$(BUILD)/bench/visits: $(BUILD)/$(VARIANT)/bench/visits.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
-
--include $(BUILD)/$(VARIANT)/bench/visits.d
 
 $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/bench_*.c)): \
 	$(filter-out %/main.o,$(BENCH_OBJECTS))
