@@ -5,7 +5,10 @@
 
 #include "api/messages.h"
 
-enum { EXAMINED_MAX = 2000 }; /* messages that a page looks at, among rows and in history each */
+enum {
+    EXAMINED_MAX = 2000, /* messages that a page looks at, among rows and in history each */
+    HISTORY_DAYS_EXAMINED_MAX = 32, /* days of history likewise */
+};
 
 struct message_list {
     enum table table; /* that is walked */
