@@ -326,6 +326,16 @@ void mirror_commit(struct mirror *mirror, struct episode *episode)
     turn(mirror, episode);
 }
 
+void mirror_keep(struct mirror *mirror, struct archive *archive)
+{
+    (void)mirror, (void)archive;
+}
+
+void mirror_drop(struct mirror *mirror, uint32_t day)
+{
+    (void)mirror, (void)day;
+}
+
 void mirror_abort(struct mirror *mirror)
 {
     if (mirror->store == NULL)
