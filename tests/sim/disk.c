@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
+#include "disk_history.h"
 #include "engine/audit.h"
 #include "engine/due.h"
 #include "episode.h"
@@ -49,16 +51,26 @@ static int on_disk_row(void *context, enum table table, const void *key, size_t 
     if (table == TABLE_META && key_size == strlen(WORLD_STEP_NAME) &&
         memcmp(key, WORLD_STEP_NAME, key_size) == 0)
         memcpy(&reading->step, value, sizeof reading->step);
+    audit_row(&reading->audit, table, key, key_size, value, value_size);
     if (reading->world == NULL)
         return 0;
     reading->rows++;
-    audit_row(&reading->audit, table, key, key_size, value, value_size);
     wanted = txn_get(reading->world->txn, table, key, key_size, &size);
     if (wanted == NULL)
         wrong("disk: there is a row of %s too many", table_infos[table].name);
     if (size != value_size || (size > 0 && memcmp(wanted, value, size) != 0))
         wrong("disk: a row of %s is not what it is in memory", table_infos[table].name);
     return 0;
+}
+
+static int on_disk_record(void *context, uint64_t number, const void *value, size_t value_size,
+                          bool is_row, uint64_t *to, uint64_t *company)
+{
+    struct reading *reading = context;
+
+    return audit_history_record(&reading->audit, number, value, value_size, is_row, to, company)
+               ? 0
+               : ERR_DAMAGED;
 }
 
 static void count_row(void *context, enum table table, const void *key, size_t key_size,
@@ -78,9 +90,16 @@ static void read_disk(const char *data_dir, struct reading *reading, const char 
     audit_init(&reading->audit, true);
     buffer_init(&summary);
     buffer_init(&why);
-    error = store_verify(data_dir, &summary, &why, on_disk_row, reading);
+    audit_history(&reading->audit);
+    error = store_verify_all(data_dir, &summary, &why,
+                             &(struct store_verify){.on_row = on_disk_row,
+                                                    .on_record = on_disk_record,
+                                                    .live = TABLE_MESSAGE,
+                                                    .context = reading});
     if (error != 0)
         wrong("disk: %s verify says %.*s", when, (int)why.size, why.data);
+    if (!audit_finish(&reading->audit))
+        wrong("disk: %s the audit says %s", when, reading->audit.fault);
     buffer_release(&summary);
     buffer_release(&why);
 }
@@ -98,8 +117,6 @@ static void compare_closed(const struct mirror *mirror, struct episode *episode)
     world_abort(&episode->world);
     if (rows != reading.rows)
         wrong("disk: there are %u rows, and must be %u", reading.rows, rows);
-    if (!audit_finish(&reading.audit))
-        wrong("disk: the audit says %s", reading.audit.fault);
 }
 
 static void compare_open_row(void *context, enum table table, const void *key, size_t key_size,
@@ -122,6 +139,7 @@ static void compare_open(struct mirror *mirror, struct episode *episode)
     mirror->txn = store_begin(mirror->store);
     world_begin(&episode->world);
     world_rows(&episode->world, compare_open_row, mirror);
+    disk_history_compare(store_history(mirror->store), &episode->archive, episode->world.txn);
     world_abort(&episode->world);
     engine_state_load(mirror->txn, &state);
     must(state.number_last == episode->world.number_last && state.is_bootstrapped);
@@ -326,14 +344,24 @@ void mirror_commit(struct mirror *mirror, struct episode *episode)
     turn(mirror, episode);
 }
 
+/* What has finished is durable long before it goes. */
 void mirror_keep(struct mirror *mirror, struct archive *archive)
 {
-    (void)mirror, (void)archive;
+    if (mirror->store == NULL || archive->chunk_count == 0)
+        return;
+    store_flush(mirror->store);
+    note_durable(mirror);
+    disk_history_keep(store_history(mirror->store), archive);
 }
 
+/* Only when its sums are kept. */
 void mirror_drop(struct mirror *mirror, uint32_t day)
 {
-    (void)mirror, (void)day;
+    if (mirror->store == NULL)
+        return;
+    store_flush(mirror->store);
+    note_durable(mirror);
+    disk_history_drop(store_history(mirror->store), day);
 }
 
 void mirror_abort(struct mirror *mirror)
