@@ -17,6 +17,7 @@
 enum {
     LOG_SHARE = 16, /* so much of the visits may be in the log only */
     RETRY_MS = 100,
+    STEP_BYTES = 1 << 20, /* copied at once */
 };
 
 struct saving {
@@ -121,7 +122,7 @@ static void next_chunk(struct job *job)
         give_up(saving);
         return;
     }
-    progress = city_image_next(&saving->writing, &saving->chunk);
+    progress = city_image_next(&saving->writing, STEP_BYTES, &saving->chunk);
     if (progress == CITY_IMAGE_VOID) {
         give_up(saving);
         return;

@@ -81,7 +81,7 @@ static void check_ids(struct txn *txn, const struct archive_record *record)
 }
 
 /* All that rows say of the message is in its record. */
-static void check_record(struct archive *archive, struct txn *txn, const struct sim_record *made)
+static void check_record(struct archive *archive, struct txn *txn, struct sim_record *made)
 {
     static struct message_event events[MESSAGE_HISTORY_MAX], kept[MESSAGE_HISTORY_MAX];
     static struct archive_record record;
@@ -107,6 +107,9 @@ static void check_record(struct archive *archive, struct txn *txn, const struct 
         must(memcmp(events[i].detail, kept[i].detail, kept[i].detail_size) == 0);
     }
     check_ids(txn, &record);
+    made->charge_weight = audit_charge_weight(row.number, row.charged);
+    made->record_weight =
+        audit_record_weight(row.number, crc32c(0, archive_bytes(archive, made), made->size));
 }
 
 static void keep(struct archive *archive, struct txn *txn, const struct archived_message *message,
@@ -153,6 +156,8 @@ void archive_gather(struct archive *archive, struct txn *txn, int64_t before_ms,
     }
     txn_walk_end(walk);
 }
+
+static void check_days(const struct archive *archive, struct txn *txn);
 
 /* --- the second ----------------------------------------------------------------------------------
  */
@@ -209,7 +214,7 @@ void archive_moved(struct archive *archive, struct world *world, const struct re
     }
     must(result->of.messages_archived.archived == moved);
     archive->chunk_count = 0;
-    archive_check(archive, world->txn);
+    check_days(archive, world->txn);
 }
 
 /* --- days ----------------------------------------------------------------------------------------
@@ -236,32 +241,27 @@ void archive_dropped(struct archive *archive, struct world *world, uint32_t day)
     }
     if (day >= archive->dropped_before)
         archive->dropped_before = day + 1;
-    archive_check(archive, world->txn);
+    check_days(archive, world->txn);
 }
 
 /* What the row of a day must say; of HISTORY_DAYS_DROPPED what is said of all that was dropped. */
-static void sum_day(struct archive *archive, uint32_t day, struct history_day_row *sum)
+static void sum_day(const struct archive *archive, uint32_t day, struct history_day_row *sum)
 {
-    static struct archive_record decoded;
-
     *sum = (struct history_day_row){.version = 1};
     for (uint32_t i = 0; i < archive->count; i++) {
         const struct sim_record *record = &archive->of[i];
-        uint64_t number = record->message.number;
         if (!record->is_alone ||
-            (record->is_kept ? archive_day(number) : HISTORY_DAYS_DROPPED) != day)
+            day != (record->is_kept ? archive_day(record->message.number) : HISTORY_DAYS_DROPPED))
             continue;
-        decode(archive, record, &decoded);
         sum->messages++;
-        sum->charged += audit_charge_weight(number, decoded.row.charged);
-        sum->records +=
-            audit_record_weight(number, crc32c(0, archive_bytes(archive, record), record->size));
+        sum->charged += record->charge_weight;
+        sum->records += record->record_weight;
     }
     if (day == HISTORY_DAYS_DROPPED)
         sum->before = archive->dropped_before;
 }
 
-static void check_days(struct archive *archive, struct txn *txn)
+static void check_days(const struct archive *archive, struct txn *txn)
 {
     struct txn_walk *walk = txn_walk(txn, TABLE_HISTORY_DAY, WALK_UP, NULL, 0);
     struct history_day_row row, sum;

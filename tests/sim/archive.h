@@ -13,9 +13,10 @@ enum { ARCHIVE_CHUNK_MAX = 16 };
 
 struct sim_record {
     struct archived_message message;
-    size_t at, size; /* in the archive's `bytes` */
-    bool is_kept;    /* history has it */
-    bool is_alone;   /* the rows have gone, for good */
+    size_t at, size;                       /* in the archive's `bytes` */
+    bool is_kept;                          /* history has it */
+    bool is_alone;                         /* the rows have gone, for good */
+    uint64_t charge_weight, record_weight; /* in the sums of its day */
 };
 
 struct archive {

@@ -43,8 +43,8 @@ void compare_city_row(struct model *model, enum table table, const char *key, si
 void compare_city_answered(struct txn *txn, struct model *model, const struct command *command,
                            const struct expected *expected, const struct result *result);
 void learn_visits(struct txn *txn, struct model *model, const struct command *command);
-struct city_index;
-void compare_cities(struct model *model, const struct city_index *index, struct txn *txn,
+struct cities;
+void compare_cities(struct model *model, const struct cities *read, struct txn *txn,
                     int64_t now_ms);
 /* compare_verification.c: the same for the tables of verifications; and that none of their rows is
  * missing. */

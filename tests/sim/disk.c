@@ -364,6 +364,11 @@ void mirror_drop(struct mirror *mirror, uint32_t day)
     disk_history_drop(store_history(mirror->store), day);
 }
 
+void mirror_image(struct mirror *mirror, const struct sim_image *image)
+{
+    (void)mirror, (void)image;
+}
+
 void mirror_abort(struct mirror *mirror)
 {
     if (mirror->store == NULL)

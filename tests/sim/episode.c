@@ -129,7 +129,7 @@ static bool is_for_groups(const struct op *op)
     return op->type != OP_DUE && op->type != OP_ATOMIC && op->type != OP_SWEEP &&
            op->type != OP_CLOCK && op->type != OP_LOOK && op->type != OP_PACKET_SWEEP &&
            op->type != OP_MESSAGE_SWEEP && op->type != OP_CITY_BUILD && op->type != OP_CITY_LOAD &&
-           op->type != OP_ARCHIVE && op->type != OP_HISTORY_DROP;
+           op->type != OP_ARCHIVE && op->type != OP_HISTORY_DROP && op->type != OP_CITY_IMAGE;
 }
 
 static void run_op_in_group(struct episode *episode, const struct op *op)
@@ -289,7 +289,7 @@ static void look(struct episode *episode, const struct op *op)
     if (model->messages > 0)
         archive_read(&episode->archive, episode->world.txn,
                      model->message[op->pick % model->messages].number);
-    compare_cities(model, &episode->cities.index, episode->world.txn, episode->world.now_ms);
+    compare_cities(model, &episode->cities, episode->world.txn, episode->world.now_ms);
     world_abort(&episode->world);
 }
 
@@ -320,10 +320,11 @@ static void run_op(struct episode *episode, const struct op *op)
     case OP_CITY_BUILD:
         cities_build(&episode->cities, &episode->world, op->pick, op->number % MODEL_MOBILES);
         break;
+    case OP_CITY_IMAGE:
+        op_city_image(episode, op);
+        break;
     case OP_CITY_LOAD:
-        world_begin(&episode->world);
-        cities_load(&episode->cities, episode->world.txn);
-        world_abort(&episode->world);
+        op_city_load(episode, op);
         break;
     default:
         if (!op_command(episode, op, &command))
@@ -347,8 +348,7 @@ static void compare_everything(struct episode *episode)
     compare_all(episode->model, &episode->tally, &episode->world, &episode->archive);
     invariant_all(&episode->tally.sums, &episode->world);
     invariant_message_all(&episode->tally.message_sums, &episode->world);
-    compare_cities(episode->model, &episode->cities.index, episode->world.txn,
-                   episode->world.now_ms);
+    compare_cities(episode->model, &episode->cities, episode->world.txn, episode->world.now_ms);
     invariant_report_all(&episode->tally.reports, &episode->world, &episode->archive);
     compare_archive(episode->model, &episode->archive, episode->world.txn);
     world_abort(&episode->world);
@@ -393,6 +393,7 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
     world_open(&episode.world);
     cities_init(&episode.cities);
     archive_init(&episode.archive);
+    images_init(&episode.images);
     watch(&episode.world);
     bootstrap(&episode);
     if (plan->has_messages)
@@ -411,5 +412,6 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
     watch(NULL);
     cities_release(&episode.cities);
     archive_release(&episode.archive);
+    images_release(&episode.images);
     world_close(&episode.world);
 }

@@ -5,6 +5,7 @@
 #include "archive.h"
 #include "cities.h"
 #include "compare.h"
+#include "images.h"
 #include "model.h"
 #include "op.h"
 #include "world.h"
@@ -22,6 +23,7 @@ struct episode {
     struct hash128 sweep_keys[SWEEP_KEYS_MAX];
     struct cities cities;
     struct archive archive;
+    struct images images;
     struct visit_key expire_keys[EXPIRE_KEYS_MAX];
     struct welcome_key welcome_keys[EXPIRE_KEYS_MAX];
     struct signal signals[OPS_MAX][SIGNALS_MAX]; /* of the op that made them: keys repeat them */
@@ -40,6 +42,9 @@ struct result episode_run_alone(struct episode *episode, struct command *command
 /* op_archive.c: ops that are more than a command. */
 void op_archive(struct episode *episode, const struct op *op);
 void op_history_drop(struct episode *episode);
+/* op_image.c: likewise. */
+void op_city_image(struct episode *episode, const struct op *op);
+void op_city_load(struct episode *episode, const struct op *op);
 
 /* op_command.c: what an op means now. False: nothing (there is no charge yet to refund, …). */
 bool op_command(struct episode *episode, const struct op *op, struct command *command);
@@ -76,6 +81,8 @@ void mirror_abort(struct mirror *mirror);
 /* What the chunk's records are is in history on disk, too; a day of it goes. */
 void mirror_keep(struct mirror *mirror, struct archive *archive);
 void mirror_drop(struct mirror *mirror, uint32_t day);
+/* A file of the image that was made. */
+void mirror_image(struct mirror *mirror, const struct sim_image *image);
 /* Before the episode's store in memory goes. */
 void mirror_end(struct mirror *mirror, struct episode *episode);
 

@@ -79,6 +79,7 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_RECEIVED_FORGET:
     case COMMAND_MESSAGES_ARCHIVED:
     case COMMAND_HISTORY_DROP:
+    case COMMAND_CITY_IMAGE:
         return true;
     default:
         return model_is_of_campaign(command);

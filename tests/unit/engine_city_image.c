@@ -23,6 +23,7 @@ enum {
     MOBILES = 20000,
     SMALL = 300,
     LARGE = 1200000, /* its filter takes several steps */
+    PIECE_BYTES = 1 << 20,
 };
 #define START_MS INT64_C(1800000000000)
 
@@ -141,7 +142,7 @@ static void save(struct world *world, struct buffer *image, int commands)
     city_image_begin(&writing, &world->index, world->number_last, image);
     do {
         see(world, commands);
-        progress = city_image_next(&writing, image);
+        progress = city_image_next(&writing, PIECE_BYTES, image);
     } while (progress == CITY_IMAGE_MORE);
     assert_int_equal(progress, CITY_IMAGE_END);
     see(world, commands);
@@ -339,7 +340,7 @@ static void memory_that_is_replaced_makes_the_image_void(void **state)
     city_image_begin(&writing, &world.index, world.number_last, &image);
     city_build_new(&world.index, world.now_ms, 0);
     city_build_adopt(&world.index);
-    assert_int_equal(city_image_next(&writing, &image), CITY_IMAGE_VOID);
+    assert_int_equal(city_image_next(&writing, PIECE_BYTES, &image), CITY_IMAGE_VOID);
     /* Nor is one told of that was begun before another. */
     assert_int_equal(
         image_step(&world, (struct city_image_command){CITY_IMAGE_DONE, writing.number + 1, 1, 1})
