@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "disk_history.h"
+#include "disk_image.h"
 #include "engine/audit.h"
 #include "engine/due.h"
 #include "episode.h"
@@ -200,9 +201,29 @@ static void open_store(struct mirror *mirror)
         wrong("disk: cannot open: %.*s", (int)why.size, why.data);
     buffer_release(&why);
     mirror->txn = store_begin(mirror->store);
-    cities_load(&mirror->cities, mirror->txn); /* CITY-7: nothing but rows has survived */
+    cities_load(&mirror->cities, mirror->txn); /* CITY-7: nothing but files has survived */
     store_abort(mirror->txn);
     mirror->txn = NULL;
+}
+
+/* At a commit that the memory's store has, too. */
+static void open_again(struct mirror *mirror, struct episode *episode)
+{
+    struct cities *cities = &mirror->cities;
+    bool is_read;
+
+    compare_closed(mirror, episode);
+    open_store(mirror);
+    compare_open(mirror, episode);
+    mirror->txn = store_begin(mirror->store);
+    is_read = disk_image_read(mirror->options.data_dir, cities, mirror->txn, episode->world.now_ms,
+                              (uint32_t)draw_next(&mirror->draw));
+    store_abort(mirror->txn);
+    mirror->txn = NULL;
+    world_begin(&episode->world);
+    if (is_read)
+        images_compare(episode->model, cities, &episode->world);
+    world_abort(&episode->world);
 }
 
 struct mirror *mirror_new(const struct mirror_options *options)
@@ -242,9 +263,7 @@ static void reopen(struct mirror *mirror, struct episode *episode)
     store_close(mirror->store, draw_chance(&mirror->draw, 2));
     where->durable = where->commits;
     memset(mirror->commit_of, 0, sizeof mirror->commit_of);
-    compare_closed(mirror, episode);
-    open_store(mirror);
-    compare_open(mirror, episode);
+    open_again(mirror, episode);
 }
 
 void mirror_end(struct mirror *mirror, struct episode *episode)
@@ -331,11 +350,8 @@ static void turn(struct mirror *mirror, struct episode *episode)
 void mirror_commit(struct mirror *mirror, struct episode *episode)
 {
     if (mirror->store == NULL) {
-        if (where->commits == mirror->opens_at) {
-            compare_closed(mirror, episode);
-            open_store(mirror);
-            compare_open(mirror, episode);
-        }
+        if (where->commits == mirror->opens_at)
+            open_again(mirror, episode);
         return;
     }
     world_note(mirror->txn, episode->world.number_last, where->commits);
@@ -364,9 +380,18 @@ void mirror_drop(struct mirror *mirror, uint32_t day)
     disk_history_drop(store_history(mirror->store), day);
 }
 
-void mirror_image(struct mirror *mirror, const struct sim_image *image)
+/* What the one before has done is durable by then, as the job sees to. It dies only further on than
+ * in the life before: else it would come to the same end again. */
+void mirror_image(struct mirror *mirror, const struct sim_image *image, uint64_t kept)
 {
-    (void)mirror, (void)image;
+    bool dies = mirror->dies_at != 0 && where->commits > mirror->options.begun &&
+                draw_chance(&mirror->draw, 4);
+
+    if (mirror->store == NULL)
+        return;
+    store_flush(mirror->store);
+    note_durable(mirror);
+    disk_image_write(mirror->options.data_dir, image, kept, dies);
 }
 
 void mirror_abort(struct mirror *mirror)

@@ -82,7 +82,7 @@ void mirror_abort(struct mirror *mirror);
 void mirror_keep(struct mirror *mirror, struct archive *archive);
 void mirror_drop(struct mirror *mirror, uint32_t day);
 /* A file of the image that was made. */
-void mirror_image(struct mirror *mirror, const struct sim_image *image);
+void mirror_image(struct mirror *mirror, const struct sim_image *image, uint64_t kept);
 /* Before the episode's store in memory goes. */
 void mirror_end(struct mirror *mirror, struct episode *episode);
 

@@ -8,6 +8,9 @@
 #include "engine/city_image.h"
 #include "model.h"
 
+/* Why a good image may be refused. */
+#define IMAGE_WINDOW_TOO_SHORT "visits are left out in it that count now"
+
 enum image_stage { IMAGE_NONE, IMAGE_WRITING, IMAGE_WRITTEN, IMAGE_GOOD };
 enum { IMAGES_KEPT = 2 };
 

@@ -56,7 +56,7 @@ static void write_some(struct episode *episode, size_t bytes)
     case CITY_IMAGE_END:
         images_finish(images);
         if (episode->mirror != NULL)
-            mirror_image(episode->mirror, &images->made);
+            mirror_image(episode->mirror, &images->made, row_of(episode).image);
         break;
     case CITY_IMAGE_MORE:
         break;
