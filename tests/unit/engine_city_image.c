@@ -14,6 +14,7 @@
 
 #include "base/crc32c.h"
 #include "base/id.h"
+#include "engine/city_build.h"
 #include "engine/city_image.h"
 #include "engine/engine.h"
 #include "engine/visit_log.h"
@@ -57,17 +58,22 @@ static struct result apply(struct world *world, struct command *command)
     return result;
 }
 
+static struct command put_of(struct world *world, const char *code, uint16_t window_days)
+{
+    return (struct command){.type = COMMAND_CITY_PUT,
+                            .of.city_put = {.code = {code, strlen(code)},
+                                            .name = {code, strlen(code)},
+                                            .capacity = world->capacity,
+                                            .misjudgement = 1000000,
+                                            .basis = CITY_SEEN,
+                                            .window_days = window_days,
+                                            .rollout_percent = 100,
+                                            .is_enabled = true}};
+}
+
 static void put_city(struct world *world, const char *code)
 {
-    struct command command = {.type = COMMAND_CITY_PUT,
-                              .of.city_put = {.code = {code, strlen(code)},
-                                              .name = {code, strlen(code)},
-                                              .capacity = world->capacity,
-                                              .misjudgement = 1000000,
-                                              .basis = CITY_SEEN,
-                                              .window_days = 15,
-                                              .rollout_percent = 100,
-                                              .is_enabled = true}};
+    struct command command = put_of(world, code, 15);
 
     assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
     struct txn *txn = store_begin(world->store);
@@ -326,6 +332,77 @@ static void one_of_another_directory_is_refused(void **state)
     close_world(&other);
 }
 
+static void set_window(struct world *world, const char *code, uint16_t window_days)
+{
+    struct command command = put_of(world, code, window_days);
+
+    assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
+}
+
+/* What had expired for the shorter one was left out of it. */
+static void one_of_a_shorter_window_is_refused(void **state)
+{
+    struct city_index read;
+    struct world world;
+    struct buffer image;
+
+    (void)state;
+    open_world(&world, 21, SMALL);
+    see(&world, 10);
+    save(&world, &image, 0);
+    struct city_image_row row = row_of(&world);
+    for (uint16_t window_days = 14; window_days <= 16; window_days++) {
+        set_window(&world, "first", window_days);
+        assert_true((load(&world, &read, &image, &row) == NULL) == (window_days <= 15));
+        city_index_release(&read);
+    }
+    buffer_release(&image);
+    close_world(&world);
+}
+
+/* A city that is older than the image and not in it is no empty one. */
+static void one_that_lacks_a_city_is_refused(void **state)
+{
+    struct city_image_writing writing;
+    struct city_image_row row = {.image = UINT64_MAX};
+    struct city_index read;
+    struct world world;
+    struct buffer image;
+
+    (void)state;
+    open_world(&world, 22, SMALL);
+    see(&world, 10);
+    buffer_init(&image);
+    city_image_begin(&writing, &world.index, row.image, &image);
+    assert_int_equal(city_image_next(&writing, PIECE_BYTES, &image), CITY_IMAGE_END);
+    row.bytes = writing.bytes;
+    row.crc = writing.crc;
+    assert_null(load(&world, &read, &image, &row));
+    city_index_release(&read);
+    put_city(&world, "third");
+    assert_non_null(load(&world, &read, &image, &row));
+    city_index_release(&read);
+    buffer_release(&image);
+    close_world(&world);
+}
+
+/* CITY-2: one that has outgrown its size is one part again. */
+static void a_build_makes_room_for_what_there_is(void **state)
+{
+    struct world world;
+
+    (void)state;
+    open_world(&world, 23, 100);
+    see(&world, 20);
+    const struct city *city = world.index.cities[0];
+    assert_true(city->memory.filter.part_count > 1);
+    struct city_build *build = city_build_new(&world.index, world.now_ms, 0);
+    assert_true(city_build_made(build, 0)->memory.filter.parts[0].capacity >=
+                city->memory.table.count);
+    city_build_drop(&world.index);
+    close_world(&world);
+}
+
 static void memory_that_is_replaced_makes_the_image_void(void **state)
 {
     struct city_image_writing writing;
@@ -375,6 +452,9 @@ int main(void)
         cmocka_unit_test(a_second_image_makes_the_log_before_it_useless),
         cmocka_unit_test(a_damaged_image_is_refused),
         cmocka_unit_test(one_of_another_directory_is_refused),
+        cmocka_unit_test(one_of_a_shorter_window_is_refused),
+        cmocka_unit_test(one_that_lacks_a_city_is_refused),
+        cmocka_unit_test(a_build_makes_room_for_what_there_is),
         cmocka_unit_test(memory_that_is_replaced_makes_the_image_void),
         cmocka_unit_test(memory_beyond_the_bound_is_let_go),
     };
