@@ -193,11 +193,13 @@ static void begin_slice(struct campaign_upload *upload)
 static void run_slice(struct campaign_upload *upload)
 {
     const struct campaign_recipients_result *counts;
-    struct command command = {.type = COMMAND_CAMPAIGN_RECIPIENTS,
-                              .has_key = upload->stream.has_key,
-                              .of.campaign_recipients = {.campaign = upload->campaign,
-                                                         .lines = upload->lines,
-                                                         .count = upload->count}};
+    struct command command = {
+        .type = COMMAND_CAMPAIGN_RECIPIENTS,
+        .has_key = upload->stream.has_key,
+        .of.campaign_recipients = {.campaign = upload->campaign,
+                                   .lines = upload->lines,
+                                   .count = upload->count,
+                                   .draft_ms = upload->api->options.campaigns_draft_ms}};
     struct result result;
 
     if (upload->stream.has_key) {

@@ -228,6 +228,14 @@ static void take_back(struct engine *engine, uint64_t campaign)
     campaign_store(engine, &row);
 }
 
+/* A draft that nobody has confirmed: no money was set aside for it. */
+static void expire(struct engine *engine, struct campaign_row *row)
+{
+    campaign_set_due(engine, row, 0);
+    campaign_move(engine, row, CAMPAIGN_CANCELED, OUTCOME_CAMPAIGN_EXPIRED);
+    campaign_store(engine, row);
+}
+
 enum outcome engine_campaign_due(struct engine *engine, const struct due_command *command,
                                  struct result *answer)
 {
@@ -237,6 +245,9 @@ enum outcome engine_campaign_due(struct engine *engine, const struct due_command
     (void)answer;
     assert(is_there && row.due_ms == command->due_ms);
     switch ((enum campaign_status)row.status) {
+    case CAMPAIGN_DRAFT:
+        expire(engine, &row);
+        break;
     case CAMPAIGN_SCHEDULED:
         campaign_move(engine, &row, CAMPAIGN_RUNNING, OUTCOME_OK);
         run(engine, &row);
