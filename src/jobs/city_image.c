@@ -37,7 +37,7 @@ static void finish(struct saving *saving, bool is_failed)
     struct job *job = saving->job;
     uint64_t visits = saving->visits;
 
-    if (is_failed && saving->error != 0)
+    if (is_failed && saving->error != 0 && job_tells(job))
         log_event(LOG_ERROR, "city_image_failed", LOG_TEXT("reason", strerror(saving->error)));
     buffer_release(&saving->chunk);
     free(saving);
