@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/metric.h"
 
 enum {
     AHEAD_TOLD_MS = 1000, /* so much, and more, is worth a line in the log */
@@ -31,6 +32,7 @@ static void begin_ahead(struct clock *clock, int64_t ahead_ms)
     clock->is_ahead = true;
     clock->ahead_wall_ms = clock->wall_ms;
     clock->ahead_ns = clock_monotonic_ns();
+    metric_set(METRIC_CLOCK_AHEAD, ahead_ms / 1000);
     if (ahead_ms >= AHEAD_TOLD_MS)
         log_event(LOG_WARNING, "clock_ahead", LOG_NUMBER("seconds", ahead_ms / 1000));
 }
@@ -42,6 +44,8 @@ static void follow(struct clock *clock, int64_t now_ms)
 
     if (clock->is_running && !clock->is_ahead && gap_ms >= GAP_MS)
         log_event(LOG_WARNING, "clock_stepped", LOG_NUMBER("seconds", gap_ms / 1000));
+    if (clock->is_ahead)
+        metric_set(METRIC_CLOCK_AHEAD, 0);
     clock->is_ahead = false;
     clock->wall_ms = now_ms;
 }

@@ -70,6 +70,8 @@ const char *campaign_status_text(enum campaign_status status);
 enum campaign_status campaign_status_parse(struct text text);
 /* Recipients that have not had their turn. */
 uint32_t campaign_left(const struct campaign_row *row);
+/* The same of one that is confirmed and has not ended; of others 0. */
+uint32_t campaign_waiting(const struct campaign_row *row);
 /* Is what it costs set aside? */
 bool campaign_is_confirmed(const struct campaign_row *row);
 
@@ -116,6 +118,8 @@ void campaign_recipient_store(struct engine *engine, uint64_t campaign,
 uint64_t campaign_error_store(struct engine *engine, struct campaign_row *campaign,
                               const struct campaign_error *error);
 
+/* What the command's effect says of it, for counting. */
+struct engine_effect *campaign_effect(struct engine *engine, const struct campaign_row *row);
 /* The only way from one status to the next; tells it. Storing is the caller's. */
 void campaign_move(struct engine *engine, struct campaign_row *row, enum campaign_status to,
                    enum outcome reason);

@@ -61,12 +61,34 @@ static void tell(struct engine *engine, const struct campaign_row *row)
                     .url = text.callback_url});
 }
 
+struct engine_effect *campaign_effect(struct engine *engine, const struct campaign_row *row)
+{
+    assert(engine->effect->campaign == 0 || engine->effect->campaign == row->number);
+    engine->effect->campaign = row->number;
+    return engine->effect;
+}
+
+static void count_move(struct engine *engine, const struct campaign_row *row,
+                       enum campaign_status to, enum outcome reason)
+{
+    struct engine_effect *effect = campaign_effect(engine, row);
+    struct campaign_row after = *row;
+
+    after.status = (uint8_t)to;
+    effect->campaign_moves[row->status]--;
+    effect->campaign_moves[to]++;
+    effect->campaign_waiting += (int64_t)campaign_waiting(&after) - campaign_waiting(row);
+    effect->is_campaign_stuck = to == CAMPAIGN_PAUSED && reason != OUTCOME_OK;
+    effect->is_campaign_expired = reason == OUTCOME_CAMPAIGN_EXPIRED;
+}
+
 void campaign_move(struct engine *engine, struct campaign_row *row, enum campaign_status to,
                    enum outcome reason)
 {
     int64_t now_ms = engine->command->now_ms;
 
     assert(may_move((enum campaign_status)row->status, to));
+    count_move(engine, row, to, reason);
     row->status = (uint8_t)to;
     row->reason = (uint16_t)reason;
     if (to == CAMPAIGN_RUNNING && row->started_ms == 0)
@@ -233,6 +255,7 @@ enum outcome engine_campaign_create(struct engine *engine,
         (struct text){params, campaign_params_size(command->params, command->param_count)};
     campaign_text_store(engine, row.number, &text);
     campaign_keep_draft(engine, &row, command->draft_ms);
+    campaign_effect(engine, &row)->campaign_moves[CAMPAIGN_DRAFT]++;
     campaign_store(engine, &row);
     answer->of.campaign.row = row;
     return OUTCOME_OK;

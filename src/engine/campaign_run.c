@@ -91,6 +91,8 @@ static void refuse(struct engine *engine, struct campaign_row *row, struct turn 
     row->released += amount;
     row->refused++;
     row->errors++;
+    campaign_effect(engine, row)->campaign_refused++;
+    engine->effect->campaign_waiting--;
     campaign_error_store(engine, row,
                          &(struct campaign_error){
                              .row = {.outcome = (uint16_t)outcome}, .to = to, .field = TEXT("to")});
@@ -105,6 +107,8 @@ static void note_message(struct engine *engine, struct campaign_row *row, struct
     row->used += turn->recipient.row.amount;
     row->charged += made->price * made->parts;
     row->submitted++;
+    campaign_effect(engine, row)->campaign_submitted++;
+    engine->effect->campaign_waiting--;
     row->messages[made->status]++;
     assert(is_waiting((enum message_status)made->status));
     waiting_put(engine, row, message);

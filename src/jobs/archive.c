@@ -65,6 +65,8 @@ static void finish(struct archive_run *run)
     uint64_t done = run->done;
     bool is_failed = run->is_failed;
 
+    if (!is_failed && !job->is_stopped)
+        metric_set(METRIC_ARCHIVE_SUCCESS, pipeline_now_ms(job->pipeline) / 1000);
     buffer_release(&run->records);
     free(run);
     job->run = NULL;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "jobs/job.h"
 #include "pipeline/pipeline.h"
 
@@ -121,6 +122,7 @@ static void log_end(struct job *job, uint64_t done, bool is_failed)
     if (is_told)
         job->told_ns = clock_monotonic_ns();
     job->has_failed = is_failed;
+    metric_add(METRIC_JOB_FAILURES, is_failed);
 }
 
 void job_finish(struct job *job, uint64_t done, bool is_failed)

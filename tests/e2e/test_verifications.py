@@ -485,7 +485,7 @@ def test_codes_that_are_never_used_are_told_as_pumping(platform, receiver):
     platform.advance(3600)
     pump(platform, pumped, 5)
     assert metric(platform, "smsd_verification_pumping_total") == 2
-    assert metric(platform, "smsd_verifications_unused_total") == 19
+    assert metric(platform, 'smsd_verifications_unused_total{status="replaced"}') == 19
 
 
 def rows_of(smsd):
