@@ -300,8 +300,10 @@ void api_verification_check(struct call *call)
     if (check->company.data != NULL && !call_may_act_for(call, check->company))
         return;
     if (!call_try(call, &command, &result)) {
-        if (result.outcome == OUTCOME_TOO_MANY_ATTEMPTS)
+        if (result.outcome == OUTCOME_TOO_MANY_ATTEMPTS) {
+            metric_add(METRIC_VERIFICATION_ATTEMPTS_REFUSED, 1);
             call->retry_after_s = retry_after_s(result.of.verification_check.retry_ms);
+        }
         call_answer_refusal(call, result.outcome, NULL);
         return;
     }

@@ -6,6 +6,7 @@ import datetime
 import random
 import signal
 import threading
+import time
 
 import pytest
 
@@ -87,6 +88,7 @@ def test_the_archive_takes_what_is_done_with(mixed):
     done = [shown for shown in before.values()
             if shown["status"] != "sent" or shown["client_reference"].startswith("0/")]
     assert archived(smsd) == len(done) < len(before)
+    assert metric(smsd, "smsd_archive_success_timestamp_seconds") > time.time() + 2 * DAY, "by smsd's own clock"
     assert metric(smsd, "smsd_history_days") == 4
     assert metric(smsd, "smsd_history_bytes") > 0
     assert smsd.get("/v1/audit").body["ok"] is True
