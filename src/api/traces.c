@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/cities.h"
 #include "base/id.h"
 #include "engine/city_index.h"
-#include "engine/city_message.h"
 #include "engine/message.h"
 #include "engine/mobile.h"
 
@@ -61,16 +61,6 @@ static void write_item(struct json_writer *w, const struct city *city, struct tx
     json_object_end(w);
 }
 
-/* A key of a company sees what its own cities have decided, and those that send for nobody. */
-static bool may_see(const struct call *call, struct txn *txn, uint32_t city)
-{
-    struct text own = call_company(call);
-    struct city_message message;
-
-    return own.data == NULL || !city_message_find(txn, city, &message) ||
-           text_equals(own, message.company);
-}
-
 struct trace_query {
     struct json_text mobile;
 };
@@ -118,7 +108,7 @@ void api_trace_list(struct call *call)
     json_array_begin(&w, "data");
     for (uint32_t i = 0; i < row.count; i++) {
         const struct trace_item *item = &row.items[i];
-        if (may_see(call, txn, item->city))
+        if (call_may_see_city(call, txn, item->city))
             write_item(&w, cities->cities[item->city], txn, mobile, item);
     }
     call_read_end(call, txn);

@@ -98,6 +98,13 @@ def test_cities_are_listed_newest_first(smsd):
     assert found == [f"list.{n}" for n in reversed(range(7))]
 
 
+def test_a_cursor_that_no_list_returned_does_no_harm(shared):
+    put(shared, "cursor")
+    for after in ("0000000000000", "0000000000001", "fzzzzzzzzzzzz"):
+        assert shared.get(f"/v1/cities?after={after}").status == 200
+    assert shared.get("/v1/cities?after=0000000000000").body == {"data": [], "next": None}
+
+
 # CITY-1, CITY-3, CITY-4, CITY-12
 
 
