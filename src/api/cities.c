@@ -520,8 +520,8 @@ void api_visit_get(struct call *call)
 
     if (city == NULL)
         return;
-    if (!mobile_parse(call->params[1], &mobile)) {
-        call_refuse(call, OUTCOME_INVALID, "a mobile must be + and 7 to 15 digits");
+    if (!mobile_of_parameter(call->params[1], &mobile)) {
+        call_refuse(call, OUTCOME_INVALID, "The path's last part " MOBILE_RULE);
         return;
     }
     txn = pipeline_read_begin(call->api->pipeline);
