@@ -49,6 +49,20 @@ def test_all_errors_of_the_fields_are_said_at_once(shared):
     assert answer.pointers == ["/account", "/amount", "/mode", "/reference"]
 
 
+def test_another_body_under_a_used_key_is_told_so_whatever_else_is_wrong_with_it(shared):
+    # BILL-9
+    topup(shared, "errors.key", 100)
+    body = {"account": "errors.key", "amount": 30}
+    assert shared.post("/v1/charges", body, idempotency="errors-1").status == 201
+    for other in ({**body, "amount": -1}, {**body, "amont": 1}, {}, [], "{"):
+        answer = shared.post("/v1/charges", other, idempotency="errors-1")
+        assert (answer.status, answer.code) == (422, "idempotency_key_reused"), other
+    assert shared.post("/v1/charges", {**body, "amount": -1}, idempotency="errors-2").code == "invalid"
+    assert shared.post("/v1/charges", body, idempotency="errors-2").status == 201, "a 422 is not kept"
+    assert shared.post("/v1/charges", body, idempotency="errors-1").replayed
+    assert shared.get("/v1/accounts/errors.key").body["balance"] == 40
+
+
 def test_missing_fields_are_named(shared):
     answer = shared.post("/v1/charges", {})
     assert answer.status == 422 and answer.code == "invalid"
