@@ -1,7 +1,7 @@
 /* GET /v1/traces: for a mobile what was seen, decided and sent, and why (CITY-10). */
-#include "api/call.h"
 #include "api/cities.h"
 #include "api/messages.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "engine/city_index.h"
 #include "engine/message.h"
@@ -123,9 +123,7 @@ void api_trace_list(struct call *call)
     }
     txn = pipeline_read_begin(call->api->pipeline);
     trace_find(txn, mobile, &row);
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
+    w = call_begin_list(call);
     next = write_items(call, &w, txn, mobile, &row, after, query.page.limit);
     call_read_end(call, txn);
     call_end_list(&w, next);
