@@ -45,6 +45,11 @@ uint32_t campaign_waiting(const struct campaign_row *row)
     return is_under_way ? campaign_left(row) : 0;
 }
 
+uint32_t campaign_ahead(const struct campaign_row *row)
+{
+    return row->waiting - row->held_back;
+}
+
 bool campaign_is_confirmed(const struct campaign_row *row)
 {
     return row->confirmed_ms != 0;
