@@ -421,8 +421,8 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
     note_due(pipeline, &effect);
     for (uint32_t i = 0; i < effect.wake_count && pipeline->on_outbox != NULL; i++)
         pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
-    for (uint32_t i = 0; i < effect.forgotten_count; i++)
-        city_forget(&pipeline->cities, effect.forgotten[i].city, effect.forgotten[i].mobile);
+    if (effect.is_visit_forgotten)
+        city_forget(&pipeline->cities, effect.forgotten.city, effect.forgotten.mobile);
     effect_count(&effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
@@ -513,6 +513,8 @@ uint64_t pipeline_advance_clock(struct pipeline *pipeline, int64_t ms)
 
     assert(pipeline->options.is_test_clock && ms >= 0);
     clock_advance(&pipeline->clock, ms);
+    /* The timer was set by the clock as it was, perhaps for something that has gone since. */
+    pipeline->due_ms = clock_wall_ms(&pipeline->clock);
     command.of.clock_advance.offset_ms = pipeline->clock.offset_ms;
     return pipeline_run(pipeline, &command, &result);
 }

@@ -285,6 +285,18 @@ static int show_day(struct history *history, struct history_request *request, ui
     return result;
 }
 
+/* As many days as it may look through, and there are more. */
+static bool is_enough(struct history *history, struct history_request *request)
+{
+    uint32_t next;
+
+    if (request->kind != HISTORY_READ || ++request->days < request->days_max ||
+        !find_day(history, request, &next))
+        return false;
+    request->reached = request->last + 1;
+    return true;
+}
+
 static bool look(struct history *history, struct history_request *request)
 {
     int result = SHOWN_ALL;
@@ -292,8 +304,10 @@ static bool look(struct history *history, struct history_request *request)
 
     if (find_day(history, request, &day))
         result = show_day(history, request, day);
-    if (result == SHOWN_SOME || (result == SHOWN_DAY && leave_day(request, day)))
+    if (result == SHOWN_SOME)
         return false;
+    if (result == SHOWN_DAY && leave_day(request, day))
+        return is_enough(history, request);
     if (result == SHOWN_DAY || result == SHOWN_ALL)
         request->reached = request->first;
     return true;
@@ -356,13 +370,15 @@ static void run_first(struct history *history)
         request->error = ERR_IO;
     else
         is_done = step(history, request);
-    if (is_done)
-        request->on_end(request->end_context, request->error); /* it may be gone afterwards */
     pthread_mutex_lock(&history->mutex);
-    if (is_done)
-        history->count--;
-    else
+    if (!is_done) {
         add(history, request);
+        return;
+    }
+    history->count--; /* before it is told: whoever is may ask again at once */
+    pthread_mutex_unlock(&history->mutex);
+    request->on_end(request->end_context, request->error); /* it may be gone afterwards */
+    pthread_mutex_lock(&history->mutex);
 }
 
 /* Until there is something to do; files that nobody asks for are closed meanwhile. */
@@ -415,7 +431,8 @@ int history_ask(struct history *history, struct history_request *request)
     assert(request->kind != HISTORY_APPEND ||
            (request->record_count <= HISTORY_APPEND_MAX &&
             are_in_order(request->records, request->record_count)));
-    request->appended = request->examined = 0;
+    request->appended = 0;
+    request->examined = request->days = 0;
     request->error = 0;
     request->reached = 0;
     pthread_mutex_lock(&history->mutex);

@@ -118,8 +118,8 @@ __attribute__((unused)) static struct trace_item trace_of(struct world *world, u
 /* As the pipeline does behind each command. */
 __attribute__((unused)) static void forget(void)
 {
-    for (uint32_t i = 0; i < effect.forgotten_count; i++)
-        city_forget(&cities, effect.forgotten[i].city, effect.forgotten[i].mobile);
+    if (effect.is_visit_forgotten)
+        city_forget(&cities, effect.forgotten.city, effect.forgotten.mobile);
 }
 
 __attribute__((unused)) static void reject(struct world *world, uint64_t message)
@@ -131,18 +131,7 @@ __attribute__((unused)) static void reject(struct world *world, uint64_t message
 
 __attribute__((unused)) static void empty_purse(struct world *world)
 {
-    struct command payout = {.type = COMMAND_PAYOUT};
-
-    payout.of.payout = (struct money_command){.account = TEXT("purse"), .amount = purse(world)};
-    assert_int_equal(apply(world, &payout).outcome, OUTCOME_OK);
-}
-
-__attribute__((unused)) static void fill_purse(struct world *world, int64_t amount)
-{
-    struct command topup = {.type = COMMAND_TOPUP};
-
-    topup.of.topup = (struct money_command){.account = TEXT("purse"), .amount = amount};
-    assert_int_equal(apply(world, &topup).outcome, OUTCOME_OK);
+    pay_out(world, "purse", purse(world));
 }
 
 __attribute__((unused)) static int setup_cities(void **state)
