@@ -48,7 +48,8 @@ static uint8_t append_events(struct txn *txn, const char key[8], struct buffer *
     struct txn_walk *walk = txn_walk(txn, TABLE_MESSAGE_EVENT, WALK_UP, key, 8);
     uint8_t count = 0;
 
-    while (txn_walk_next(walk) && memcmp(walk->key, key, 8) == 0) {
+    txn_walk_within(walk, 8);
+    while (txn_walk_next(walk)) {
         append_row(to, walk->value, walk->value_size);
         count++;
     }
@@ -61,7 +62,8 @@ static uint16_t append_ids(struct txn *txn, const char key[8], struct buffer *to
     struct txn_walk *walk = txn_walk(txn, TABLE_MESSAGE_IDS, WALK_UP, key, 8);
     uint16_t count = 0;
 
-    while (txn_walk_next(walk) && memcmp(walk->key, key, 8) == 0) {
+    txn_walk_within(walk, 8);
+    while (txn_walk_next(walk)) {
         buffer_append(to, (const char *)walk->key + 8, ID_HEAD_SIZE);
         append_row(to, walk->value, walk->value_size);
         count++;

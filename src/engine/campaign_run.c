@@ -206,15 +206,14 @@ static void run(struct engine *engine, struct campaign_row *row)
 
 static void take_back(struct engine *engine, uint64_t campaign)
 {
-    char from[CAMPAIGN_KEY_SIZE], last[CAMPAIGN_KEY_SIZE];
+    char from[CAMPAIGN_KEY_SIZE];
     struct campaign_row row;
     struct message_row message;
     struct txn_walk *walk;
 
     campaign_key(from, campaign, 0);
-    campaign_key(last, campaign, UINT64_MAX);
     walk = txn_walk(engine->txn, TABLE_CAMPAIGN_WAITING, WALK_UP, from, sizeof from);
-    txn_walk_until(walk, last, sizeof last);
+    txn_walk_within(walk, 8);
     for (int i = 0; i < CANCELS_MAX && txn_walk_next(walk); i++) {
         if (!message_find(engine->txn, bytes_get_u64_be((const char *)walk->key + 8), &message))
             assert(!"a message that waits is not there");
@@ -314,14 +313,13 @@ void campaign_follow(struct engine *engine, const struct message_row *message,
 static int delete_some(struct engine *engine, enum table table, uint64_t campaign, uint64_t *after,
                        int count_max)
 {
-    char from[CAMPAIGN_KEY_SIZE], last[CAMPAIGN_KEY_SIZE], key[CAMPAIGN_KEY_SIZE];
+    char from[CAMPAIGN_KEY_SIZE], key[CAMPAIGN_KEY_SIZE];
     struct txn_walk *walk;
     int count = 0;
 
     campaign_key(from, campaign, *after + 1);
-    campaign_key(last, campaign, UINT64_MAX);
     walk = txn_walk(engine->txn, table, WALK_UP, from, sizeof from);
-    txn_walk_until(walk, last, sizeof last);
+    txn_walk_within(walk, 8);
     while (count < count_max && txn_walk_next(walk)) {
         memcpy(key, walk->key, sizeof key);
         txn_delete(engine->txn, table, key, sizeof key);

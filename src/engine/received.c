@@ -136,11 +136,9 @@ static void find_answered(struct engine *engine, struct received_row *row)
 
     message_list_key(key, row->from, UINT64_MAX);
     walk = txn_walk(engine->txn, TABLE_MESSAGE_TO, WALK_DOWN, key, sizeof key);
+    txn_walk_within(walk, 8);
     for (int i = 0; i < ANSWERED_LOOKED_AT_MAX && row->message == 0 && txn_walk_next(walk); i++) {
-        const char *at = walk->key;
-        if (memcmp(at, key, 8) != 0)
-            break;
-        if (message_find(engine->txn, bytes_get_u64_be(at + 8), &message) &&
+        if (message_find(engine->txn, bytes_get_u64_be((const char *)walk->key + 8), &message) &&
             message.product == row->product && message.sent_ms != 0) {
             row->message = message.number;
             row->company = message.company;

@@ -53,18 +53,18 @@ void webhook_make_ready(struct engine *engine, struct webhook *webhook, uint64_t
             : WEBHOOK_ENDPOINTS_MANY;
 }
 
-/* From this endpoint and place on, up to the last place of `last`. */
-static bool outbox_at(struct txn *txn, uint64_t endpoint, uint64_t place, uint64_t last,
+/* `is_alone`: of this endpoint alone, not through what was deleted at those behind it. */
+static bool outbox_at(struct txn *txn, uint64_t endpoint, uint64_t place, bool is_alone,
                       uint64_t *found, struct webhook_ready *ready)
 {
-    char from[OUTBOX_KEY_SIZE], until[OUTBOX_KEY_SIZE];
+    char from[OUTBOX_KEY_SIZE];
     struct txn_walk *walk;
     bool is_there;
 
     outbox_key(from, endpoint, place);
-    outbox_key(until, last, UINT64_MAX);
     walk = txn_walk(txn, TABLE_WEBHOOK_OUTBOX, WALK_UP, from, sizeof from);
-    txn_walk_until(walk, until, sizeof until);
+    if (is_alone)
+        txn_walk_within(walk, 8);
     is_there = txn_walk_next(walk);
     if (is_there) {
         *found = bytes_get_u64_be(walk->key);
@@ -80,8 +80,7 @@ bool webhook_outbox_first(struct txn *txn, uint64_t endpoint, uint64_t after,
 {
     uint64_t found;
 
-    /* Not through what was deleted at the endpoints behind it. */
-    return outbox_at(txn, endpoint, after + 1, endpoint, &found, ready);
+    return outbox_at(txn, endpoint, after + 1, true, &found, ready);
 }
 
 uint64_t webhook_outbox_endpoint(struct txn *txn, uint64_t after)
@@ -89,7 +88,7 @@ uint64_t webhook_outbox_endpoint(struct txn *txn, uint64_t after)
     struct webhook_ready ready;
     uint64_t found;
 
-    return outbox_at(txn, after + 1, 0, UINT64_MAX, &found, &ready) ? found : 0;
+    return outbox_at(txn, after + 1, 0, false, &found, &ready) ? found : 0;
 }
 
 /* --- results -------------------------------------------------------------------------------------
