@@ -37,11 +37,6 @@ uint32_t campaign_left(const struct campaign_row *row)
     return row->recipients - row->submitted - row->refused;
 }
 
-bool campaign_is_confirmed(const struct campaign_row *row)
-{
-    return row->confirmed_ms != 0;
-}
-
 /* --- the campaign --------------------------------------------------------------------------------
  */
 

@@ -67,8 +67,6 @@ const char *campaign_status_text(enum campaign_status status);
 enum campaign_status campaign_status_parse(struct text text);
 /* Recipients that have not had their turn. */
 uint32_t campaign_left(const struct campaign_row *row);
-/* Is what it costs set aside? */
-bool campaign_is_confirmed(const struct campaign_row *row);
 
 /* A recipient or an error in hand; texts point into the value it was read from. False: it is none.
  * Any thread. */
