@@ -92,7 +92,7 @@ static void write_events(struct json_writer *w, const struct message_event *even
 /* Archived messages may be of any day of which there is history. */
 static bool may_be_history(struct api *api, uint64_t first, uint64_t last)
 {
-    return pipeline_has_history(api->pipeline, archive_day(first), archive_day(last));
+    return pipeline_has_history(api->pipeline, id_day(first), id_day(last));
 }
 
 enum message_place call_message(struct call *call, uint64_t *number)
