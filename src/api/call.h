@@ -81,9 +81,9 @@ void call_refuse_field(struct call *call, const char *pointer, const char *detai
 int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail);
 void call_write_problem_errors(struct buffer *body, enum outcome outcome, const char *detail,
                                const struct json_errors *errors);
-/* Answers with the problem what was deferred. */
-void call_refuse_later(struct http_deferred *deferred, struct buffer *headers, enum outcome outcome,
-                       const char *detail, uint64_t hold);
+/* And the headers that go with one; `retry_after_s` 0: one second. */
+void call_problem_headers(struct buffer *headers, enum outcome outcome, int retry_after_s);
+#define PROBLEM_TYPE "application/problem+json"
 
 /* --- reading -------------------------------------------------------------------------------------
  */

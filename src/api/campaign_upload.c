@@ -251,7 +251,7 @@ static void find_campaign(struct call *call, struct campaign_upload *upload)
         upload->lines.refusal = OUTCOME_CAMPAIGN_NOT_FOUND;
     else
         upload->campaign = row.number;
-    upload->lines.hold = pipeline_read_end(call->api->pipeline, txn);
+    deferred_hold(&upload->lines.deferred, pipeline_read_end(call->api->pipeline, txn));
 }
 
 static struct body_stream *begin(struct call *call)

@@ -4,8 +4,6 @@
 
 enum { REQUEST_ID_MAX = 128 };
 
-#define PROBLEM_TYPE "application/problem+json"
-
 static bool is_visible(const char *data, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -67,7 +65,7 @@ static void write_problem(struct buffer *body, const struct outcome_info *info, 
     json_object_end(&w);
 }
 
-static void write_headers(struct buffer *headers, enum outcome outcome, int retry_after_s)
+void call_problem_headers(struct buffer *headers, enum outcome outcome, int retry_after_s)
 {
     int status = outcome_infos[outcome].status;
 
@@ -84,21 +82,8 @@ static void answer_problem(struct call *call, enum outcome outcome, const char *
 
     call->reply->status = info->status;
     call->reply->content_type = PROBLEM_TYPE;
-    write_headers(call->reply->headers, outcome, call->retry_after_s);
+    call_problem_headers(call->reply->headers, outcome, call->retry_after_s);
     write_problem(call->reply->body, info, detail, errors);
-}
-
-void call_refuse_later(struct http_deferred *deferred, struct buffer *headers, enum outcome outcome,
-                       const char *detail, uint64_t hold)
-{
-    const struct outcome_info *info = &outcome_infos[outcome];
-    struct buffer body;
-
-    buffer_init(&body);
-    write_headers(headers, outcome, 0);
-    write_problem(&body, info, detail, NULL);
-    http_answer(deferred, info->status, PROBLEM_TYPE, headers, &body, hold);
-    buffer_release(&body);
 }
 
 int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail)

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "api/body_stream.h"
+#include "api/deferred.h"
 #include "api/reports.h"
 #include "api/statement_reader.h"
 #include "base/bytes.h"
@@ -39,9 +40,7 @@ struct reconciliation {
     struct statement statement;
     enum step step;
     struct archive_record record; /* in hand, on the history's thread */
-    struct http_deferred *deferred;
-    struct buffer headers;
-    uint64_t hold;
+    struct deferred deferred;
 };
 
 /* --- our side, on the threads of the scan and of history ---------------------------------------
@@ -239,13 +238,13 @@ static void reconciliation_free(struct reconciliation *run)
     run->api->reconciliation_count--;
     statement_release(&run->statement);
     statement_reader_release(&run->reader);
-    buffer_release(&run->headers);
+    deferred_release(&run->deferred);
     free(run);
 }
 
 static void refuse(struct reconciliation *run, enum outcome outcome, const char *detail)
 {
-    call_refuse_later(run->deferred, &run->headers, outcome, detail, run->hold);
+    deferred_refuse(&run->deferred, outcome, detail);
     reconciliation_free(run);
 }
 
@@ -255,7 +254,7 @@ static void answer(struct reconciliation *run)
 
     buffer_init(&body);
     write_answer(&body, run);
-    http_answer(run->deferred, 200, "application/json", &run->headers, &body, run->hold);
+    deferred_answer(&run->deferred, &body);
     buffer_release(&body);
     reconciliation_free(run);
 }
@@ -390,7 +389,7 @@ static bool take_product(struct call *call, struct reconciliation *run, struct t
                        id_at(run->period.end * REPORT_DAY_MS),
                        pipeline_now_ms(call->api->pipeline));
     }
-    run->hold = pipeline_read_end(call->api->pipeline, txn);
+    deferred_hold(&run->deferred, pipeline_read_end(call->api->pipeline, txn));
     if (!is_there)
         call_refuse(call, OUTCOME_PRODUCT_NOT_FOUND, NULL);
     return is_there;
@@ -497,8 +496,7 @@ static void answer_later(struct call *call, struct reconciliation *run)
         return;
     }
     call->stream = NULL; /* it outlives the call */
-    buffer_append(&run->headers, call->reply->headers->data, call->reply->headers->size);
-    run->deferred = http_defer(call->reply);
+    call_defer(call, &run->deferred);
 }
 
 void api_reconciliation(struct call *call)
