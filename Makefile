@@ -25,21 +25,21 @@ CFLAGS_thread = -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DSMSD_CRASH_PO
 LDFLAGS_thread = -fsanitize=thread
 LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedtls -lmbedx509 -lmbedcrypto -Wl,-Bdynamic -lpthread -ldl -lm
 
-# One build of one variant: `build/smsd` is the release, `build/debug/smsd` and
-# `build/sanitize/smsd` are the others. Each keeps its own objects.
+# One build of one variant: `build/smsd` is the release; `build/debug/smsd`,
+# `build/sanitize/smsd` and `build/thread/smsd` are the others. Each keeps its own objects.
 VARIANT ?= release
 OBJECTS = $(SOURCES:%.c=$(BUILD)/$(VARIANT)/%.o)
 
 include deps/deps.mk
 
 .DEFAULT_GOAL = all
-.PHONY: all debug sanitize clean
+.PHONY: all debug sanitize thread clean
 all: $(BUILD)/smsd ## the release binary, build/smsd (the default)
 
 $(BUILD)/smsd: $(BUILD)/release/smsd
 	cp -f $< $@
 
-debug sanitize: ## the same with crash points; with address and undefined sanitizers: build/sanitize/smsd
+debug sanitize thread: ## the same with crash points; and with sanitizers, of address and undefined or of threads
 	$(MAKE) VARIANT=$@ $(BUILD)/$@/smsd
 
 $(BUILD)/$(VARIANT)/smsd: $(OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
