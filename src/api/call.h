@@ -91,6 +91,11 @@ void call_problem_headers(struct buffer *headers, enum outcome outcome, int retr
 /* Fills `target` from the body, which must be an object. False: replied. */
 bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
                uint64_t *given);
+/* For a call whose body may be left out, or be an empty object. False: replied. */
+bool call_bind_nothing(struct call *call);
+/* The number of what the path's id names. False: it is no such id, and `not_found` is replied. */
+bool call_path_number(struct call *call, const char *prefix, enum outcome not_found,
+                      uint64_t *number);
 /* Fills `target` from the query: JSON_TEXT and JSON_INT fields only. False: replied. */
 bool call_bind_query(struct call *call, const struct json_field *fields, size_t count,
                      void *target);

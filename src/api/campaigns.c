@@ -222,16 +222,13 @@ void api_campaign_get(struct call *call)
         answer_campaign(call, &row);
 }
 
-/* The body may be left out, or be an empty object. */
 static void change(struct call *call, enum command_type type)
 {
     struct command command = {.type = type};
     struct campaign_row row;
     struct result result;
-    uint64_t given;
 
-    if (!call_campaign(call, &row) ||
-        (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given)))
+    if (!call_campaign(call, &row) || !call_bind_nothing(call))
         return;
     command.of.campaign_confirm.campaign = row.number;
     if (call_run(call, &command, &result))
