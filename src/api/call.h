@@ -55,6 +55,7 @@ struct call {
     const struct route *route;
     struct text params[ROUTE_PARAMS_MAX];
     const struct api_key *key;     /* NULL on open routes */
+    bool is_trial;                 /* the body still comes: no reply is sent, and no refusal kept */
     bool is_lines;                 /* the body is NDJSON: only of routes that take it */
     const struct json_value *json; /* the body; NULL: none was sent */
     bool has_idempotency_key;
@@ -72,7 +73,9 @@ struct call {
 /* Answers with a problem (RFC 9457). `detail` NULL: the outcome's title says it. Where the request
  * has an idempotency key and the outcome is of the kept kind, the refusal is kept. */
 void call_refuse(struct call *call, enum outcome outcome, const char *detail);
-/* The same with field errors: `unknown_field` or `invalid`. */
+/* The same with field errors, if there are any (NULL). */
+void call_refuse_faults(struct call *call, enum outcome outcome, const struct json_errors *errors);
+/* The same: `unknown_field` or `invalid`. */
 void call_refuse_errors(struct call *call, const struct json_errors *errors);
 /* A single field error. */
 void call_refuse_field(struct call *call, const char *pointer, const char *detail);

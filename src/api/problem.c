@@ -104,7 +104,7 @@ static bool keep_refusal(struct call *call, enum outcome outcome)
     struct command command = {.type = COMMAND_REFUSAL, .of.refusal.outcome = outcome};
     struct result result;
 
-    if (!call->has_idempotency_key || !outcome_is_kept(outcome))
+    if (!call->has_idempotency_key || call->is_trial || !outcome_is_kept(outcome))
         return true;
     command.has_key = true;
     command.key = call->idempotency_key;
@@ -125,10 +125,16 @@ void call_refuse(struct call *call, enum outcome outcome, const char *detail)
         answer_problem(call, outcome, detail, NULL);
 }
 
+void call_refuse_faults(struct call *call, enum outcome outcome, const struct json_errors *errors)
+{
+    if (keep_refusal(call, outcome))
+        answer_problem(call, outcome, NULL, errors);
+}
+
 void call_refuse_errors(struct call *call, const struct json_errors *errors)
 {
-    answer_problem(call, errors->has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID, NULL,
-                   errors);
+    call_refuse_faults(call, errors->has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID,
+                       errors);
 }
 
 void call_refuse_field(struct call *call, const char *pointer, const char *detail)

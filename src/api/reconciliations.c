@@ -422,22 +422,6 @@ static bool take_query(struct call *call, struct reconciliation *run)
 /* --- what api.c calls ----------------------------------------------------------------------------
  */
 
-/* While the body comes nobody can be told yet what is wrong: the handler finds it again. */
-static bool try_query(struct call *call, struct reconciliation *run)
-{
-    struct api *api = call->api;
-    struct http_reply never_sent = {.headers = &api->try_headers, .body = &api->try_body};
-    bool is_good;
-
-    if (call->reply != NULL)
-        return take_query(call, run);
-    api->try_headers.size = api->try_body.size = 0;
-    call->reply = &never_sent;
-    is_good = take_query(call, run);
-    call->reply = NULL;
-    return is_good;
-}
-
 static struct body_stream *begin(struct call *call)
 {
     struct http_span type = call->request->content_type;
@@ -452,7 +436,7 @@ static struct body_stream *begin(struct call *call)
     statement_reader_init(&run->reader, &run->statement, &call->api->arena,
                           type.size >= CSV_TYPE_SIZE &&
                               strncasecmp(type.data, CSV_TYPE, CSV_TYPE_SIZE) == 0);
-    run->is_refused = !try_query(call, run);
+    run->is_refused = !take_query(call, run);
     return &run->stream;
 }
 
@@ -490,7 +474,6 @@ static bool end_statement(struct call *call, struct reconciliation *run)
 
 static void answer_later(struct call *call, struct reconciliation *run)
 {
-    assert(call->reply != NULL);
     if (begin_step(run) != 0) {
         call_refuse(call, OUTCOME_OVERLOADED, "too many audits are under way");
         return;
