@@ -340,8 +340,8 @@ static void answer_city(struct call *call, const struct city *city)
     call_read_end(call, txn);
 }
 
-/* What is wrong with its message, in place of what call_run has said of it. */
-static void write_faults(struct call *call, const struct city_put_command *put)
+/* With what is wrong with its message, if it was refused for that. */
+static void refuse_city(struct call *call, const struct city_put_command *put, enum outcome outcome)
 {
     struct message_fault faults[MESSAGE_FAULTS_MAX];
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
@@ -351,11 +351,9 @@ static void write_faults(struct call *call, const struct city_put_command *put)
     json_errors_init(&errors);
     message_list_faults(call->arena, faults, count, &errors);
     pipeline_read_end(call->api->pipeline, txn);
-    if (count == 0)
-        return;
-    call->reply->body->size = 0;
-    call_write_problem_errors(call->reply->body, city_message_outcome(faults, count), NULL,
-                              &errors);
+    call_answer_refusal(call, outcome,
+                        count > 0 && city_message_outcome(faults, count) == outcome ? &errors
+                                                                                    : NULL);
 }
 
 /* A key of a company puts cities that send for it, and none that send for another. */
@@ -409,8 +407,8 @@ void api_city_put(struct call *call)
         call_refuse(call, OUTCOME_CITIES_MEMORY_FULL, "see the option cities_memory_bytes_max");
         return;
     }
-    if (!call_run(call, &command, &result)) {
-        write_faults(call, &command.of.city_put);
+    if (!call_try(call, &command, &result)) {
+        refuse_city(call, &command.of.city_put, result.outcome);
         return;
     }
     txn = pipeline_read_begin(call->api->pipeline);
