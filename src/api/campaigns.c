@@ -87,27 +87,16 @@ static bool bind_create(struct call *call, struct campaign_create_command *creat
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-static void write_params(struct json_writer *w, struct text encoded)
-{
-    struct template_param params[TEMPLATE_NAMES_MAX];
-    size_t count = campaign_params_read(encoded, params);
-
-    json_object_begin(w, "params");
-    for (size_t i = 0; i < count; i++) {
-        json_member(w, params[i].name.data, params[i].name.size);
-        json_text(w, NULL, params[i].value.data, params[i].value.size);
-    }
-    json_object_end(w);
-}
-
 static void write_texts(struct json_writer *w, const struct campaign_row *row,
                         const struct campaign_text *text)
 {
+    struct template_param params[TEMPLATE_NAMES_MAX];
+
     json_text(w, "company", text->company.data, text->company.size);
     json_text_or_null(w, "name", text->name.data, text->name.size);
     json_string(w, "kind", message_kind_text((enum message_kind)row->kind));
     json_text_or_null(w, "template", text->template.data, text->template.size);
-    write_params(w, text->params);
+    write_params(w, params, campaign_params_read(text->params, params));
     json_text_or_null(w, "content", text->content.data, text->content.size);
     if (row->flags & CAMPAIGN_HAS_SIGNATURE)
         json_text(w, "signature", text->signature.data, text->signature.size);

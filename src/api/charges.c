@@ -174,7 +174,7 @@ void api_charge_get(struct call *call)
                     charge_find(txn, number, &charge) &&
                     account_find_number(txn, charge.account, &account);
 
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (is_found) {
         struct json_writer w = call_answer(call);
         if (charge.entry == 0)

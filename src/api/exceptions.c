@@ -57,7 +57,7 @@ void api_exception_get(struct call *call)
         return;
     txn = pipeline_read_begin(call->api->pipeline);
     is_found = exception_find(txn, number, &row);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (is_found)
         answer_exception(call, &row);
     else

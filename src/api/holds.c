@@ -75,7 +75,7 @@ void api_hold_get(struct call *call)
         return;
     txn = pipeline_read_begin(call->api->pipeline);
     is_found = hold_find(txn, number, &hold);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (is_found)
         write_hold(call, &hold);
     else

@@ -165,7 +165,7 @@ static bool is_shown(struct call *call, const struct archive_record *record)
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
     bool is = record != NULL && call_may_see_company(call, txn, record->row.company);
 
-    pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (!is)
         call_refuse(call, OUTCOME_MESSAGE_NOT_FOUND, NULL);
     return is;

@@ -183,6 +183,16 @@ static bool bind_body(struct call *call, struct command *command)
 /* --- answering -----------------------------------------------------------------------------------
  */
 
+void write_params(struct json_writer *w, const struct template_param *params, size_t count)
+{
+    json_object_begin(w, "params");
+    for (size_t i = 0; i < count; i++) {
+        json_member(w, params[i].name.data, params[i].name.size);
+        json_text(w, NULL, params[i].value.data, params[i].value.size);
+    }
+    json_object_end(w);
+}
+
 void message_list_faults(struct arena *arena, const struct message_fault *faults, size_t count,
                          struct json_errors *errors)
 {
@@ -312,7 +322,7 @@ void api_message_preview(struct call *call)
     } else {
         message_list_faults(call->arena, plan.faults, plan.fault_count, &errors);
     }
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (outcome != OUTCOME_OK)
         call_refuse_faults(call, outcome, errors.count > 0 ? &errors : NULL);
 }
@@ -431,7 +441,7 @@ static void change(struct call *call, struct command *command, uint64_t *message
     txn = pipeline_read_begin(call->api->pipeline);
     if (message_find(txn, *message, &row) && message_text_find(txn, *message, &text))
         write_message_rows(&w, txn, &row, &text);
-    pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     json_object_end(&w);
 }
 

@@ -194,7 +194,7 @@ void api_packet_get(struct call *call)
         json_array_begin(&details.writer, "grabs");
         is_done = write_slice(&details, txn);
     }
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (!is_found)
         call_refuse(call, OUTCOME_PACKET_NOT_FOUND, NULL);
     else if (!is_done)
