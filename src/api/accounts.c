@@ -1,4 +1,6 @@
-/* /v1/accounts: making, changing, showing accounts. */
+/* /v1/accounts: making, changing and showing accounts, one, many at once, or as a list. An account
+ * is written by write_account wherever one is answered; what of it is available is the engine's sum
+ * (engine/ledger.h), not computed here. */
 #include <string.h>
 
 #include "api/billing.h"

@@ -1,4 +1,5 @@
-/* The steps of a call: binding what came, answering. */
+/* The steps of a call: binding what came, in body and query, and answering. Each step that fails
+ * has replied; what it took lies in the request's arena and goes with it. */
 #include "api/call.h"
 
 #include <assert.h>

@@ -1,4 +1,6 @@
-/* /v1/keys: API keys (OPS-2). The secret is made here, shown once and kept only as its SHA-256. */
+/* /v1/keys: API keys (OPS-2). The secret is made here, shown once and kept only as its SHA-256, so
+ * a replay shows the key without it. A key that changes makes every connection look its own up
+ * again. */
 #include <string.h>
 
 #include "api/api_key_secret.h"

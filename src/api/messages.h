@@ -1,4 +1,5 @@
-/* What the handlers of messages share: how one is written, and who may see it. */
+/* What the handlers of messages share: how one is written, and who may see it. A key of a company
+ * sees that company's alone; another's is as if it were not there. */
 #ifndef SMSD_API_MESSAGES_H
 #define SMSD_API_MESSAGES_H
 

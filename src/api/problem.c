@@ -1,4 +1,5 @@
-/* Problems (RFC 9457), and what every answer carries in its headers. */
+/* Problems (RFC 9457), and what every answer carries in its headers. A refusal under an idempotency
+ * key is a command, too: the engine keeps it, so that it is replayed like any other answer. */
 #include "api/call.h"
 #include "base/time_text.h"
 

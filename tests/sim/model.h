@@ -147,7 +147,7 @@ struct model_campaign {
     uint64_t number;
     int8_t account; /* where `reserved` is set aside */
     int64_t reserved;
-    uint32_t submitted, messages[CAMPAIGN_STATUSES];
+    uint32_t submitted, asleep, messages[CAMPAIGN_STATUSES];
     int64_t charged, refunded;
 };
 

@@ -520,5 +520,5 @@ void model_learn(struct model *model, struct world *world, const struct command 
         else if (change->table == TABLE_EXCEPTION)
             learn_exception(model, world, change);
     }
-    model_check_campaigns(model, world, messages_before);
+    model_check_campaigns(model, world, command, messages_before);
 }
