@@ -22,21 +22,18 @@ static bool is_type(struct text type, struct text wanted)
             type.data[wanted.size] == ' ');
 }
 
-/* None at all is taken for JSON, which a statement is not. */
+/* None at all is taken for JSON. */
 static bool take_type(struct call *call)
 {
+    const struct body_stream_type *stream = body_stream_type(call->route->body);
     struct text type = {call->request->content_type.data, call->request->content_type.size};
 
-    if (call->route->body == BODY_STATEMENT) {
-        call->is_lines = is_type(type, TEXT("application/x-ndjson"));
-        return call->is_lines || is_type(type, TEXT("text/csv"));
-    }
     if (type.data == NULL || is_type(type, TEXT("application/json")))
-        return true;
-    call->is_lines = (call->route->body == BODY_BATCH || call->route->body == BODY_LINES ||
-                      call->route->body == BODY_RECIPIENTS) &&
-                     is_type(type, TEXT("application/x-ndjson"));
-    return call->is_lines;
+        return stream == NULL || stream->takes_json;
+    if (stream == NULL)
+        return false;
+    call->is_lines = is_type(type, TEXT("application/x-ndjson"));
+    return call->is_lines || (stream->takes_csv && is_type(type, TEXT("text/csv")));
 }
 
 static bool find_route(struct call *call)
@@ -184,12 +181,14 @@ static size_t on_headers(void *context, const struct http_request *request)
     struct api *api = context;
     struct http_reply never_sent;
     struct call call = trial(api, request, &never_sent);
-    bool is_stream = may_stream(&call);
+    size_t bytes_max = api->options.body_bytes_max;
 
+    if (may_stream(&call))
+        memcpy(&bytes_max,
+               (const char *)&api->options + body_stream_type(call.route->body)->bytes_max_at,
+               sizeof bytes_max);
     arena_reset(&api->arena);
-    if (is_stream && call.route->body == BODY_RECIPIENTS)
-        return api->options.campaigns_upload_bytes_max;
-    return is_stream ? api->options.batch_bytes_max : api->options.body_bytes_max;
+    return bytes_max;
 }
 
 static size_t on_body(void *context, const struct http_request *request, const char *data,

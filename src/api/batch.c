@@ -451,7 +451,13 @@ static void abandon(struct body_stream *stream)
     batch_free((struct batch *)stream);
 }
 
-const struct body_stream_type batch_stream = {begin, feed, abandon};
+const struct body_stream_type batch_stream = {
+    .takes_json = true,
+    .bytes_max_at = offsetof(struct api_options, batch_bytes_max),
+    .begin = begin,
+    .feed = feed,
+    .abandon = abandon,
+};
 
 void batch_answer(struct call *call)
 {

@@ -268,7 +268,13 @@ static struct body_stream *begin(struct call *call)
     return &upload->lines.stream;
 }
 
-const struct body_stream_type campaign_stream = {begin, line_stream_feed, line_stream_abandon};
+const struct body_stream_type campaign_stream = {
+    .takes_json = true,
+    .bytes_max_at = offsetof(struct api_options, campaigns_upload_bytes_max),
+    .begin = begin,
+    .feed = line_stream_feed,
+    .abandon = line_stream_abandon,
+};
 
 void api_campaign_upload(struct call *call)
 {

@@ -454,7 +454,13 @@ static void feed(struct body_stream *stream, struct call *call, const char *data
         statement_reader_feed(&run->reader, data, size);
 }
 
-const struct body_stream_type reconciliation_stream = {begin, feed, abandon};
+const struct body_stream_type reconciliation_stream = {
+    .takes_csv = true,
+    .bytes_max_at = offsetof(struct api_options, batch_bytes_max),
+    .begin = begin,
+    .feed = feed,
+    .abandon = abandon,
+};
 
 /* False: it is of no use, and that is replied. */
 static bool end_statement(struct call *call, struct reconciliation *run)
