@@ -9,6 +9,7 @@ import time
 import pytest
 
 import smsd as harness
+from platform_setup import metric
 
 PATH = "/v1/charges/batch"
 ITEMS_MAX = 10_000
@@ -262,6 +263,9 @@ def test_batches_beyond_the_limit_are_refused_before_they_are_read(tmp_path, acc
         assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "overloaded", "1")
     at_once = ask(server, sent)
     assert (at_once.status, at_once.code, at_once.headers["retry-after"]) == (503, "overloaded", "1")
+    assert metric(server, "smsd_http_shed_total") == 2  # each once
+    assert server.post("/v1/signals", []).code == "overloaded"
+    assert metric(server, "smsd_http_shed_total") == 3
     assert server.get(f"/v1/accounts/{account}").status == 200
     for sender in under_way:
         sender.send(sent[-1:])
