@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from platform_setup import COMPANY, body_of, get, metric, put, put_product, put_route, sandbox, send, send_many, set_up
+from platform_setup import (COMPANY, body_of, get, metric, put, put_product, put_route, sandbox, send, send_many, set_up,
+                            to_midnight)
 from smsd import Smsd, run, variant
 from contract import LIST, pages
 
@@ -30,7 +31,8 @@ def run_archive(smsd):
 
 
 def furnish(smsd):
-    """Two companies, two products: one for each."""
+    """Early in a day: two companies, two products, one for each."""
+    to_midnight(smsd)
     set_up(smsd)
     sandbox(smsd)
     put_product(smsd, "second", {"type": "sandbox"})
@@ -214,17 +216,10 @@ NOT_YET = ["--archive-after-ms", "31536000000"]
 NOW = ["--archive-after-ms", "1000"]
 
 
-def to_midnight(smsd):
-    """A little past the next one, so that what follows is of the days it is meant to be of."""
-    now = datetime.datetime.fromisoformat(smsd.get("/healthz").headers["x-test-clock"].rstrip("Z"))
-    smsd.advance(DAY - (now.hour * 3600 + now.minute * 60 + now.second) + 60)
-
-
 def filled(tmp_path, options):
     """A smsd that has COUNT messages of three days, and what is shown of them."""
     smsd = Smsd(tmp_path, options=options).start()
     furnish(smsd)
-    to_midnight(smsd)
     for first in range(0, COUNT, COUNT // 3):
         send_many(smsd, [body_of(f"+4915{i % 7}000{list(ENDINGS)[i % 3]}") for i in range(first, first + COUNT // 3)])
         smsd.advance(60)

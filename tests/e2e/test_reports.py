@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from platform_setup import COMPANY, put, put_product, put_route, sandbox, send, send_many, body_of, set_up, wait_for
+from platform_setup import COMPANY, put, put_product, put_route, sandbox, send, send_many, body_of, set_up, to_midnight, wait_for
 
 DE, CN = "+4915112340", "+861381234"
 DAY_S = 86400
@@ -33,6 +33,7 @@ def counts(line):
 
 @pytest.fixture
 def ready(smsd):
+    to_midnight(smsd)
     set_up(smsd)
     sandbox(smsd)
     return smsd
