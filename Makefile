@@ -25,21 +25,21 @@ CFLAGS_thread = -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DSMSD_CRASH_PO
 LDFLAGS_thread = -fsanitize=thread
 LIBRARIES = -Wl,-Bstatic -luv_a -llmdb -lmbedtls -lmbedx509 -lmbedcrypto -Wl,-Bdynamic -lpthread -ldl -lm
 
-# One build of one variant: `build/smsd` is the release, `build/debug/smsd` and
-# `build/sanitize/smsd` are the others. Each keeps its own objects.
+# One build of one variant: `build/smsd` is the release; `build/debug/smsd`,
+# `build/sanitize/smsd` and `build/thread/smsd` are the others. Each keeps its own objects.
 VARIANT ?= release
 OBJECTS = $(SOURCES:%.c=$(BUILD)/$(VARIANT)/%.o)
 
 include deps/deps.mk
 
 .DEFAULT_GOAL = all
-.PHONY: all debug sanitize clean
+.PHONY: all debug sanitize thread clean
 all: $(BUILD)/smsd ## the release binary, build/smsd (the default)
 
 $(BUILD)/smsd: $(BUILD)/release/smsd
 	cp -f $< $@
 
-debug sanitize: ## the same with crash points; with address and undefined sanitizers: build/sanitize/smsd
+debug sanitize thread: ## the same with crash points; and with sanitizers, of address and undefined or of threads
 	$(MAKE) VARIANT=$@ $(BUILD)/$@/smsd
 
 $(BUILD)/$(VARIANT)/smsd: $(OBJECTS) $(BUILD)/$(VARIANT)/llhttp.a
@@ -56,13 +56,14 @@ clean: ## remove everything that was built
 
 # Running and installing.
 
-RUN_OPTIONS ?= --data-dir ./data --listen 127.0.0.1:8080
+LISTEN ?= 127.0.0.1:8080
+RUN_OPTIONS ?= --data-dir ./data --listen $(LISTEN) --sandbox-log $(BUILD)/sandbox.log
 
 .PHONY: help run install
 help: ## this list
-	@sed -n 's/^\([a-z ]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z -]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-19s  %s\n", $$1, $$2 }'
 
-run: ## install what is missing, build, and serve 127.0.0.1:8080 from ./data
+run: ## install what is missing, build, and serve LISTEN (127.0.0.1:8080) from ./data
 	deps/install
 	$(MAKE) all
 	exec $(BUILD)/smsd $(RUN_OPTIONS)
@@ -170,11 +171,14 @@ instructions: $(BUILD)/bench/json_charge $(BUILD)/bench/catalog ## count what a 
 			printf "%s: %d instructions\n", step, count / $(COUNTED); exit count == 0 }' || exit 1; \
 	done
 
-$(BUILD)/bench/json_charge $(BUILD)/bench/catalog: $(BUILD)/bench/%: $(BUILD)/$(VARIANT)/bench/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
+# Each a program of its own: its opening comment tells what it counts.
+COUNTERS = json_charge catalog visits store_charge
+
+$(COUNTERS:%=$(BUILD)/bench/%): $(BUILD)/bench/%: $(BUILD)/$(VARIANT)/bench/%.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
 
--include $(BUILD)/$(VARIANT)/bench/json_charge.d $(BUILD)/$(VARIANT)/bench/catalog.d
+-include $(COUNTERS:%=$(BUILD)/$(VARIANT)/bench/%.d)
 
 # What a look-up of a visit costs, and what misses the cache of valgrind's model (32 KiB and 1 MiB).
 VISITS = 1000000
@@ -191,12 +195,6 @@ instructions-visits: $(BUILD)/bench/visits ## count the instructions of a look-u
 			printf "%s: %.0f instructions a look-up, %.2f lines not in cache\n", way, \
 			$$4 / $(VISIT_LOOK_UPS), ($$11 + $$12) / $(VISIT_LOOK_UPS) } END { exit NR == 0 }' || exit 1; \
 	done
-
-$(BUILD)/bench/visits: $(BUILD)/$(VARIANT)/bench/visits.o $(ARCHIVE) $(BUILD)/$(VARIANT)/llhttp.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBRARIES)
-
--include $(BUILD)/$(VARIANT)/bench/visits.d
 
 $(patsubst tests/unit/%.c,$(BUILD)/$(VARIANT)/unit/%,$(wildcard tests/unit/bench_*.c)): \
 	$(filter-out %/main.o,$(BENCH_OBJECTS))

@@ -4,7 +4,10 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -94,6 +97,7 @@ class Report:
 
     def document(self):
         return DOCUMENT.format(
+            arguments="".join(" " + shlex.quote(argument) for argument in sys.argv[1:]), source=source(),
             date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), machine=machine(self.options.directory),
             versions="\n".join(f"- {name}: {version}" for name, version in self.versions.items()),
             seconds=f"{self.options.seconds:g}", warm_up=f"{self.options.warm_up:g}",
@@ -119,11 +123,12 @@ QUICK = "\n**A quick run: too short to be taken for a result.**\n"
 
 DOCUMENT = """# Results
 
-Written by `bench/run` on {date}. Figures of another machine are other figures; ratios travel better.
+Written by `bench/run{arguments}` on {date}. Figures of another machine are other figures; ratios travel better.
 {quick}
 ## Machine and versions
 
 {machine}
+- source: {source}
 {versions}
 
 The server is pinned to one core with all its processes, the load to another. {accounts} accounts, chosen at
@@ -187,6 +192,13 @@ def sync_ms(directory):
             os.fdatasync(file.fileno())
             times.append(time.perf_counter() - begun)
     return statistics.median(times) * 1e3
+
+
+def source():
+    """The commit that was measured."""
+    done = subprocess.run(["git", "describe", "--always", "--dirty=, with changes"], cwd=pathlib.Path(__file__).parent,
+                          capture_output=True, text=True, check=False)
+    return f"commit {done.stdout.strip()}" if done.returncode == 0 else "not in git"
 
 
 def found(path, pattern):

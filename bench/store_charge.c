@@ -1,7 +1,8 @@
 /* The store alone under charges: how many a second, and where the time goes.
  *
- *     store_charge DIRECTORY [accounts] [seconds] [overlay MiB] [charges a batch] [charges a
- * second, 0: all]
+ *     make build/bench/store_charge
+ *     build/bench/store_charge DIRECTORY [accounts] [seconds] [overlay MiB] [charges a batch]
+ *         [charges a second, 0: all]
  *
  * Loads the accounts if the directory is new, then charges random ones: get account, get
  * idempotency (a miss), put account, put entry, put idempotency; one transaction each, a submit

@@ -1,7 +1,10 @@
-/* /v1/accounts: making, changing, showing accounts. */
+/* /v1/accounts: making, changing and showing accounts, one, many at once, or as a list. An account
+ * is written by write_account wherever one is answered; what of it is available is the engine's sum
+ * (engine/ledger.h), not computed here. */
 #include <string.h>
 
 #include "api/billing.h"
+#include "api/page.h"
 #include "base/bytes.h"
 #include "base/id.h"
 
@@ -177,13 +180,13 @@ bool call_account(struct call *call, uint64_t number, struct account *account)
     return is_found;
 }
 
-static bool list_account(struct json_writer *w, struct txn *txn, uint64_t number,
-                         const struct txn_walk *walk)
+static bool take_account(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
 {
+    struct json_writer *w = context;
     struct account account;
 
     (void)number;
-    if (!account_find(txn, (struct text){walk->value, walk->value_size}, &account))
+    if (!account_find(txn, (struct text){at->value, at->value_size}, &account))
         return false;
     write_account(w, NULL, (struct text){account.id, account.id_size}, &account.row);
     return true;
@@ -191,7 +194,7 @@ static bool list_account(struct json_writer *w, struct txn *txn, uint64_t number
 
 void api_account_list(struct call *call)
 {
-    call_list_numbered(call, TABLE_ACCOUNT_NUMBER, list_account);
+    call_list_numbered(call, TABLE_ACCOUNT_NUMBER, take_account);
 }
 
 struct lookup_body {
@@ -217,9 +220,7 @@ void api_account_lookup(struct call *call)
 
     if (!call_bind(call, lookup_fields, FIELD_COUNT(lookup_fields), &body, &given))
         return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
+    w = call_begin_list(call);
     txn = pipeline_read_begin(call->api->pipeline);
     for (size_t i = 0; i < body.accounts.count; i++) {
         struct text id = text_of(body.accounts.items[i]);

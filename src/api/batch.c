@@ -17,7 +17,6 @@
 #include "api/body_stream.h"
 #include "api/call.h"
 #include "base/bytes.h"
-#include "base/metric.h"
 #include "json/items.h"
 
 enum {
@@ -434,10 +433,8 @@ static struct body_stream *begin(struct call *call)
 {
     struct batch *batch;
 
-    if (call->api->batch_count >= call->api->options.batches_max) {
-        metric_add(METRIC_HTTP_SHED, 1);
+    if (call->api->batch_count >= call->api->options.batches_max)
         return NULL;
-    }
     batch = calloc(1, sizeof *batch);
     assert(batch != NULL);
     call->api->batch_count++;
@@ -465,11 +462,9 @@ void batch_answer(struct call *call)
 
     if (!call_bind_query(call, batch_parameters, FIELD_COUNT(batch_parameters), &query))
         return;
-    batch = (struct batch *)call_stream(call);
-    if (batch == NULL) {
-        call_refuse(call, OUTCOME_OVERLOADED, "too many batches are under way");
+    batch = (struct batch *)call_take_stream(call, "too many batches are under way");
+    if (batch == NULL)
         return;
-    }
     /* Before items are read: they use the arena that the query lies in. */
     batch->is_atomic =
         query.atomic.data != NULL && text_equals(text_of(query.atomic), TEXT("true"));

@@ -5,13 +5,11 @@
 #include "api/call.h"
 #include "engine/ledger.h"
 
-#define ACCOUNT_ID_RULE "must be 1 to 64 letters, digits or any of _.:+-@, not beginning with @"
-
 /* Rows of declarations of bodies: `type` is the struct that is filled. */
 #define ACCOUNT_FIELD(type, member)                                                                \
     {                                                                                              \
         .name = #member, .kind = JSON_TEXT, .offset = offsetof(type, member), .is_required = true, \
-        .min = 1, .max = ACCOUNT_ID_MAX, .check = account_id_is_valid, .rule = ACCOUNT_ID_RULE     \
+        .min = 1, .max = ACCOUNT_ID_MAX, .check = account_id_is_valid, .rule = ID_RULE             \
     }
 #define AMOUNT_FIELD(type, required)                                                               \
     {                                                                                              \
@@ -40,7 +38,6 @@ struct entry_view {
     uint64_t source;
 };
 void write_entry(struct json_writer *writer, const struct entry_view *entry);
-void write_reference(struct json_writer *writer, struct text reference);
 
 /* The account of that number: for answers about things that name their account by it. False: it is
  * gone, which cannot be. */

@@ -56,14 +56,8 @@ static void answer_blocked(struct call *call, uint64_t mobile)
     json_object_begin(&w, NULL);
     json_text(&w, "mobile", text, mobile_put(text, mobile));
     json_string(&w, "reason", blocklist_reason_text((enum blocklist_reason)blocked.row.reason));
-    if (blocked.row.note_size > 0)
-        json_text(&w, "note", blocked.note, blocked.row.note_size);
-    else
-        json_null(&w, "note");
-    if (blocked.row.changed_by != 0)
-        json_id(&w, "changed_by", "key_", blocked.row.changed_by);
-    else
-        json_null(&w, "changed_by");
+    json_text_or_null(&w, "note", blocked.note, blocked.row.note_size);
+    json_id_or_null(&w, "changed_by", "key_", blocked.row.changed_by);
     json_time(&w, "changed_at", blocked.row.changed_ms);
     json_object_end(&w);
 }

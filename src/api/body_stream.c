@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "api/call.h"
+#include "base/metric.h"
 
 static const struct body_stream_type *type_of(const struct route *route)
 {
@@ -37,6 +38,17 @@ struct body_stream *call_stream(struct call *call)
     stream->has_key = call->has_idempotency_key;
     stream->key = call->idempotency_key;
     stream->fingerprint = call->fingerprinting;
+    return stream;
+}
+
+struct body_stream *call_take_stream(struct call *call, const char *too_many)
+{
+    struct body_stream *stream = call_stream(call);
+
+    if (stream == NULL) {
+        metric_add(METRIC_HTTP_SHED, 1);
+        call_refuse(call, OUTCOME_OVERLOADED, too_many);
+    }
     return stream;
 }
 

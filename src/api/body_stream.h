@@ -32,6 +32,8 @@ extern const struct body_stream_type batch_stream, signal_stream, campaign_strea
 /* The call's; made if there is none yet. NULL: too many are there. A handler that keeps it sets
  * call->stream NULL. */
 struct body_stream *call_stream(struct call *call);
+/* The same for a handler. NULL: replied, `too_many` as the detail. */
+struct body_stream *call_take_stream(struct call *call, const char *too_many);
 void body_stream_feed(struct body_stream *stream, struct call *call, const char *data, size_t size);
 
 #endif

@@ -1,11 +1,13 @@
-/* The steps of a call: binding what came, answering. */
+/* The steps of a call: binding what came, in body and query, and answering. Each step that fails
+ * has replied; what it took lies in the request's arena and goes with it. */
 #include "api/call.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/bytes.h"
-#include "base/id.h"
+#include "base/time_text.h"
+#include "engine/catalog.h"
+#include "engine/ledger.h"
 
 bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
                uint64_t *given)
@@ -100,6 +102,27 @@ static void bind_parameter(struct call *call, const struct json_field *fields, s
     errors->has_unknown_field = true;
 }
 
+bool is_id(const char *data, size_t size)
+{
+    return account_id_is_valid(data, size);
+}
+
+bool is_time(const char *data, size_t size)
+{
+    int64_t time_ms;
+
+    return time_parse(data, size, &time_ms);
+}
+
+int64_t time_of(struct json_text text)
+{
+    int64_t time_ms = 0;
+
+    if (text.data != NULL)
+        time_parse(text.data, text.size, &time_ms);
+    return time_ms;
+}
+
 bool call_bind_query(struct call *call, const struct json_field *fields, size_t count, void *target)
 {
     struct json_errors errors;
@@ -132,14 +155,6 @@ bool call_bind_query(struct call *call, const struct json_field *fields, size_t 
     return false;
 }
 
-bool call_page_after(struct call *call, const struct page *page, uint64_t *number)
-{
-    if (page->after.data == NULL || id_parse(page->after.data, page->after.size, "", number))
-        return true;
-    call_refuse_field(call, "/after", "is not a cursor that a list returned");
-    return false;
-}
-
 struct text call_company(const struct call *call)
 {
     if (call->key->row.company_size == 0)
@@ -147,14 +162,38 @@ struct text call_company(const struct call *call)
     return (struct text){call->key->company, call->key->row.company_size};
 }
 
-bool call_may_act_for(struct call *call, struct text company)
+bool call_may_use_company(const struct call *call, struct text company)
 {
     struct text own = call_company(call);
 
-    if (own.data == NULL || text_equals(own, company))
+    return own.data == NULL || text_equals(own, company);
+}
+
+bool call_may_act_for(struct call *call, struct text company)
+{
+    if (call_may_use_company(call, company))
         return true;
     call_refuse(call, OUTCOME_FORBIDDEN, "The API key is of another company");
     return false;
+}
+
+bool call_take_company(struct call *call, struct json_text *company)
+{
+    struct text own = call_company(call);
+
+    if (company->data != NULL)
+        return call_may_act_for(call, text_of(*company));
+    *company = (struct json_text){own.data, own.size};
+    return true;
+}
+
+bool call_may_see_company(const struct call *call, struct txn *txn, uint64_t company)
+{
+    struct catalog_thing thing;
+
+    return call_company(call).data == NULL ||
+           (catalog_find_number(txn, CATALOG_COMPANY, company, &thing) &&
+            call_may_use_company(call, thing.id));
 }
 
 struct json_writer call_answer_status(struct call *call, int status)
@@ -169,58 +208,12 @@ struct json_writer call_answer(struct call *call)
     return call_answer_status(call, call->route->success);
 }
 
-void call_end_list(struct json_writer *writer, uint64_t next)
-{
-    json_array_end(writer);
-    if (next == 0)
-        json_null(writer, "next");
-    else
-        json_id(writer, "next", "", next);
-    json_object_end(writer);
-}
-
 void call_read_end(struct call *call, struct txn *txn)
 {
     uint64_t hold = pipeline_read_end(call->api->pipeline, txn);
 
     if (hold > call->reply->hold)
         call->reply->hold = hold;
-}
-
-static const struct json_field page_parameters[] = {PAGE_FIELDS(struct page_query, page)};
-
-void call_list_numbered(struct call *call, enum table table,
-                        bool (*write)(struct json_writer *writer, struct txn *txn, uint64_t number,
-                                      const struct txn_walk *walk))
-{
-    struct page_query query = {PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX, last = 0;
-    struct json_writer w;
-    struct txn_walk *walk;
-    struct txn *txn;
-    char from[8];
-    int64_t count = 0;
-    bool has_more = false;
-
-    if (!call_bind_query(call, page_parameters, FIELD_COUNT(page_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
-        return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    bytes_put_u64_be(from, after - (after > 0));
-    txn = pipeline_read_begin(call->api->pipeline);
-    walk = txn_walk(txn, table, WALK_DOWN, from, sizeof from);
-    while (!has_more && txn_walk_next(walk)) {
-        uint64_t number = bytes_get_u64_be(walk->key);
-        if (count++ == query.page.limit)
-            has_more = true;
-        else if (write(&w, txn, number, walk))
-            last = number;
-    }
-    txn_walk_end(walk);
-    call_read_end(call, txn);
-    call_end_list(&w, has_more ? last : 0);
 }
 
 struct enabled_body {

@@ -81,11 +81,12 @@ void call_refuse_field(struct call *call, const char *pointer, const char *detai
 int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail);
 void call_write_problem_errors(struct buffer *body, enum outcome outcome, const char *detail,
                                const struct json_errors *errors);
+/* Answers with the problem what was deferred. */
+void call_refuse_later(struct http_deferred *deferred, struct buffer *headers, enum outcome outcome,
+                       const char *detail, uint64_t hold);
 
 /* --- reading -------------------------------------------------------------------------------------
  */
-
-#define FIELD_COUNT(fields) (sizeof(fields) / sizeof *(fields))
 
 /* Fills `target` from the body, which must be an object. False: replied. */
 bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
@@ -94,48 +95,33 @@ bool call_bind(struct call *call, const struct json_field *fields, size_t count,
 bool call_bind_query(struct call *call, const struct json_field *fields, size_t count,
                      void *target);
 
-/* Rows of a list's query declaration: `limit` (1 to 500) and `after`. */
-struct page {
-    int64_t limit;
-    struct json_text after;
-};
-struct page_query { /* of a list that has no other parameters */
-    struct page page;
-};
-enum { PAGE_LIMIT_MAX = 500, PAGE_LIMIT_DEFAULT = 50 };
-#define PAGE_DEFAULT                                                                               \
-    {                                                                                              \
-        .limit = PAGE_LIMIT_DEFAULT                                                                \
-    }
-#define PAGE_FIELDS(type, member)                                                                  \
-    {.name = "limit",                                                                              \
-     .kind = JSON_INT,                                                                             \
-     .offset = offsetof(type, member.limit),                                                       \
-     .min = 1,                                                                                     \
-     .max = PAGE_LIMIT_MAX},                                                                       \
-    {                                                                                              \
-        .name = "after", .kind = JSON_TEXT, .offset = offsetof(type, member.after), .min = 1,      \
-        .max = 64                                                                                  \
-    }
-/* Answers with a table's rows, newest first, as a list that has no other parameters; keys are the
- * rows' numbers. `write` writes the row that `walk` stands on; false: there is nothing to show. */
-void call_list_numbered(struct call *call, enum table table,
-                        bool (*write)(struct json_writer *writer, struct txn *txn, uint64_t number,
-                                      const struct txn_walk *walk));
+/* Checks of fields, and the rule of each. An id is one that clients name: an account's, a
+ * company's, a product's. */
+bool is_id(const char *data, size_t size);
+bool is_time(const char *data, size_t size);
+#define ID_RULE   "must be 1 to 64 letters, digits or any of _.:+-@, not beginning with @"
+#define TIME_RULE "must be a time as RFC 3339 writes it"
+/* Unix time in milliseconds of a text that is_time has accepted; 0 where none was given. */
+int64_t time_of(struct json_text text);
 /* Reads the body of a PATCH that enables or disables and nothing else. False: replied. */
 bool call_bind_enabled(struct call *call, bool *is_enabled);
 /* pipeline_read_end; the reply waits for what was seen, too. */
 void call_read_end(struct call *call, struct txn *txn);
-/* The number a page goes on behind; `*number` stays as it is without a cursor. False: replied. */
-bool call_page_after(struct call *call, const struct page *page, uint64_t *number);
 
 /* --- whose key -----------------------------------------------------------------------------------
  */
 
 /* The company that the API key is of; data NULL: of none, it may act for every company. */
 struct text call_company(const struct call *call);
-/* May the API key act for this company? False: replied, 403. */
+/* May the API key act for this company? */
+bool call_may_use_company(const struct call *call, struct text company);
+/* The same. False: replied, 403. */
 bool call_may_act_for(struct call *call, struct text company);
+/* The company that is asked about, where none is named the API key's own. False: it is another's,
+ * and that is replied. */
+bool call_take_company(struct call *call, struct json_text *company);
+/* May the API key see what is of the company with this number? 0: of none. */
+bool call_may_see_company(const struct call *call, struct txn *txn, uint64_t company);
 
 /* --- running -------------------------------------------------------------------------------------
  */
@@ -159,8 +145,6 @@ void call_answer_refusal(struct call *call, enum outcome outcome, const struct j
 struct json_writer call_answer(struct call *call);
 /* The same with another status. */
 struct json_writer call_answer_status(struct call *call, int status);
-/* Ends the list that `writer` stands in: `next` 0 writes null. */
-void call_end_list(struct json_writer *writer, uint64_t next);
 /* X-Request-Id and what else every answer carries. */
 void call_common_headers(struct api *api, const struct http_request *request,
                          struct buffer *headers);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api/campaigns.h"
-#include "base/bytes.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "base/time_text.h"
 #include "engine/mobile.h"
@@ -29,50 +29,46 @@ static void write_recipient(struct json_writer *w, const struct campaign_recipie
     json_string(w, "code", row->outcome == 0 ? NULL : outcome_infos[row->outcome].code);
     json_int(w, "parts", row->parts);
     json_int(w, "amount", row->amount);
-    if (row->message == 0)
-        json_null(w, "message");
-    else
-        json_id(w, "message", "msg_", row->message);
+    json_id_or_null(w, "message", "msg_", row->message);
     json_object_end(w);
 }
 
-static const struct json_field page_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+static bool take_recipient(void *context, struct txn *txn, uint64_t number,
+                           const struct txn_walk *at)
+{
+    struct campaign_recipient recipient;
+
+    (void)txn, (void)number;
+    if (!campaign_recipient_read(at->key, at->key_size, at->value, at->value_size, &recipient))
+        return false;
+    write_recipient(context, &recipient);
+    return true;
+}
 
 /* In the order in which they have their turns: by number. */
 void api_campaign_recipient_list(struct call *call)
 {
-    struct page_query query = {PAGE_DEFAULT};
-    struct campaign_recipient recipient;
-    uint64_t after = 0, last = 0;
-    char from[CAMPAIGN_KEY_SIZE];
+    struct page_walk walk = {.table = TABLE_CAMPAIGN_RECIPIENT,
+                             .direction = WALK_UP,
+                             .prefix_size = CAMPAIGN_KEY_SIZE - 8,
+                             .take = take_recipient};
     struct campaign_row row;
-    struct txn_walk *walk;
     struct json_writer w;
+    struct page page;
     struct txn *txn;
-    int64_t count = 0;
-    bool has_more = false;
+    uint64_t next;
 
-    if (!call_campaign(call, &row) ||
-        !call_bind_query(call, page_parameters, FIELD_COUNT(page_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
+    if (!call_campaign(call, &row) || !call_bind_page(call, &page) ||
+        !call_page_after(call, &page, &walk.after))
         return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    campaign_key(from, row.number, after + (after < UINT64_MAX));
+    w = call_begin_list(call);
+    campaign_key(walk.key, row.number, 0);
+    walk.limit = page.limit;
+    walk.context = &w;
     txn = pipeline_read_begin(call->api->pipeline);
-    walk = txn_walk(txn, TABLE_CAMPAIGN_RECIPIENT, WALK_UP, from, sizeof from);
-    while (!has_more && txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0) {
-        has_more = count++ == query.page.limit;
-        if (has_more || !campaign_recipient_read(walk->key, walk->key_size, walk->value,
-                                                 walk->value_size, &recipient))
-            break;
-        write_recipient(&w, &recipient);
-        last = recipient.to;
-    }
-    txn_walk_end(walk);
+    next = page_walk(txn, &walk);
     call_read_end(call, txn);
-    call_end_list(&w, has_more ? last : 0);
+    call_end_list(&w, next);
 }
 
 /* --- errors --------------------------------------------------------------------------------------
@@ -90,13 +86,10 @@ void write_campaign_error(struct json_writer *w, const struct campaign_error *er
     struct text detail = detail_of(error);
 
     json_object_begin(w, NULL);
-    if (error->row.line == 0)
-        json_null(w, "line");
-    else
-        json_int(w, "line", (int64_t)error->row.line);
-    json_text(w, "to", error->to.size > 0 ? error->to.data : NULL, error->to.size);
+    json_int_or_null(w, "line", (int64_t)error->row.line);
+    json_text_or_null(w, "to", error->to.data, error->to.size);
     json_string(w, "code", outcome_infos[error->row.outcome].code);
-    json_text(w, "field", error->field.size > 0 ? error->field.data : NULL, error->field.size);
+    json_text_or_null(w, "field", error->field.data, error->field.size);
     json_text(w, "detail", detail.data, detail.size);
     json_time(w, "at", id_time_ms(error->number));
     json_object_end(w);
@@ -167,63 +160,54 @@ static enum form form_of(const struct call *call)
                                                                                 : FORM_LIST;
 }
 
-static void write_error(struct call *call, struct json_writer *w, enum form form,
-                        const struct campaign_error *error)
+struct error_list {
+    struct buffer *body;
+    struct json_writer writer;
+    enum form form;
+};
+
+static bool take_error(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
 {
-    if (form == FORM_CSV) {
-        write_csv_error(call->reply->body, error);
-        return;
+    struct error_list *list = context;
+    struct campaign_error error;
+
+    (void)txn, (void)number;
+    if (!campaign_error_read(at->key, at->key_size, at->value, at->value_size, &error))
+        return false;
+    if (list->form == FORM_CSV) {
+        write_csv_error(list->body, &error);
+        return true;
     }
-    if (form == FORM_LINES)
-        *w = json_writer(call->reply->body);
-    write_campaign_error(w, error);
-    if (form == FORM_LINES)
-        buffer_append_literal(call->reply->body, "\n");
+    if (list->form == FORM_LINES)
+        list->writer = json_writer(list->body);
+    write_campaign_error(&list->writer, &error);
+    if (list->form == FORM_LINES)
+        buffer_append_literal(list->body, "\n");
+    return true;
 }
 
-/* Newest first as lists are, oldest first as a download. Returns where it goes on; 0: nowhere. */
-static uint64_t write_errors(struct call *call, struct json_writer *w, enum form form,
-                             uint64_t campaign, uint64_t after, int64_t limit)
+/* Returns where it goes on; 0: nowhere. */
+static uint64_t write_errors(struct call *call, struct page_walk *walk)
 {
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
-    struct campaign_error error;
-    char from[CAMPAIGN_KEY_SIZE];
-    struct txn_walk *walk;
-    uint64_t last = 0;
-    int64_t count = 0;
-    bool has_more = false;
+    uint64_t next = page_walk(txn, walk);
 
-    if (form == FORM_LIST)
-        campaign_key(from, campaign, after - (after > 0));
-    else
-        campaign_key(from, campaign, after + (after < UINT64_MAX));
-    walk = txn_walk(txn, TABLE_CAMPAIGN_ERROR, form == FORM_LIST ? WALK_DOWN : WALK_UP, from,
-                    sizeof from);
-    while (txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0) {
-        has_more = count++ == limit;
-        if (has_more ||
-            !campaign_error_read(walk->key, walk->key_size, walk->value, walk->value_size, &error))
-            break;
-        write_error(call, w, form, &error);
-        last = error.number;
-    }
-    txn_walk_end(walk);
     call_read_end(call, txn);
-    return has_more ? last : 0;
+    return next;
 }
 
-static void download(struct call *call, const struct campaign_row *row, enum form form,
-                     uint64_t after)
+static void download(struct call *call, struct page_walk *walk, enum form form)
 {
     char cursor[ID_TEXT_MAX];
-    struct json_writer w = call_answer(call);
     uint64_t next;
 
+    call->reply->status = call->route->success;
     call->reply->content_type =
         form == FORM_CSV ? "text/csv; charset=utf-8" : "application/x-ndjson";
-    if (form == FORM_CSV && after == 0)
+    if (form == FORM_CSV && walk->after == 0)
         buffer_append_literal(call->reply->body, "line,to,code,field,detail,at\r\n");
-    next = write_errors(call, &w, form, row->number, after, DOWNLOAD_MAX);
+    walk->limit = DOWNLOAD_MAX;
+    next = write_errors(call, walk);
     if (next == 0)
         return;
     buffer_append_literal(call->reply->headers, "Link: <?after=");
@@ -231,25 +215,29 @@ static void download(struct call *call, const struct campaign_row *row, enum for
     buffer_append_literal(call->reply->headers, ">; rel=\"next\"\r\n");
 }
 
+/* Newest first as lists are, oldest first as a download. */
 void api_campaign_error_list(struct call *call)
 {
-    struct page_query query = {PAGE_DEFAULT};
-    enum form form = form_of(call);
-    uint64_t after = form == FORM_LIST ? UINT64_MAX : 0, next;
+    struct error_list list = {.body = call->reply->body, .form = form_of(call)};
+    bool is_list = list.form == FORM_LIST;
+    struct page_walk walk = {.table = TABLE_CAMPAIGN_ERROR,
+                             .direction = is_list ? WALK_DOWN : WALK_UP,
+                             .prefix_size = CAMPAIGN_KEY_SIZE - 8,
+                             .after = is_list ? UINT64_MAX : 0,
+                             .take = take_error,
+                             .context = &list};
     struct campaign_row row;
-    struct json_writer w;
+    struct page page;
 
-    if (!call_campaign(call, &row) ||
-        !call_bind_query(call, page_parameters, FIELD_COUNT(page_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
+    if (!call_campaign(call, &row) || !call_bind_page(call, &page) ||
+        !call_page_after(call, &page, &walk.after))
         return;
-    if (form != FORM_LIST) {
-        download(call, &row, form, after);
+    campaign_key(walk.key, row.number, 0);
+    if (!is_list) {
+        download(call, &walk, list.form);
         return;
     }
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    next = write_errors(call, &w, form, row.number, after, query.page.limit);
-    call_end_list(&w, next);
+    list.writer = call_begin_list(call);
+    walk.limit = page.limit;
+    call_end_list(&list.writer, write_errors(call, &walk));
 }

@@ -5,18 +5,13 @@
 #include <string.h>
 
 #include "api/messages.h"
-#include "base/bytes.h"
+#include "api/page.h"
 #include "base/id.h"
-#include "base/time_text.h"
 #include "engine/catalog.h"
-#include "engine/signature.h"
-#include "engine/webhook.h"
 
-enum { EXAMINED_MAX = 2000, PERCENT = 100 };
+enum { PERCENT = 100 };
 
 #define AHEAD_MAX_MS (INT64_C(366) * 24 * 60 * 60 * 1000)
-#define TIME_RULE    "must be a time as RFC 3339 writes it"
-#define ID_RULE      "must be 1 to 64 letters, digits or any of _.:+-@, not beginning with @"
 
 /* --- create --------------------------------------------------------------------------------------
  */
@@ -28,11 +23,6 @@ struct campaign_body {
     bool test;
 };
 
-static bool is_id(const char *data, size_t size)
-{
-    return catalog_id_is_valid(CATALOG_COMPANY, (struct text){data, size});
-}
-
 static bool is_kind(const char *data, size_t size)
 {
     enum message_kind kind = message_kind_parse((struct text){data, size});
@@ -40,77 +30,39 @@ static bool is_kind(const char *data, size_t size)
     return kind == MESSAGE_KIND_NOTICE || kind == MESSAGE_KIND_MARKETING;
 }
 
-static bool is_signature(const char *data, size_t size)
-{
-    return signature_check((struct text){data, size});
-}
-
-static bool is_time(const char *data, size_t size)
-{
-    int64_t time_ms;
-
-    return time_parse(data, size, &time_ms) && time_ms > 0;
-}
-
-#define TEXT_FIELD(field, required, bytes_min, bytes_max, checked, text)                           \
-    {                                                                                              \
-        .name = #field, .kind = JSON_TEXT, .offset = offsetof(struct campaign_body, field),        \
-        .is_required = (required), .is_nullable = !(required), .min = (bytes_min),                 \
-        .max = (bytes_max), .check = (checked), .rule = (text)                                     \
-    }
+#define BODY struct campaign_body
 
 static const struct json_field campaign_fields[] = {
-    TEXT_FIELD(company, true, 1, COMPANY_ID_MAX, is_id, ID_RULE),
-    TEXT_FIELD(name, false, 1, CAMPAIGN_NAME_MAX, NULL, NULL),
-    TEXT_FIELD(template, false, 1, TEMPLATE_ID_MAX, is_id, ID_RULE),
-    {.name = "params",
-     .kind = JSON_ANY,
-     .offset = offsetof(struct campaign_body, params),
-     .is_nullable = true},
-    TEXT_FIELD(content, false, 1, MESSAGE_CONTENT_MAX, NULL, NULL),
-    TEXT_FIELD(kind, false, 1, 16, is_kind, "must be notice or marketing"),
-    TEXT_FIELD(signature, false, 0, MESSAGE_SIGNATURE_MAX, is_signature,
-               "must be up to 32 characters without line ends or brackets"),
-    TEXT_FIELD(send_at, false, 1, 64, is_time, TIME_RULE),
-    TEXT_FIELD(callback_url, false, 1, CALLBACK_URL_MAX, webhook_url_is_valid, WEBHOOK_URL_RULE),
-    TEXT_FIELD(message_callback_url, false, 1, CALLBACK_URL_MAX, webhook_url_is_valid,
-               WEBHOOK_URL_RULE),
-    {.name = "test", .kind = JSON_BOOL, .offset = offsetof(struct campaign_body, test)},
+    COMPANY_FIELD(BODY, true),
+    TEXT_FIELD(BODY, name, false, 1, CAMPAIGN_NAME_MAX, NULL, NULL),
+    TEMPLATE_FIELD(BODY, false),
+    PARAMS_FIELD(BODY),
+    TEXT_FIELD(BODY, content, false, 1, MESSAGE_CONTENT_MAX, NULL, NULL),
+    TEXT_FIELD(BODY, kind, false, 1, 16, is_kind, "must be notice or marketing"),
+    SIGNATURE_FIELD(BODY),
+    MOMENT_FIELD(BODY, send_at),
+    CALLBACK_URL_FIELD(BODY, callback_url),
+    CALLBACK_URL_FIELD(BODY, message_callback_url),
+    TEST_FIELD(BODY),
 };
-
-/* What one field cannot say alone. */
-static void check_body(struct call *call, const struct campaign_body *body, int64_t send_at_ms,
-                       struct json_errors *errors)
-{
-    bool has_template = body->template.data != NULL, has_content = body->content.data != NULL;
-
-    if (has_template == has_content)
-        json_errors_add(call->arena, errors, has_template ? "/content" : "/template",
-                        "one of template and content must be given");
-    if (has_content != (body->kind.data != NULL))
-        json_errors_add(call->arena, errors, "/kind",
-                        has_content ? "must be given with content"
-                                    : "is the template's, and given with content only");
-    if (has_content && body->params != NULL)
-        json_errors_add(call->arena, errors, "/params", "are given with a template only");
-    if (send_at_ms > pipeline_now_ms(call->api->pipeline) + AHEAD_MAX_MS)
-        json_errors_add(call->arena, errors, "/send_at", "is more than 366 days ahead");
-}
 
 static bool bind_create(struct call *call, struct campaign_create_command *create)
 {
     struct campaign_body body = {.test = false};
     struct template_param *params = arena_alloc(call->arena, TEMPLATE_NAMES_MAX * sizeof *params);
     struct json_errors errors;
-    int64_t send_at_ms = 0;
+    int64_t send_at_ms;
     uint64_t given;
 
     if (!call_bind(call, campaign_fields, FIELD_COUNT(campaign_fields), &body, &given))
         return false;
-    if (body.send_at.data != NULL)
-        time_parse(body.send_at.data, body.send_at.size, &send_at_ms);
+    send_at_ms = time_of(body.send_at);
     json_errors_init(&errors);
-    check_body(call, &body, send_at_ms, &errors);
+    message_check_source(
+        call->arena, &(struct message_source){body.template, body.content, body.kind, body.params},
+        &errors);
+    if (send_at_ms > pipeline_now_ms(call->api->pipeline) + AHEAD_MAX_MS)
+        json_errors_add(call->arena, &errors, "/send_at", "is more than 366 days ahead");
     *create =
         (struct campaign_create_command){.company = text_of(body.company),
                                          .name = text_of(body.name),
@@ -135,22 +87,6 @@ static bool bind_create(struct call *call, struct campaign_create_command *creat
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-static void write_text(struct json_writer *w, const char *name, struct text text)
-{
-    if (text.size == 0)
-        json_null(w, name);
-    else
-        json_text(w, name, text.data, text.size);
-}
-
-static void write_time(struct json_writer *w, const char *name, int64_t time_ms)
-{
-    if (time_ms == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, time_ms);
-}
-
 static void write_params(struct json_writer *w, struct text encoded)
 {
     struct template_param params[TEMPLATE_NAMES_MAX];
@@ -168,17 +104,18 @@ static void write_texts(struct json_writer *w, const struct campaign_row *row,
                         const struct campaign_text *text)
 {
     json_text(w, "company", text->company.data, text->company.size);
-    write_text(w, "name", text->name);
+    json_text_or_null(w, "name", text->name.data, text->name.size);
     json_string(w, "kind", message_kind_text((enum message_kind)row->kind));
-    write_text(w, "template", text->template);
+    json_text_or_null(w, "template", text->template.data, text->template.size);
     write_params(w, text->params);
-    write_text(w, "content", text->content);
+    json_text_or_null(w, "content", text->content.data, text->content.size);
     if (row->flags & CAMPAIGN_HAS_SIGNATURE)
         json_text(w, "signature", text->signature.data, text->signature.size);
     else
         json_null(w, "signature");
-    write_text(w, "callback_url", text->callback_url);
-    write_text(w, "message_callback_url", text->message_callback_url);
+    json_text_or_null(w, "callback_url", text->callback_url.data, text->callback_url.size);
+    json_text_or_null(w, "message_callback_url", text->message_callback_url.data,
+                      text->message_callback_url.size);
     json_bool(w, "test", (row->flags & CAMPAIGN_IS_TEST) != 0);
 }
 
@@ -230,10 +167,10 @@ static void write_campaign(struct json_writer *w, struct txn *txn, const struct 
     json_int(w, "progress", progress(row));
     write_messages(w, row);
     json_time(w, "created_at", id_time_ms(row->number));
-    write_time(w, "send_at", row->send_at_ms);
-    write_time(w, "confirmed_at", row->confirmed_ms);
-    write_time(w, "started_at", row->started_ms);
-    write_time(w, "finished_at", row->ended_ms);
+    json_time_or_null(w, "send_at", row->send_at_ms);
+    json_time_or_null(w, "confirmed_at", row->confirmed_ms);
+    json_time_or_null(w, "started_at", row->started_ms);
+    json_time_or_null(w, "finished_at", row->ended_ms);
     json_object_end(w);
 }
 
@@ -258,21 +195,12 @@ void api_campaign_create(struct call *call)
         answer_campaign(call, &result.of.campaign.row);
 }
 
-static bool may_see(const struct call *call, struct txn *txn, const struct campaign_row *row)
-{
-    struct catalog_thing company;
-
-    return call_company(call).data == NULL ||
-           (catalog_find_number(txn, CATALOG_COMPANY, row->company, &company) &&
-            call_may_use_company(call, company.id));
-}
-
 bool call_find_campaign(const struct call *call, struct txn *txn, struct campaign_row *row)
 {
     uint64_t number;
 
     return id_parse(call->params[0].data, call->params[0].size, "cmp_", &number) &&
-           campaign_find(txn, number, row) && may_see(call, txn, row);
+           campaign_find(txn, number, row) && call_may_see_company(call, txn, row->company);
 }
 
 bool call_campaign(struct call *call, struct campaign_row *row)
@@ -345,87 +273,55 @@ static bool is_status(const char *data, size_t size)
 
 static const struct json_field campaign_parameters[] = {
     PAGE_FIELDS(struct campaign_query, page),
-    {.name = "company",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct campaign_query, company),
-     .min = 1,
-     .max = COMPANY_ID_MAX,
-     .check = is_id,
-     .rule = "must be an id"},
-    {.name = "status",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct campaign_query, status),
-     .min = 1,
-     .max = 16,
-     .check = is_status,
-     .rule = "must be a campaign's status"},
+    QUERY_ID_FIELD(struct campaign_query, company),
+    QUERY_FIELD(struct campaign_query, status, is_status, "must be a campaign's status"),
 };
 
-struct campaign_filter {
+struct campaign_list {
     uint64_t company; /* 0: any */
     enum campaign_status status;
-    int64_t limit;
+    struct json_writer writer;
 };
 
-/* Returns the cursor of the next page; 0: there is none. */
-static uint64_t write_page(struct json_writer *w, struct txn *txn, uint64_t after,
-                           const struct campaign_filter *filter)
+static bool take_campaign(void *context, struct txn *txn, uint64_t number,
+                          const struct txn_walk *at)
 {
-    struct txn_walk *walk;
-    uint64_t last = 0, next = 0;
-    int64_t count = 0;
-    char from[8];
+    struct campaign_list *list = context;
+    struct campaign_row row;
 
-    bytes_put_u64_be(from, after - (after > 0));
-    walk = txn_walk(txn, TABLE_CAMPAIGN, WALK_DOWN, from, sizeof from);
-    for (int examined = 0; txn_walk_next(walk); examined++) {
-        struct campaign_row row;
-        if (count == filter->limit || examined == EXAMINED_MAX) {
-            next = last;
-            break;
-        }
-        if (!campaign_row_read(walk->value, walk->value_size, &row))
-            continue;
-        last = row.number;
-        if ((filter->company != 0 && row.company != filter->company) ||
-            (filter->status != 0 && row.status != filter->status))
-            continue;
-        write_campaign(w, txn, &row);
-        count++;
-    }
-    txn_walk_end(walk);
-    return next;
+    (void)number;
+    if (!campaign_row_read(at->value, at->value_size, &row) ||
+        (list->company != 0 && row.company != list->company) ||
+        (list->status != 0 && row.status != list->status))
+        return false;
+    write_campaign(&list->writer, txn, &row);
+    return true;
 }
 
 void api_campaign_list(struct call *call)
 {
     struct campaign_query query = {.page = PAGE_DEFAULT};
-    struct campaign_filter filter = {.status = 0};
-    struct text own = call_company(call), company;
-    uint64_t after = UINT64_MAX, next = 0;
-    struct catalog_thing thing;
-    struct json_writer w;
+    struct campaign_list list = {.status = 0};
+    struct page_walk walk = {.table = TABLE_CAMPAIGN,
+                             .direction = WALK_DOWN,
+                             .after = UINT64_MAX,
+                             .examined_max = PAGE_EXAMINED_MAX,
+                             .take = take_campaign,
+                             .context = &list};
     struct txn *txn;
+    uint64_t next = 0;
 
     if (!call_bind_query(call, campaign_parameters, FIELD_COUNT(campaign_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
+        !call_page_after(call, &query.page, &walk.after) ||
+        !call_take_company(call, &query.company))
         return;
-    company = query.company.data != NULL ? text_of(query.company) : own;
-    if (!call_may_act_for(call, company))
-        return;
-    filter.limit = query.page.limit;
+    walk.limit = query.page.limit;
     if (query.status.data != NULL)
-        filter.status = campaign_status_parse(text_of(query.status));
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
+        list.status = campaign_status_parse(text_of(query.status));
+    list.writer = call_begin_list(call);
     txn = pipeline_read_begin(call->api->pipeline);
-    if (company.data == NULL) {
-        next = write_page(&w, txn, after, &filter);
-    } else if (catalog_find(txn, CATALOG_COMPANY, company, &thing)) {
-        filter.company = thing.number;
-        next = write_page(&w, txn, after, &filter);
-    }
+    if (page_thing(txn, CATALOG_COMPANY, query.company, &list.company))
+        next = page_walk(txn, &walk);
     call_read_end(call, txn);
-    call_end_list(&w, next);
+    call_end_list(&list.writer, next);
 }

@@ -1,4 +1,5 @@
-/* What the handlers of campaigns share. */
+/* What the handlers of campaigns share (campaigns.c, campaign_lists.c, campaign_upload.c): finding
+ * one as far as the caller may see it, and how one of its errors is written. */
 #ifndef SMSD_API_CAMPAIGNS_H
 #define SMSD_API_CAMPAIGNS_H
 

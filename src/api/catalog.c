@@ -2,14 +2,12 @@
  * calls for each, as the rows of catalog_kind.def say. A list is filtered by status, by each field
  * that is a choice, and by each that refers to another kind, under that kind's name. */
 #include "api/catalog.h"
-#include "gateway/gateway.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/bytes.h"
-#include "base/id.h"
+#include "api/page.h"
+#include "gateway/gateway.h"
 
 /* --- who sees what -------------------------------------------------------------------------------
  */
@@ -278,51 +276,56 @@ static bool passes(const struct call *call, const struct catalog_query *query,
     return call_sees(call, thing);
 }
 
-/* Returns the last number written if there are more, otherwise 0. */
-static uint64_t write_list(struct call *call, struct txn *txn, struct json_writer *w,
-                           const struct catalog_query *query, const char from[9])
-{
-    struct txn_walk *walk = txn_walk(txn, TABLE_CATALOG_NUMBER, WALK_DOWN, from, 9);
-    enum catalog_kind kind = (enum catalog_kind)from[0];
-    struct catalog_thing thing;
+struct catalog_list {
+    const struct call *call;
+    enum catalog_kind kind;
+    const struct catalog_query *query;
+    struct json_writer writer;
     struct arena scratch;
-    uint64_t last = 0;
-    int64_t count = 0;
+    int64_t count; /* of things that pass */
+    uint64_t last; /* written */
+};
 
-    scratch_init(&scratch);
-    while (count <= query->page.limit && txn_walk_next(walk) &&
-           *(const char *)walk->key == from[0]) {
-        if (!catalog_find(txn, kind, (struct text){walk->value, walk->value_size}, &thing))
-            assert(!"a number without its thing");
-        if (!passes(call, query, &thing) || count++ == query->page.limit)
-            continue;
-        catalog_write(w, txn, &thing, &scratch);
-        last = thing.number;
+static bool take_thing(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
+{
+    struct catalog_list *list = context;
+    struct catalog_thing thing;
+
+    if (!catalog_find(txn, list->kind, (struct text){at->value, at->value_size}, &thing))
+        assert(!"a number without its thing");
+    if (!passes(list->call, list->query, &thing))
+        return false;
+    if (list->count++ < list->query->page.limit) {
+        catalog_write(&list->writer, txn, &thing, &list->scratch);
+        list->last = number;
     }
-    txn_walk_end(walk);
-    arena_release(&scratch);
-    return count > query->page.limit ? last : 0;
+    return true;
 }
 
+/* One more than the page has is looked for, so that only a page that is not the last has a cursor.
+ */
 void api_catalog_list(struct call *call)
 {
-    enum catalog_kind kind = call_catalog_kind(call);
     struct catalog_query query = {PAGE_DEFAULT, {NULL, 0}, {{NULL, 0}}};
-    uint64_t after = UINT64_MAX, last;
-    struct json_writer w;
+    struct catalog_list list = {.call = call, .kind = call_catalog_kind(call), .query = &query};
+    struct page_walk walk = {.table = TABLE_CATALOG_NUMBER,
+                             .direction = WALK_DOWN,
+                             .key = {(char)list.kind},
+                             .prefix_size = 1,
+                             .after = UINT64_MAX,
+                             .take = take_thing,
+                             .context = &list};
     struct txn *txn;
-    char from[9];
 
-    if (!call_may_see_kind(call, kind) || !bind_list(call, kind, &query) ||
-        !call_page_after(call, &query.page, &after))
+    if (!call_may_see_kind(call, list.kind) || !bind_list(call, list.kind, &query) ||
+        !call_page_after(call, &query.page, &walk.after))
         return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    from[0] = (char)kind;
-    bytes_put_u64_be(from + 1, after - (after > 0));
+    scratch_init(&list.scratch);
+    list.writer = call_begin_list(call);
+    walk.limit = query.page.limit + 1;
     txn = pipeline_read_begin(call->api->pipeline);
-    last = write_list(call, txn, &w, &query, from);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, last);
+    page_walk(txn, &walk);
+    call_read_end(call, txn);
+    call_end_list(&list.writer, list.count > query.page.limit ? list.last : 0);
+    arena_release(&list.scratch);
 }

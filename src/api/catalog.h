@@ -1,5 +1,5 @@
 /* What the handlers of the catalogue share: from a body to the fields of a thing, and from a thing
- * to JSON. */
+ * to JSON; and how others name one. */
 #ifndef SMSD_API_CATALOG_H
 #define SMSD_API_CATALOG_H
 
@@ -25,6 +25,10 @@ void catalog_bind(struct call *call, struct txn *txn, struct text id,
 /* The object of the contract. `scratch` is used and reset. */
 void catalog_write(struct json_writer *writer, struct txn *txn, const struct catalog_thing *thing,
                    struct arena *scratch);
+
+/* The id of the thing with this number; null: there is none, as of 0. */
+void catalog_write_id(struct json_writer *writer, const char *name, struct txn *txn,
+                      enum catalog_kind kind, uint64_t number);
 
 /* api/catalog_config.c: the text of a gateway's configuration as it is kept. Where a secret is
  * ******** it is that of `before`, the text that was kept until now (data NULL: none). */

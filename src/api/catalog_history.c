@@ -4,17 +4,10 @@
 #include <string.h>
 
 #include "api/catalog.h"
+#include "api/page.h"
 #include "base/bytes.h"
 #include "base/id.h"
 #include "engine/route.h"
-
-static void write_by(struct json_writer *w, uint64_t number)
-{
-    if (number == 0)
-        json_null(w, "changed_by");
-    else
-        json_id(w, "changed_by", "key_", number);
-}
 
 /* --- a list of a thing's -------------------------------------------------------------------------
  */
@@ -25,53 +18,48 @@ struct history {
                   const char *value, size_t size);
 };
 
-static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
+struct history_list {
+    const struct history *history;
+    struct catalog_thing thing;
+    struct json_writer writer;
+};
 
-static uint64_t write_rows(struct txn *txn, struct json_writer *w, const struct history *history,
-                           const struct catalog_thing *thing, uint64_t after, int64_t limit)
+static bool take_row(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
 {
-    char from[16];
-    struct txn_walk *walk;
-    uint64_t last = 0;
-    int64_t count = 0;
+    struct history_list *list = context;
 
-    bytes_put_u64_be(from, thing->number);
-    bytes_put_u64_be(from + 8, after - (after > 0));
-    walk = txn_walk(txn, history->table, WALK_DOWN, from, sizeof from);
-    while (count <= limit && txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0) {
-        uint64_t number = bytes_get_u64_be((const char *)walk->key + 8);
-        if (count++ == limit)
-            continue;
-        history->write(w, thing, number, walk->value, walk->value_size);
-        last = number;
-    }
-    txn_walk_end(walk);
-    return count > limit ? last : 0;
+    (void)txn;
+    list->history->write(&list->writer, &list->thing, number, at->value, at->value_size);
+    return true;
 }
 
 static void list_history(struct call *call, const struct history *history)
 {
     enum catalog_kind kind = call_catalog_kind(call);
-    struct page_query query = {PAGE_DEFAULT};
-    struct catalog_thing thing;
-    uint64_t after = UINT64_MAX, last = 0;
+    struct history_list list = {.history = history};
+    struct page_walk walk = {.table = history->table,
+                             .direction = WALK_DOWN,
+                             .prefix_size = 8,
+                             .after = UINT64_MAX,
+                             .take = take_row,
+                             .context = &list};
+    struct page page;
     struct txn *txn;
     bool is_found;
 
-    if (!call_may_see_kind(call, kind) ||
-        !call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
+    if (!call_may_see_kind(call, kind) || !call_bind_page(call, &page) ||
+        !call_page_after(call, &page, &walk.after))
         return;
     txn = pipeline_read_begin(call->api->pipeline);
-    is_found = catalog_find(txn, kind, call->params[0], &thing) && call_sees(call, &thing);
+    is_found =
+        catalog_find(txn, kind, call->params[0], &list.thing) && call_sees(call, &list.thing);
     if (is_found) {
-        struct json_writer w = call_answer(call);
-        json_object_begin(&w, NULL);
-        json_array_begin(&w, "data");
-        last = write_rows(txn, &w, history, &thing, after, query.page.limit);
-        call_end_list(&w, last);
+        walk.limit = page.limit;
+        bytes_put_u64_be(walk.key, list.thing.number);
+        list.writer = call_begin_list(call);
+        call_end_list(&list.writer, page_walk(txn, &walk));
     }
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (!is_found)
         call_refuse(call, catalog_kind_infos[kind].not_found, NULL);
 }
@@ -102,7 +90,7 @@ static void write_change(struct json_writer *w, const struct catalog_thing *thin
     }
     json_array_end(w);
     json_string(w, "status", statuses[row.status]);
-    write_by(w, row.by);
+    json_id_or_null(w, "changed_by", "key_", row.by);
     json_time(w, "created_at", id_time_ms(number));
     json_object_end(w);
 }
@@ -137,7 +125,7 @@ static void write_quota(struct json_writer *w, struct text product, uint64_t num
         json_text(w, "reason", reason.data, reason.size);
     else
         json_null(w, "reason");
-    write_by(w, row->by);
+    json_id_or_null(w, "changed_by", "key_", row->by);
     json_time(w, "created_at", id_time_ms(number));
     json_object_end(w);
 }

@@ -121,11 +121,19 @@ void catalog_write(struct json_writer *w, struct txn *txn, const struct catalog_
     if (thing->kind == CATALOG_PRODUCT)
         write_quota(w, txn, thing->number);
     json_string(w, "status", statuses[thing->status]);
-    if (thing->changed_by == 0)
-        json_null(w, "changed_by");
-    else
-        json_id(w, "changed_by", "key_", thing->changed_by);
+    json_id_or_null(w, "changed_by", "key_", thing->changed_by);
     json_time(w, "created_at", id_time_ms(thing->number));
     json_time(w, "updated_at", thing->updated_ms);
     json_object_end(w);
+}
+
+void catalog_write_id(struct json_writer *w, const char *name, struct txn *txn,
+                      enum catalog_kind kind, uint64_t number)
+{
+    struct catalog_thing thing;
+
+    if (catalog_find_number(txn, kind, number, &thing))
+        json_text(w, name, thing.id.data, thing.id.size);
+    else
+        json_null(w, name);
 }

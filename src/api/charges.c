@@ -78,13 +78,10 @@ static void write_charge(struct json_writer *w, const struct charge *charge, str
     json_id(w, "id", "chg_", charge->number);
     json_text(w, "account", account.data, account.size);
     json_int(w, "amount", charge->amount);
-    write_reference(w, (struct text){charge->reference, charge->reference_size});
+    json_text_or_null(w, "reference", charge->reference, charge->reference_size);
     json_string(w, "status", charge->entry == 0 ? "queued" : "settled");
     json_int(w, "balance", charge->balance);
-    if (charge->entry == 0)
-        json_null(w, "entry");
-    else
-        json_id(w, "entry", "ent_", charge->entry);
+    json_id_or_null(w, "entry", "ent_", charge->entry);
     json_time(w, "created_at", id_time_ms(charge->number));
 }
 

@@ -5,6 +5,7 @@
 
 #include "api/billing.h"
 #include "api/messages.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "engine/city_index.h"
 #include "engine/city_message.h"
@@ -68,7 +69,7 @@ static const struct json_field city_fields[] = {
      .min = 1,
      .max = PACKET_GROUP_MAX,
      .check = account_id_is_valid,
-     .rule = ACCOUNT_ID_RULE},
+     .rule = ID_RULE},
     {.name = "company",
      .kind = JSON_TEXT,
      .offset = offsetof(struct city_body, company),
@@ -247,7 +248,6 @@ static void write_filter(struct json_writer *w, const struct city_index *cities,
                          const struct city *city)
 {
     uint32_t index = city->view.row.index;
-
     struct city_filter_figures figures;
 
     if (!city->is_whole) {
@@ -262,10 +262,7 @@ static void write_filter(struct json_writer *w, const struct city_index *cities,
     json_int(w, "keys", (int64_t)figures.keys);
     write_share(w, "fill", figures.fill, 1e6, SHOWN_DECIMALS);
     write_share(w, "misjudgement_estimate", figures.misjudgement_estimate, 1e9, RATE_DECIMALS);
-    if (city->built_ms == 0)
-        json_null(w, "rebuilt_at");
-    else
-        json_time(w, "rebuilt_at", city->built_ms);
+    json_time_or_null(w, "rebuilt_at", city->built_ms);
     json_bool(w, "rebuilding",
               city->is_rebuild_wanted ||
                   (cities->build != NULL && city_build_has(cities->build, index)));
@@ -302,7 +299,7 @@ static void write_city(struct json_writer *w, const struct city_index *cities, s
     json_object_begin(w, NULL);
     json_text(w, "code", city->code, city->code_size);
     json_text(w, "name", view->name.data, view->name.size);
-    json_text(w, "group", view->group.size > 0 ? view->group.data : NULL, view->group.size);
+    json_text_or_null(w, "group", view->group.data, view->group.size);
     json_int(w, "capacity", (int64_t)view->row.capacity);
     json_decimal(w, "misjudgement", (int64_t)view->row.misjudgement, RATE_DECIMALS);
     write_areas(w, view);
@@ -352,14 +349,7 @@ static void write_faults(struct call *call, const struct city_put_command *put)
     struct json_errors errors;
 
     json_errors_init(&errors);
-    for (size_t i = 0; i < count; i++) {
-        const char *pointer = json_pointer_name(call->arena, "", faults[i].field);
-        if (faults[i].param.data != NULL)
-            pointer = json_pointer_name(
-                call->arena, pointer,
-                arena_copy(call->arena, faults[i].param.data, faults[i].param.size));
-        json_errors_add(call->arena, &errors, pointer, faults[i].detail);
-    }
+    message_list_faults(call->arena, faults, count, &errors);
     pipeline_read_end(call->api->pipeline, txn);
     if (count == 0)
         return;
@@ -410,7 +400,7 @@ void api_city_put(struct call *call)
     struct txn *txn;
 
     if (!account_id_is_valid(call->params[0].data, call->params[0].size)) {
-        call_refuse(call, OUTCOME_INVALID, "a city's code " ACCOUNT_ID_RULE);
+        call_refuse(call, OUTCOME_INVALID, "a city's code " ID_RULE);
         return;
     }
     if (!bind_city(call, &command.of.city_put) || !may_put(call, &command.of.city_put))
@@ -437,27 +427,21 @@ void api_city_get(struct call *call)
         answer_city(call, city);
 }
 
-static const struct json_field list_parameters[] = {PAGE_FIELDS(struct page_query, page)};
-
 /* Newest first: a city's index, plus 1, is its cursor. */
 void api_city_list(struct call *call)
 {
     const struct city_index *cities = pipeline_cities(call->api->pipeline);
-    struct page_query query = {PAGE_DEFAULT};
-    uint64_t after = UINT64_MAX;
+    uint64_t after = UINT64_MAX, next;
     struct json_writer w;
+    struct page page;
     struct txn *txn;
-    uint64_t next;
 
-    if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after))
+    if (!call_bind_page(call, &page) || !call_page_after(call, &page, &after))
         return;
     next = after > cities->count ? cities->count : after - 1;
     txn = pipeline_read_begin(call->api->pipeline);
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
-    for (; next > 0 && query.page.limit > 0; next--, query.page.limit--)
+    w = call_begin_list(call);
+    for (; next > 0 && page.limit > 0; next--, page.limit--)
         write_city(&w, cities, txn, cities->cities[next - 1]);
     call_read_end(call, txn);
     call_end_list(&w, next > 0 ? next + 1 : 0);
@@ -480,17 +464,8 @@ void api_city_rebuild(struct call *call)
     answer_city(call, city);
 }
 
-/* --- visits
- * --------------------------------------------------------------------------------------
+/* --- visits --------------------------------------------------------------------------------------
  */
-
-static void write_time_s(struct json_writer *w, const char *name, uint32_t seconds)
-{
-    if (seconds == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, (int64_t)seconds * 1000);
-}
 
 void api_visit_get(struct call *call)
 {
@@ -512,12 +487,9 @@ void api_visit_get(struct call *call)
     w = call_answer(call);
     json_object_begin(&w, NULL);
     json_bool(&w, "seen", is_seen);
-    write_time_s(&w, "first_seen_at", row.first_s);
-    write_time_s(&w, "last_seen_at", row.last_s);
-    if (row.message == 0)
-        json_null(&w, "message");
-    else
-        json_id(&w, "message", "msg_", row.message);
+    json_time_or_null(&w, "first_seen_at", (int64_t)row.first_s * 1000);
+    json_time_or_null(&w, "last_seen_at", (int64_t)row.last_s * 1000);
+    json_id_or_null(&w, "message", "msg_", row.message);
     if (city->is_whole)
         json_bool(&w, "in_filter",
                   city_filter_may_have(&city->memory.filter,

@@ -1,4 +1,6 @@
-/* A byte at a time through six states; a record's fields lie one behind the other in one buffer. */
+/* A byte at a time through five states; a record's fields lie one behind the other in one buffer,
+ * with where each ends. What is hard is where input breaks off: a byte order mark, a doubled quote
+ * and CRLF may each be cut in two by the end of a piece. */
 #include "api/csv.h"
 
 #include <assert.h>

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/billing.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "base/time_text.h"
 #include "engine/entry.h"
@@ -36,14 +37,6 @@ static bool entry_type_parse(struct text text, enum entry_type *type)
     return false;
 }
 
-void write_reference(struct json_writer *w, struct text reference)
-{
-    if (reference.size == 0)
-        json_null(w, "reference");
-    else
-        json_text(w, "reference", reference.data, reference.size);
-}
-
 void write_entry(struct json_writer *w, const struct entry_view *entry)
 {
     json_object_begin(w, NULL);
@@ -53,7 +46,7 @@ void write_entry(struct json_writer *w, const struct entry_view *entry)
     json_int(w, "amount", entry->amount);
     json_int(w, "balance", entry->balance);
     json_int(w, "count", entry->count);
-    write_reference(w, entry->reference);
+    json_text_or_null(w, "reference", entry->reference.data, entry->reference.size);
     if (entry->source_type == SOURCE_NONE)
         json_null(w, "source");
     else
@@ -73,35 +66,11 @@ static bool is_type(const char *data, size_t size)
     return entry_type_parse((struct text){data, size}, &type);
 }
 
-static bool is_time(const char *data, size_t size)
-{
-    int64_t time_ms;
-    return time_parse(data, size, &time_ms);
-}
-
 static const struct json_field entry_parameters[] = {
     PAGE_FIELDS(struct entry_query, page),
-    {.name = "type",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct entry_query, type),
-     .min = 1,
-     .max = 32,
-     .check = is_type,
-     .rule = "is not a type of entry"},
-    {.name = "created_from",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct entry_query, created_from),
-     .min = 1,
-     .max = 64,
-     .check = is_time,
-     .rule = "must be a time as RFC 3339 writes it"},
-    {.name = "created_to",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct entry_query, created_to),
-     .min = 1,
-     .max = 64,
-     .check = is_time,
-     .rule = "must be a time as RFC 3339 writes it"},
+    QUERY_FIELD(struct entry_query, type, is_type, "is not a type of entry"),
+    QUERY_TIME_FIELD(struct entry_query, created_from),
+    QUERY_TIME_FIELD(struct entry_query, created_to),
 };
 
 /* What a page is asked to show: entries from `first` up to and without `end`. */
@@ -113,17 +82,10 @@ struct filter {
 
 static void filter_init(struct filter *filter, const struct entry_query *query)
 {
-    int64_t time_ms;
-
-    *filter = (struct filter){.end = UINT64_MAX};
+    *filter = (struct filter){.has_type = false};
     if (query->type.data != NULL)
         filter->has_type = entry_type_parse(text_of(query->type), &filter->type);
-    if (query->created_from.data != NULL &&
-        time_parse(query->created_from.data, query->created_from.size, &time_ms))
-        filter->first = id_at(time_ms);
-    if (query->created_to.data != NULL &&
-        time_parse(query->created_to.data, query->created_to.size, &time_ms))
-        filter->end = id_at(time_ms);
+    page_span(query->created_from, query->created_to, &filter->first, &filter->end);
 }
 
 static uint64_t write_page(struct json_writer *w, struct txn *txn, const struct account *account,
@@ -190,9 +152,7 @@ void api_entry_list(struct call *call)
         call_refuse(call, OUTCOME_ACCOUNT_NOT_FOUND, NULL);
         return;
     }
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
+    w = call_begin_list(call);
     next = write_page(&w, txn, &account, first_of_page(txn, &account, after, &filter), &filter,
                       query.page.limit);
     call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
@@ -204,13 +164,7 @@ struct balance_query {
 };
 
 static const struct json_field balance_parameters[] = {
-    {.name = "at",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct balance_query, at),
-     .min = 1,
-     .max = 64,
-     .check = is_time,
-     .rule = "must be a time as RFC 3339 writes it"},
+    QUERY_TIME_FIELD(struct balance_query, at),
 };
 
 /* The balance as it was at the end of a millisecond; now, if no time is given. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/billing.h"
-#include "base/bytes.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "engine/exception.h"
 
@@ -31,10 +31,7 @@ static void write_exception(struct json_writer *w, const struct exception_row *r
     json_int(w, "attempts", row->attempts);
     json_time(w, "created_at", id_time_ms(row->number));
     json_time(w, "tried_at", row->tried_ms);
-    if (row->closed_ms == 0)
-        json_null(w, "closed_at");
-    else
-        json_time(w, "closed_at", row->closed_ms);
+    json_time_or_null(w, "closed_at", row->closed_ms);
     json_object_end(w);
 }
 
@@ -99,14 +96,15 @@ void api_exception_close(struct call *call)
     change(call, COMMAND_EXCEPTION_CLOSE);
 }
 
-static bool list_exception(struct json_writer *w, struct txn *txn, uint64_t number,
-                           const struct txn_walk *walk)
+static bool take_exception(void *context, struct txn *txn, uint64_t number,
+                           const struct txn_walk *at)
 {
+    struct json_writer *w = context;
     struct exception_row row;
     struct account account;
 
     (void)number;
-    memcpy(&row, walk->value, sizeof row);
+    memcpy(&row, at->value, sizeof row);
     if (!account_find_number(txn, row.account, &account))
         return false;
     write_exception(w, &row, &account);
@@ -115,5 +113,5 @@ static bool list_exception(struct json_writer *w, struct txn *txn, uint64_t numb
 
 void api_exception_list(struct call *call)
 {
-    call_list_numbered(call, TABLE_EXCEPTION, list_exception);
+    call_list_numbered(call, TABLE_EXCEPTION, take_exception);
 }

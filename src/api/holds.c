@@ -41,16 +41,10 @@ static void write_hold(struct call *call, const struct hold_row *hold)
     json_int(&w, "amount", hold->amount);
     json_int(&w, "captured", hold->captured);
     json_string(&w, "status", statuses[hold->status]);
-    if (hold->entry == 0)
-        json_null(&w, "entry");
-    else
-        json_id(&w, "entry", "ent_", hold->entry);
+    json_id_or_null(&w, "entry", "ent_", hold->entry);
     json_time(&w, "created_at", id_time_ms(hold->number));
     json_time(&w, "expires_at", hold->expires_ms);
-    if (hold->closed_ms == 0)
-        json_null(&w, "closed_at");
-    else
-        json_time(&w, "closed_at", hold->closed_ms);
+    json_time_or_null(&w, "closed_at", hold->closed_ms);
     json_object_end(&w);
 }
 

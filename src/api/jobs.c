@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "api/call.h"
+#include "api/page.h"
 #include "jobs/jobs.h"
 
 static void write_job(struct json_writer *w, const struct job_status *job)
@@ -11,10 +11,7 @@ static void write_job(struct json_writer *w, const struct job_status *job)
     json_string(w, "name", job->name);
     json_string(w, "description", job->description);
     json_int(w, "interval_ms", job->interval_ms);
-    if (job->last_run_ms == 0)
-        json_null(w, "last_run_at");
-    else
-        json_time(w, "last_run_at", job->last_run_ms);
+    json_time_or_null(w, "last_run_at", job->last_run_ms);
     json_time(w, "next_run_at", job->next_run_ms);
     json_bool(w, "running", job->is_running);
     json_int(w, "done", (int64_t)job->done);
@@ -24,10 +21,8 @@ static void write_job(struct json_writer *w, const struct job_status *job)
 
 void api_job_list(struct call *call)
 {
-    struct json_writer w = call_answer(call);
+    struct json_writer w = call_begin_list(call);
 
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
     for (int i = 0; i < jobs_count(); i++) {
         struct job_status status;
         jobs_status(call->api->jobs, i, &status);

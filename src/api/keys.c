@@ -1,8 +1,10 @@
-/* /v1/keys: API keys (OPS-2). The secret is made here, shown once and kept only as its SHA-256. */
+/* /v1/keys: API keys (OPS-2). The secret is made here, shown once and kept only as its SHA-256, so
+ * a replay shows the key without it. A key that changes makes every connection look its own up
+ * again. */
 #include <string.h>
 
 #include "api/api_key_secret.h"
-#include "api/call.h"
+#include "api/page.h"
 #include "base/bytes.h"
 #include "base/id.h"
 
@@ -64,10 +66,7 @@ static void write_key(struct json_writer *w, const struct api_key *key)
             json_string(w, NULL, scopes[i].text);
     }
     json_array_end(w);
-    if (key->row.company_size == 0)
-        json_null(w, "company");
-    else
-        json_text(w, "company", key->company, key->row.company_size);
+    json_text_or_null(w, "company", key->company, key->row.company_size);
     json_string(w, "status", key->row.status == API_KEY_ENABLED ? "enabled" : "disabled");
     json_time(w, "created_at", id_time_ms(key->row.number));
 }
@@ -155,12 +154,12 @@ void api_key_update(struct call *call)
     api_key_get(call);
 }
 
-static bool list_key(struct json_writer *w, struct txn *txn, uint64_t number,
-                     const struct txn_walk *walk)
+static bool take_key(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
 {
+    struct json_writer *w = context;
     struct api_key key;
 
-    (void)walk;
+    (void)at;
     if (!api_key_find_number(txn, number, &key))
         return false;
     json_object_begin(w, NULL);
@@ -171,5 +170,5 @@ static bool list_key(struct json_writer *w, struct txn *txn, uint64_t number,
 
 void api_key_list(struct call *call)
 {
-    call_list_numbered(call, TABLE_API_KEY_NUMBER, list_key);
+    call_list_numbered(call, TABLE_API_KEY_NUMBER, take_key);
 }

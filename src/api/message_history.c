@@ -167,7 +167,7 @@ void call_message_history(struct call *call, uint64_t number, const struct comma
 static bool is_shown(struct call *call, const struct archive_record *record)
 {
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
-    bool is = record != NULL && call_may_see(call, txn, &record->row);
+    bool is = record != NULL && call_may_see_company(call, txn, record->row.company);
 
     pipeline_read_end(call->api->pipeline, txn);
     if (!is)
@@ -238,7 +238,7 @@ void call_list_history(struct call *call, const struct message_list *list,
     asked->request.by = list->by;
     asked->request.first = list->first;
     asked->request.last = list->last;
-    asked->request.examined_max = EXAMINED_MAX;
+    asked->request.examined_max = PAGE_EXAMINED_MAX;
     ask(call, asked);
 }
 
@@ -331,12 +331,10 @@ static void answer_merged(struct call *call, struct history_call *asked)
     uint64_t of_rows = asked->page->reached, of_history = asked->request.reached;
     struct merge merge = {
         .asked = asked, .reached = of_rows > of_history ? of_rows : of_history, .is_whole = true};
-    struct json_writer w = call_answer(call);
+    struct json_writer w = call_begin_list(call);
     bool is_taken;
 
     merge.txn = pipeline_read_begin(call->api->pipeline);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
     for (int64_t count = 0; count < asked->list.limit && next_of(&merge, &is_taken) != 0; count++)
         write_next(&w, &merge, is_taken);
     call_end_list(&w, end_of(&merge));

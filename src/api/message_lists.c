@@ -17,22 +17,6 @@
 /* --- one -----------------------------------------------------------------------------------------
  */
 
-static void write_text(struct json_writer *w, const char *name, struct text text)
-{
-    if (text.size == 0)
-        json_null(w, name);
-    else
-        json_text(w, name, text.data, text.size);
-}
-
-static void write_time(struct json_writer *w, const char *name, int64_t time_ms)
-{
-    if (time_ms == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, time_ms);
-}
-
 void write_message(struct json_writer *w, struct txn *txn, const struct message_view *view)
 {
     const char *error = message_error_text(view->error);
@@ -52,14 +36,15 @@ void write_message(struct json_writer *w, struct txn *txn, const struct message_
     if (catalog_find_number(txn, CATALOG_PRODUCT, view->product, &product))
         json_text(w, "product", product.id.data, product.id.size);
     json_int(w, "attempts", view->attempts);
-    write_text(w, "client_reference", view->client_reference);
+    json_text_or_null(w, "client_reference", view->client_reference.data,
+                      view->client_reference.size);
     json_bool(w, "test", view->is_test);
-    json_text(w, "error", error, error == NULL ? 0 : strlen(error));
+    json_string(w, "error", error);
     json_time(w, "created_at", id_time_ms(view->number));
-    write_time(w, "send_at", view->send_at_ms);
-    write_time(w, "expire_at", view->expire_at_ms);
-    write_time(w, "sent_at", view->sent_ms);
-    write_time(w, "finished_at", view->finished_ms);
+    json_time_or_null(w, "send_at", view->send_at_ms);
+    json_time_or_null(w, "expire_at", view->expire_at_ms);
+    json_time_or_null(w, "sent_at", view->sent_ms);
+    json_time_or_null(w, "finished_at", view->finished_ms);
 }
 
 void write_message_rows(struct json_writer *w, struct txn *txn, const struct message_row *row,
@@ -97,20 +82,11 @@ static void write_events(struct json_writer *w, const struct message_event *even
         json_object_begin(w, NULL);
         json_time(w, "at", events[i].at_ms);
         json_string(w, "status", message_status_text(events[i].status));
-        json_text(w, "error", error, error == NULL ? 0 : strlen(error));
-        write_text(w, "detail", (struct text){events[i].detail, events[i].detail_size});
+        json_string(w, "error", error);
+        json_text_or_null(w, "detail", events[i].detail, events[i].detail_size);
         json_object_end(w);
     }
     json_array_end(w);
-}
-
-bool call_may_see(const struct call *call, struct txn *txn, const struct message_row *row)
-{
-    struct catalog_thing company;
-
-    return call->key->row.company_size == 0 ||
-           (catalog_find_number(txn, CATALOG_COMPANY, row->company, &company) &&
-            call_may_use_company(call, company.id));
 }
 
 /* Archived messages may be of any day of which there is history. */
@@ -122,15 +98,15 @@ static bool may_be_history(struct api *api, uint64_t first, uint64_t last)
 enum message_place call_message(struct call *call, uint64_t *number)
 {
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
-    bool is_id = id_parse(call->params[0].data, call->params[0].size, "msg_", number);
+    bool is_message = id_parse(call->params[0].data, call->params[0].size, "msg_", number);
     struct message_row row;
-    bool is_row = is_id && message_find(txn, *number, &row);
-    bool is_seen = is_row && call_may_see(call, txn, &row);
+    bool is_row = is_message && message_find(txn, *number, &row);
+    bool is_seen = is_row && call_may_see_company(call, txn, row.company);
 
     call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
     if (is_seen)
         return MESSAGE_IS_ROW;
-    if (is_id && !is_row && may_be_history(call->api, *number, *number))
+    if (is_message && !is_row && may_be_history(call->api, *number, *number))
         return MESSAGE_MAY_BE_HISTORY;
     call_refuse(call, OUTCOME_MESSAGE_NOT_FOUND, NULL);
     return MESSAGE_IS_NOWHERE;
@@ -140,12 +116,12 @@ enum message_place call_message(struct call *call, uint64_t *number)
 static void write_content(struct json_writer *w, const struct message_row *row,
                           const struct message_text *text)
 {
-    write_text(w, "template", text->template_id);
+    json_text_or_null(w, "template", text->template_id.data, text->template_id.size);
     if (row->kind == MESSAGE_KIND_VERIFICATION)
         json_null(w, "content");
     else
         json_text(w, "content", text->content.data, text->content.size);
-    write_text(w, "callback_url", text->callback_url);
+    json_text_or_null(w, "callback_url", text->callback_url.data, text->callback_url.size);
 }
 
 void write_message_whole(struct json_writer *w, struct txn *txn, const struct message_row *row,
@@ -210,7 +186,7 @@ bool mobile_of_parameter(struct text text, uint64_t *mobile)
     return mobile_parse((struct text){plus, 1 + digits}, mobile);
 }
 
-static bool is_mobile(const char *data, size_t size)
+bool is_mobile(const char *data, size_t size)
 {
     uint64_t mobile;
 
@@ -222,46 +198,15 @@ static bool is_status(const char *data, size_t size)
     return message_status_parse((struct text){data, size}) != 0;
 }
 
-static bool is_id(const char *data, size_t size)
-{
-    return catalog_id_is_valid(CATALOG_COMPANY, (struct text){data, size});
-}
-
-static bool is_time(const char *data, size_t size)
-{
-    int64_t time_ms;
-
-    return time_parse(data, size, &time_ms);
-}
-
-#define QUERY_FIELD(field, checked, text)                                                          \
-    {                                                                                              \
-        .name = #field, .kind = JSON_TEXT, .offset = offsetof(struct message_query, field),        \
-        .min = 1, .max = 64, .check = (checked), .rule = (text)                                    \
-    }
-
 static const struct json_field message_parameters[] = {
     PAGE_FIELDS(struct message_query, page),
-    QUERY_FIELD(to, is_mobile, MOBILE_RULE),
-    QUERY_FIELD(status, is_status, "must be a message's status"),
-    QUERY_FIELD(company, is_id, "must be an id"),
-    QUERY_FIELD(product, is_id, "must be an id"),
-    QUERY_FIELD(created_from, is_time, "must be a time as RFC 3339 writes it"),
-    QUERY_FIELD(created_to, is_time, "must be a time as RFC 3339 writes it"),
+    QUERY_MOBILE_FIELD(struct message_query, to),
+    QUERY_FIELD(struct message_query, status, is_status, "must be a message's status"),
+    QUERY_ID_FIELD(struct message_query, company),
+    QUERY_ID_FIELD(struct message_query, product),
+    QUERY_TIME_FIELD(struct message_query, created_from),
+    QUERY_TIME_FIELD(struct message_query, created_to),
 };
-
-/* False: there is no such thing, and nothing in the list. */
-static bool take_thing(struct txn *txn, enum catalog_kind kind, struct text id, uint64_t *number)
-{
-    struct catalog_thing thing;
-
-    if (id.data == NULL)
-        return true;
-    if (!catalog_find(txn, kind, id, &thing))
-        return false;
-    *number = thing.number;
-    return true;
-}
 
 /* False: there is nothing in it. */
 static bool list_init(struct message_list *list, struct txn *txn, const struct message_query *query)
@@ -270,8 +215,8 @@ static bool list_init(struct message_list *list, struct txn *txn, const struct m
     list->limit = query->page.limit;
     if (query->status.data != NULL)
         list->status = message_status_parse(text_of(query->status));
-    if (!take_thing(txn, CATALOG_COMPANY, text_of(query->company), &list->company) ||
-        !take_thing(txn, CATALOG_PRODUCT, text_of(query->product), &list->product))
+    if (!page_thing(txn, CATALOG_COMPANY, query->company, &list->company) ||
+        !page_thing(txn, CATALOG_PRODUCT, query->product, &list->product))
         return false;
     if (query->to.data != NULL && mobile_of_parameter(text_of(query->to), &list->by)) {
         list->table = TABLE_MESSAGE_TO;
@@ -289,17 +234,23 @@ bool message_list_asks_for(const struct message_list *list, const struct message
            (list->company == 0 || row->company == list->company);
 }
 
-/* If it is asked for. */
-static void take_message(struct message_page *page, struct txn *txn,
-                         const struct message_list *list, uint64_t number)
+struct rows {
+    const struct message_list *list;
+    struct message_page *page;
+};
+
+static bool take_message(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
 {
+    const struct rows *rows = context;
+    struct message_page *page = rows->page;
     struct listed_message *item = &page->items[page->count];
     struct json_writer w = json_writer(&page->json);
     struct message_row row;
     struct message_text text;
 
-    if (!message_find(txn, number, &row) || !message_list_asks_for(list, &row))
-        return;
+    (void)at;
+    if (!message_find(txn, number, &row) || !message_list_asks_for(rows->list, &row))
+        return false;
     message_text_find(txn, number, &text);
     *item = (struct listed_message){.number = number, .begin = page->json.size};
     json_object_begin(&w, NULL);
@@ -307,41 +258,33 @@ static void take_message(struct message_page *page, struct txn *txn,
     json_object_end(&w);
     item->end = page->json.size;
     page->count++;
+    return true;
 }
 
 static void take_page(struct message_page *page, struct txn *txn, const struct message_list *list)
 {
-    size_t prefix_size = list->by != 0 ? 8 : 0;
-    char from[MESSAGE_LIST_KEY_SIZE];
-    struct txn_walk *walk;
-    uint64_t number = list->first;
+    struct rows rows = {list, page};
+    struct page_walk walk = {.table = list->table,
+                             .direction = WALK_DOWN,
+                             .prefix_size = list->by != 0 ? 8 : 0,
+                             .after = list->last + 1,
+                             .first = list->first,
+                             .limit = list->limit,
+                             .examined_max = PAGE_EXAMINED_MAX,
+                             .take = take_message,
+                             .context = &rows};
+    uint64_t next;
 
-    page->count = 0;
-    page->reached = list->first;
-    message_list_key(from, list->by, list->last);
-    walk = txn_walk(txn, list->table, WALK_DOWN, from + 8 - prefix_size, prefix_size + 8);
-    for (int examined = 0; txn_walk_next(walk); examined++) {
-        const char *key = walk->key;
-        if (memcmp(key, from, prefix_size) != 0 ||
-            bytes_get_u64_be(key + prefix_size) < list->first)
-            break;
-        if ((int64_t)page->count == list->limit || examined == EXAMINED_MAX) {
-            page->reached = number;
-            page->has_more = true;
-            break;
-        }
-        number = bytes_get_u64_be(key + prefix_size);
-        take_message(page, txn, list, number);
-    }
-    txn_walk_end(walk);
+    bytes_put_u64_be(walk.key, list->by);
+    next = page_walk(txn, &walk);
+    page->has_more = next != 0;
+    page->reached = page->has_more ? next : list->first;
 }
 
 static void answer_page(struct call *call, const struct message_page *page)
 {
-    struct json_writer w = call_answer(call);
+    struct json_writer w = call_begin_list(call);
 
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
     for (size_t i = 0; i < page->count; i++)
         json_raw(&w, NULL, page->json.data + page->items[i].begin,
                  page->items[i].end - page->items[i].begin);
@@ -377,14 +320,6 @@ static void answer_list(struct call *call, struct message_list *list,
     free(page);
 }
 
-static uint64_t number_at(struct json_text time, uint64_t fallback)
-{
-    int64_t time_ms;
-
-    return time.data != NULL && time_parse(time.data, time.size, &time_ms) ? id_at(time_ms)
-                                                                           : fallback;
-}
-
 void api_message_list(struct call *call)
 {
     struct message_query query = {.page = PAGE_DEFAULT};
@@ -401,11 +336,8 @@ void api_message_list(struct call *call)
         call_refuse(call, OUTCOME_FORBIDDEN, "The API key is another company's");
         return;
     }
-    end = number_at(query.created_to, UINT64_MAX);
+    page_span(query.created_from, query.created_to, &list.first, &end);
     end = after < end ? after : end;
-    list.first = number_at(query.created_from, 0);
-    list.last = end - 1;
-    if (end == 0) /* nothing is before it */
-        list.first = UINT64_MAX, list.last = 0;
+    list.last = end - (end > 0); /* nothing has the number 0 */
     answer_list(call, &list, &query);
 }

@@ -4,8 +4,7 @@
 #define SMSD_API_MESSAGE_LISTS_H
 
 #include "api/messages.h"
-
-enum { EXAMINED_MAX = 2000 }; /* messages that a page looks at, among rows and in history each */
+#include "api/page.h"
 
 struct message_list {
     enum table table; /* that is walked */
@@ -37,7 +36,6 @@ void call_list_history(struct call *call, const struct message_list *list,
 void call_message_history(struct call *call, uint64_t number, const struct command *command);
 
 /* Of a message in hand. */
-bool call_may_see(const struct call *call, struct txn *txn, const struct message_row *row);
 void write_message_whole(struct json_writer *writer, struct txn *txn, const struct message_row *row,
                          const struct message_text *text, const struct message_event *events,
                          size_t event_count);

@@ -10,16 +10,10 @@
 #include "base/id.h"
 #include "base/time_text.h"
 #include "engine/catalog.h"
-#include "engine/message_plan.h"
 #include "engine/mobile.h"
 #include "engine/signature.h"
-#include "engine/template.h"
-#include "engine/webhook.h"
 
 enum { PARAM_VALUE_MAX = 1000 };
-
-#define TIME_RULE "must be a time as RFC 3339 writes it"
-#define ID_RULE   "must be 1 to 64 letters, digits or any of _.:+-@, not beginning with @"
 
 struct message_body {
     struct json_text company, to, template;
@@ -32,54 +26,40 @@ struct message_body {
 /* --- reading -------------------------------------------------------------------------------------
  */
 
-static bool is_id(const char *data, size_t size)
-{
-    return catalog_id_is_valid(CATALOG_COMPANY, (struct text){data, size});
-}
-
 static bool is_kind(const char *data, size_t size)
 {
     return message_kind_parse((struct text){data, size}) != 0;
 }
 
-static bool is_signature(const char *data, size_t size)
+bool is_signature(const char *data, size_t size)
 {
     return signature_check((struct text){data, size});
 }
 
-static bool is_time(const char *data, size_t size)
+bool is_moment(const char *data, size_t size)
 {
     int64_t time_ms;
 
     return time_parse(data, size, &time_ms) && time_ms > 0;
 }
 
-#define TEXT_FIELD(field, required, bytes_min, bytes_max, checked, text)                           \
-    {                                                                                              \
-        .name = #field, .kind = JSON_TEXT, .offset = offsetof(struct message_body, field),         \
-        .is_required = (required), .is_nullable = !(required), .min = (bytes_min),                 \
-        .max = (bytes_max), .check = (checked), .rule = (text)                                     \
-    }
+#define BODY struct message_body
 
 /* The last row is for items of batches only. */
 static const struct json_field message_fields[] = {
-    TEXT_FIELD(company, true, 1, COMPANY_ID_MAX, is_id, ID_RULE),
-    TEXT_FIELD(to, true, 1, 64, NULL, NULL),
-    TEXT_FIELD(template, false, 1, TEMPLATE_ID_MAX, is_id, ID_RULE),
-    {.name = "params",
-     .kind = JSON_ANY,
-     .offset = offsetof(struct message_body, params),
-     .is_nullable = true},
-    TEXT_FIELD(content, false, 1, 16384, NULL, NULL),
-    TEXT_FIELD(kind, false, 1, 16, is_kind, "must be verification, notice or marketing"),
-    TEXT_FIELD(signature, false, 0, MESSAGE_SIGNATURE_MAX, is_signature,
-               "must be up to 32 characters without line ends or brackets"),
-    TEXT_FIELD(send_at, false, 1, 64, is_time, TIME_RULE),
-    TEXT_FIELD(expire_at, false, 1, 64, is_time, TIME_RULE),
-    TEXT_FIELD(client_reference, false, 1, REFERENCE_MAX, NULL, NULL),
-    TEXT_FIELD(callback_url, false, 1, CALLBACK_URL_MAX, webhook_url_is_valid, WEBHOOK_URL_RULE),
-    {.name = "test", .kind = JSON_BOOL, .offset = offsetof(struct message_body, test)},
-    TEXT_FIELD(idempotency_key, false, 1, IDEMPOTENCY_KEY_MAX, idempotency_key_is_valid,
+    COMPANY_FIELD(BODY, true),
+    TEXT_FIELD(BODY, to, true, 1, 64, NULL, NULL),
+    TEMPLATE_FIELD(BODY, false),
+    PARAMS_FIELD(BODY),
+    TEXT_FIELD(BODY, content, false, 1, 16384, NULL, NULL),
+    TEXT_FIELD(BODY, kind, false, 1, 16, is_kind, "must be verification, notice or marketing"),
+    SIGNATURE_FIELD(BODY),
+    MOMENT_FIELD(BODY, send_at),
+    MOMENT_FIELD(BODY, expire_at),
+    CLIENT_REFERENCE_FIELD(BODY),
+    CALLBACK_URL_FIELD(BODY, callback_url),
+    TEST_FIELD(BODY),
+    TEXT_FIELD(BODY, idempotency_key, false, 1, IDEMPOTENCY_KEY_MAX, idempotency_key_is_valid,
                "must be 1 to 64 printable characters"),
 };
 
@@ -120,31 +100,20 @@ void call_take_params(struct call *call, const struct json_value *params,
     submit->param_count = message_take_params(call->arena, params, taken, errors);
 }
 
-/* What one field cannot say alone. */
-static void check_text(struct call *call, const struct message_body *body,
-                       struct json_errors *errors)
+void message_check_source(struct arena *arena, const struct message_source *source,
+                          struct json_errors *errors)
 {
-    bool has_template = body->template.data != NULL, has_content = body->content.data != NULL;
+    bool has_template = source->template.data != NULL, has_content = source->content.data != NULL;
 
     if (has_template == has_content)
-        json_errors_add(call->arena, errors, has_template ? "/content" : "/template",
+        json_errors_add(arena, errors, has_template ? "/content" : "/template",
                         "one of template and content must be given");
-    if (has_content && body->kind.data == NULL)
-        json_errors_add(call->arena, errors, "/kind", "must be given with content");
-    if (!has_content && body->kind.data != NULL)
-        json_errors_add(call->arena, errors, "/kind",
-                        "is the template's, and given with content only");
-    if (has_content && body->params != NULL)
-        json_errors_add(call->arena, errors, "/params", "are given with a template only");
-}
-
-static int64_t time_of(struct json_text text)
-{
-    int64_t time_ms = 0;
-
-    if (text.data != NULL)
-        time_parse(text.data, text.size, &time_ms);
-    return time_ms;
+    if (has_content != (source->kind.data != NULL))
+        json_errors_add(arena, errors, "/kind",
+                        has_content ? "must be given with content"
+                                    : "is the template's, and given with content only");
+    if (has_content && source->params != NULL)
+        json_errors_add(arena, errors, "/params", "are given with a template only");
 }
 
 /* The errors of one field are in already. */
@@ -169,14 +138,9 @@ static void fill(struct call *call, const struct message_body *body, struct comm
         submit->kind = message_kind_parse(text_of(body->kind));
     if (body->params != NULL && !json_is_null(body->params))
         call_take_params(call, body->params, submit, errors);
-    check_text(call, body, errors);
-}
-
-bool call_may_use_company(const struct call *call, struct text company)
-{
-    struct text own = {call->key->company, call->key->row.company_size};
-
-    return own.size == 0 || text_equals(own, company);
+    message_check_source(
+        call->arena,
+        &(struct message_source){body->template, body->content, body->kind, body->params}, errors);
 }
 
 /* OUTCOME_OK, _INVALID with errors, _FORBIDDEN. */
@@ -219,6 +183,18 @@ static bool bind_body(struct call *call, struct command *command)
 /* --- answering -----------------------------------------------------------------------------------
  */
 
+void message_list_faults(struct arena *arena, const struct message_fault *faults, size_t count,
+                         struct json_errors *errors)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct text param = faults[i].param;
+        const char *pointer = json_pointer_name(arena, "", faults[i].field);
+        if (param.data != NULL)
+            pointer = json_pointer_name(arena, pointer, arena_copy(arena, param.data, param.size));
+        json_errors_add(arena, errors, pointer, faults[i].detail);
+    }
+}
+
 bool message_faults(struct txn *txn, struct arena *arena,
                     const struct message_submit_command *submit, int64_t now_ms,
                     enum outcome outcome, struct json_errors *errors)
@@ -229,14 +205,7 @@ bool message_faults(struct txn *txn, struct arena *arena,
     json_errors_init(errors);
     if (plan.fault_count == 0 || message_plan_outcome(&plan) != outcome)
         return false;
-    for (size_t i = 0; i < plan.fault_count; i++) {
-        const struct message_fault *fault = &plan.faults[i];
-        const char *pointer = json_pointer_name(arena, "", fault->field);
-        if (fault->param.data != NULL)
-            pointer = json_pointer_name(arena, pointer,
-                                        arena_copy(arena, fault->param.data, fault->param.size));
-        json_errors_add(arena, errors, pointer, fault->detail);
-    }
+    message_list_faults(arena, plan.faults, plan.fault_count, errors);
     return true;
 }
 
@@ -300,10 +269,7 @@ static void write_preview(struct json_writer *w, struct txn *txn, const struct m
     json_int(w, "amount", plan->amount);
     if (catalog_find_number(txn, CATALOG_PRODUCT, plan->route.product, &product))
         json_text(w, "product", product.id.data, product.id.size);
-    if (plan->send_at_ms == 0)
-        json_null(w, "send_at");
-    else
-        json_time(w, "send_at", plan->send_at_ms);
+    json_time_or_null(w, "send_at", plan->send_at_ms);
     json_time(w, "expire_at", plan->expire_at_ms);
     json_object_end(w);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/packets.h"
-#include "base/bytes.h"
+#include "api/page.h"
 #include "base/id.h"
 
 enum { SLICE_GRABS = 256 };
@@ -58,22 +58,6 @@ static void write_bytes(struct json_writer *w, const char *name, const uint8_t *
     json_text(w, name, text, sizeof text);
 }
 
-static void write_text(struct json_writer *w, const char *name, struct text text)
-{
-    if (text.size == 0)
-        json_null(w, name);
-    else
-        json_text(w, name, text.data, text.size);
-}
-
-static void write_time(struct json_writer *w, const char *name, int64_t time_ms)
-{
-    if (time_ms == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, time_ms);
-}
-
 void write_packet(struct json_writer *w, const struct packet_view *view)
 {
     const struct packet_row *row = view->row;
@@ -91,15 +75,15 @@ void write_packet(struct json_writer *w, const struct packet_view *view)
     json_int(w, "remaining_amount", packet_contents(row));
     json_int(w, "remaining_count", status == PACKET_STATUS_REFUNDED ? 0 : row->count - row->taken);
     json_string(w, "status", status_texts[status]);
-    write_text(w, "group", view->group);
-    write_text(w, "greeting", view->greeting);
+    json_text_or_null(w, "group", view->group.data, view->group.size);
+    json_text_or_null(w, "greeting", view->greeting.data, view->greeting.size);
     write_bytes(w, "commitment", view->commitment);
     write_bytes(w, "seed", view->seed);
     json_int(w, "refunded_amount", row->refunded);
     json_time(w, "created_at", id_time_ms(row->number));
     json_time(w, "expires_at", row->expires_ms);
-    write_time(w, "emptied_at", row->emptied_ms);
-    write_time(w, "closed_at", row->closed_ms);
+    json_time_or_null(w, "emptied_at", row->emptied_ms);
+    json_time_or_null(w, "closed_at", row->closed_ms);
 }
 
 static void write_packet_row(struct json_writer *w, struct txn *txn, const struct packet_row *row,
@@ -243,99 +227,76 @@ struct packet_query {
     struct json_text sender, user, group;
 };
 
-#define QUERY_FIELD(member)                                                                        \
-    {                                                                                              \
-        .name = #member, .kind = JSON_TEXT, .offset = offsetof(struct packet_query, member),       \
-        .min = 1, .max = ACCOUNT_ID_MAX, .check = account_id_is_valid, .rule = ACCOUNT_ID_RULE     \
-    }
+#define ACCOUNT_QUERY_FIELD(member) QUERY_FIELD(struct packet_query, member, is_id, ID_RULE)
 
 static const struct json_field packet_parameters[] = {
     PAGE_FIELDS(struct packet_query, page),
-    QUERY_FIELD(sender),
-    QUERY_FIELD(user),
-    QUERY_FIELD(group),
+    ACCOUNT_QUERY_FIELD(sender),
+    ACCOUNT_QUERY_FIELD(user),
+    ACCOUNT_QUERY_FIELD(group),
 };
 
-/* Which table a list is, and where it begins: keys are a prefix that all of it have, and then the
- * packet's number. */
 struct packet_list {
-    enum table table;
-    char from[PACKET_LIST_KEY_MAX];
-    size_t prefix_size;
+    struct page_walk walk;
     uint64_t user; /* whose grab is shown; 0: none */
+    int64_t now_ms;
+    struct json_writer writer;
 };
 
-/* False: there is nothing in it. */
-static bool list_init(struct packet_list *list, struct txn *txn, const struct packet_query *query,
-                      uint64_t last)
-{
-    struct account account;
+static_assert((int)PACKET_LIST_KEY_MAX <= (int)PAGE_KEY_MAX, "a walk has its keys");
 
-    *list = (struct packet_list){.table = TABLE_PACKET};
-    if (query->group.data != NULL) {
-        list->table = TABLE_PACKET_GROUP;
-        list->prefix_size = packet_group_key(list->from, text_of(query->group), last) - 8;
-    } else if (query->sender.data != NULL || query->user.data != NULL) {
-        bool is_user = query->user.data != NULL;
-        if (!account_find(txn, text_of(is_user ? query->user : query->sender), &account))
-            return false;
-        list->table = is_user ? TABLE_GRAB : TABLE_PACKET_SENT;
-        list->prefix_size = packet_list_key(list->from, account.row.number, last) - 8;
-        list->user = is_user ? account.row.number : 0;
-    } else {
-        bytes_put_u64_be(list->from, last);
-    }
-    return true;
-}
-
-static void write_item(struct json_writer *w, struct txn *txn, const struct packet_list *list,
-                       uint64_t number, int64_t now_ms)
+static bool take_packet(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
 {
+    struct packet_list *list = context;
+    struct json_writer *w = &list->writer;
     struct packet_row row;
 
+    (void)at;
     if (!packet_find(txn, number, &row))
         assert(!"a list names a packet that is not there");
     json_object_begin(w, NULL);
-    write_packet_row(w, txn, &row, now_ms);
+    write_packet_row(w, txn, &row, list->now_ms);
     if (list->user != 0) {
         json_array_begin(w, "grabs");
         write_grab_of(w, txn, &row, list->user);
         json_array_end(w);
     }
     json_object_end(w);
+    return true;
 }
 
-static uint64_t write_list(struct json_writer *w, struct txn *txn, const struct packet_list *list,
-                           int64_t limit, int64_t now_ms)
+/* False: there is nothing in it. */
+static bool list_init(struct packet_list *list, struct txn *txn, const struct packet_query *query,
+                      uint64_t after)
 {
-    struct txn_walk *walk =
-        txn_walk(txn, list->table, WALK_DOWN, list->from, list->prefix_size + 8);
-    uint64_t last = 0;
-    int64_t count = 0;
-    bool has_more = false;
+    struct page_walk *walk = &list->walk;
+    struct account account;
 
-    while (!has_more && txn_walk_next(walk)) {
-        const char *key = walk->key;
-        if (walk->key_size != list->prefix_size + 8 ||
-            memcmp(key, list->from, list->prefix_size) != 0)
-            break;
-        if (count++ == limit) {
-            has_more = true;
-        } else {
-            last = bytes_get_u64_be(key + list->prefix_size);
-            write_item(w, txn, list, last, now_ms);
-        }
+    *walk = (struct page_walk){.table = TABLE_PACKET,
+                               .direction = WALK_DOWN,
+                               .after = after,
+                               .limit = query->page.limit,
+                               .take = take_packet,
+                               .context = list};
+    if (query->group.data != NULL) {
+        walk->table = TABLE_PACKET_GROUP;
+        walk->prefix_size = packet_group_key(walk->key, text_of(query->group), 0) - 8;
+    } else if (query->sender.data != NULL || query->user.data != NULL) {
+        bool is_user = query->user.data != NULL;
+        if (!account_find(txn, text_of(is_user ? query->user : query->sender), &account))
+            return false;
+        walk->table = is_user ? TABLE_GRAB : TABLE_PACKET_SENT;
+        walk->prefix_size = packet_list_key(walk->key, account.row.number, 0) - 8;
+        list->user = is_user ? account.row.number : 0;
     }
-    txn_walk_end(walk);
-    return has_more ? last : 0;
+    return true;
 }
 
 void api_packet_list(struct call *call)
 {
     struct packet_query query = {.page = PAGE_DEFAULT};
+    struct packet_list list = {.now_ms = pipeline_now_ms(call->api->pipeline)};
     uint64_t after = UINT64_MAX, next = 0;
-    struct packet_list list;
-    struct json_writer w;
     struct txn *txn;
 
     if (!call_bind_query(call, packet_parameters, FIELD_COUNT(packet_parameters), &query) ||
@@ -345,12 +306,10 @@ void api_packet_list(struct call *call)
         call_refuse(call, OUTCOME_INVALID, "one of sender, user and group can be given");
         return;
     }
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
+    list.writer = call_begin_list(call);
     txn = pipeline_read_begin(call->api->pipeline);
-    if (list_init(&list, txn, &query, after - (after > 0)))
-        next = write_list(&w, txn, &list, query.page.limit, pipeline_now_ms(call->api->pipeline));
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, next);
+    if (list_init(&list, txn, &query, after))
+        next = page_walk(txn, &list.walk);
+    call_read_end(call, txn);
+    call_end_list(&list.writer, next);
 }

@@ -1,8 +1,11 @@
-/* Problems (RFC 9457), and what every answer carries in its headers. */
+/* Problems (RFC 9457), and what every answer carries in its headers. A refusal under an idempotency
+ * key is a command, too: the engine keeps it, so that it is replayed like any other answer. */
 #include "api/call.h"
 #include "base/time_text.h"
 
 enum { REQUEST_ID_MAX = 128 };
+
+#define PROBLEM_TYPE "application/problem+json"
 
 static bool is_visible(const char *data, size_t size)
 {
@@ -65,19 +68,38 @@ static void write_problem(struct buffer *body, const struct outcome_info *info, 
     json_object_end(&w);
 }
 
+static void write_headers(struct buffer *headers, enum outcome outcome, int retry_after_s)
+{
+    int status = outcome_infos[outcome].status;
+
+    if (outcome == OUTCOME_UNAUTHENTICATED)
+        buffer_append_literal(headers, "WWW-Authenticate: Bearer\r\n");
+    if (status == 429 || status == 503)
+        buffer_append_format(headers, "Retry-After: %d\r\n", retry_after_s > 0 ? retry_after_s : 1);
+}
+
 static void answer_problem(struct call *call, enum outcome outcome, const char *detail,
                            const struct json_errors *errors)
 {
     const struct outcome_info *info = &outcome_infos[outcome];
 
     call->reply->status = info->status;
-    if (outcome == OUTCOME_UNAUTHENTICATED)
-        buffer_append_literal(call->reply->headers, "WWW-Authenticate: Bearer\r\n");
-    if (info->status == 429 || info->status == 503)
-        buffer_append_format(call->reply->headers, "Retry-After: %d\r\n",
-                             call->retry_after_s > 0 ? call->retry_after_s : 1);
-    call->reply->content_type = "application/problem+json";
+    call->reply->content_type = PROBLEM_TYPE;
+    write_headers(call->reply->headers, outcome, call->retry_after_s);
     write_problem(call->reply->body, info, detail, errors);
+}
+
+void call_refuse_later(struct http_deferred *deferred, struct buffer *headers, enum outcome outcome,
+                       const char *detail, uint64_t hold)
+{
+    const struct outcome_info *info = &outcome_infos[outcome];
+    struct buffer body;
+
+    buffer_init(&body);
+    write_headers(headers, outcome, 0);
+    write_problem(&body, info, detail, NULL);
+    http_answer(deferred, info->status, PROBLEM_TYPE, headers, &body, hold);
+    buffer_release(&body);
 }
 
 int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail)
@@ -169,6 +191,6 @@ void api_on_refusal(void *context, const struct http_request *request, const cha
             info.title = outcome_infos[i].title;
     }
     call_common_headers(api, request, reply->headers);
-    reply->content_type = "application/problem+json";
+    reply->content_type = PROBLEM_TYPE;
     write_problem(reply->body, &info, detail, NULL);
 }

@@ -109,7 +109,7 @@ static int on_archived_message(void *context, uint64_t number, const void *value
 static void write_said(struct json_writer *w, const char *name, const char *status, uint32_t parts)
 {
     json_object_begin(w, name);
-    json_text(w, "status", status, status == NULL ? 0 : strlen(status));
+    json_string(w, "status", status);
     json_int(w, "parts", parts);
     json_object_end(w);
 }
@@ -150,7 +150,7 @@ static void write_only_theirs(struct json_writer *w, const struct statement *sta
         written++;
         json_object_begin(w, NULL);
         write_line(w, statement, line);
-        json_text(w, "status", status, status == NULL ? 0 : strlen(status));
+        json_string(w, "status", status);
         if (line->has_parts)
             json_int(w, "parts", line->parts);
         else
@@ -243,21 +243,19 @@ static void reconciliation_free(struct reconciliation *run)
     free(run);
 }
 
-static void answer(struct reconciliation *run, enum outcome outcome, const char *detail)
+static void refuse(struct reconciliation *run, enum outcome outcome, const char *detail)
+{
+    call_refuse_later(run->deferred, &run->headers, outcome, detail, run->hold);
+    reconciliation_free(run);
+}
+
+static void answer(struct reconciliation *run)
 {
     struct buffer body;
-    int status = 200;
 
     buffer_init(&body);
-    if (outcome == OUTCOME_OK)
-        write_answer(&body, run);
-    else
-        status = call_write_problem(&body, outcome, detail);
-    if (status == 503)
-        buffer_append_literal(&run->headers, "Retry-After: 1\r\n");
-    http_answer(run->deferred, status,
-                status == 200 ? "application/json" : "application/problem+json", &run->headers,
-                &body, run->hold);
+    write_answer(&body, run);
+    http_answer(run->deferred, 200, "application/json", &run->headers, &body, run->hold);
     buffer_release(&body);
     reconciliation_free(run);
 }
@@ -266,10 +264,10 @@ static void finish(struct reconciliation *run)
 {
     statement_finish(&run->statement);
     if (run->statement.is_too_large)
-        answer(run, OUTCOME_BODY_TOO_LARGE,
+        refuse(run, OUTCOME_BODY_TOO_LARGE,
                "too many messages are not on the statement: ask for fewer days");
     else
-        answer(run, OUTCOME_OK, NULL);
+        answer(run);
 }
 
 /* --- one step after the other --------------------------------------------------------------------
@@ -338,9 +336,9 @@ static void on_step_end(void *context, int error)
 
     run->step++;
     if (error != 0)
-        answer(run, OUTCOME_INTERNAL, "the messages could not be read");
+        refuse(run, OUTCOME_INTERNAL, "the messages could not be read");
     else if (begin_step(run) != 0)
-        answer(run, OUTCOME_OVERLOADED, "too many audits are under way");
+        refuse(run, OUTCOME_OVERLOADED, "too many audits are under way");
 }
 
 /* --- what is asked -------------------------------------------------------------------------------
@@ -350,11 +348,6 @@ struct reconciliation_query {
     struct json_text product, created_from, created_to;
     struct json_text columns[COLUMNS], words[STATEMENT_WORD_LISTS];
 };
-
-static bool is_id(const char *data, size_t size)
-{
-    return catalog_id_is_valid(CATALOG_PRODUCT, (struct text){data, size});
-}
 
 #define QUERY_FIELD(text, member, size, checked, said)                                             \
     {                                                                                              \
@@ -511,14 +504,13 @@ static void answer_later(struct call *call, struct reconciliation *run)
 void api_reconciliation(struct call *call)
 {
     bool is_begun = call->stream != NULL;
-    struct reconciliation *run = (struct reconciliation *)call_stream(call);
+    struct reconciliation *run =
+        (struct reconciliation *)call_take_stream(call, "too many reconciliations are under way");
 
+    if (run == NULL)
+        return;
     if (is_begun && run->is_refused && take_query(call, run)) /* the product was put meanwhile */
         call_refuse(call, OUTCOME_PRODUCT_NOT_FOUND, NULL);
-    if (run == NULL) {
-        call_refuse(call, OUTCOME_OVERLOADED, "too many reconciliations are under way");
-        return;
-    }
     if (run->is_refused)
         return;
     feed(&run->stream, call, call->request->body.data, call->request->body.size);

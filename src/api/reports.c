@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/catalog.h"
 #include "api/messages.h"
+#include "api/page.h"
 #include "api/report_groups.h"
 #include "base/time_text.h"
 #include "engine/catalog.h"
@@ -78,11 +80,6 @@ static bool is_by(const char *data, size_t size)
     return report_by_parse((struct text){data, size}, &by);
 }
 
-static bool is_id(const char *data, size_t size)
-{
-    return catalog_id_is_valid(CATALOG_COMPANY, (struct text){data, size});
-}
-
 static bool is_country(const char *data, size_t size)
 {
     return catalog_id_is_valid(CATALOG_COUNTRY, (struct text){data, size});
@@ -93,21 +90,16 @@ static bool is_kind(const char *data, size_t size)
     return message_kind_parse((struct text){data, size}) != 0;
 }
 
-#define QUERY_FIELD(field, checked, text)                                                          \
-    {                                                                                              \
-        .name = #field, .kind = JSON_TEXT, .offset = offsetof(struct report_query, field),         \
-        .min = 1, .max = 64, .check = (checked), .rule = (text)                                    \
-    }
-
 static const struct json_field report_parameters[] = {
     PAGE_FIELDS(struct report_query, page),
-    QUERY_FIELD(by, is_by, "must be some of day,company,product,country,kind,status"),
-    QUERY_FIELD(company, is_id, "must be an id"),
-    QUERY_FIELD(product, is_id, "must be an id"),
-    QUERY_FIELD(country, is_country, "must be two capital letters"),
-    QUERY_FIELD(kind, is_kind, "must be verification, notice or marketing"),
-    QUERY_FIELD(created_from, is_day, DAY_RULE),
-    QUERY_FIELD(created_to, is_day, DAY_RULE),
+    QUERY_FIELD(struct report_query, by, is_by,
+                "must be some of day,company,product,country,kind,status"),
+    QUERY_ID_FIELD(struct report_query, company),
+    QUERY_ID_FIELD(struct report_query, product),
+    QUERY_FIELD(struct report_query, country, is_country, "must be two capital letters"),
+    QUERY_FIELD(struct report_query, kind, is_kind, "must be verification, notice or marketing"),
+    QUERY_FIELD(struct report_query, created_from, is_day, DAY_RULE),
+    QUERY_FIELD(struct report_query, created_to, is_day, DAY_RULE),
 };
 
 struct report_call {
@@ -162,17 +154,6 @@ static void write_next(struct json_writer *w, const struct report_groups *groups
 /* --- answering -----------------------------------------------------------------------------------
  */
 
-static void write_thing(struct json_writer *w, struct txn *txn, const char *name,
-                        enum catalog_kind kind, uint64_t number)
-{
-    struct catalog_thing thing;
-
-    if (catalog_find_number(txn, kind, number, &thing))
-        json_text(w, name, thing.id.data, thing.id.size);
-    else
-        json_null(w, name);
-}
-
 static void write_key(struct json_writer *w, struct txn *txn, unsigned by,
                       const struct report_key *key, uint8_t status)
 {
@@ -183,9 +164,9 @@ static void write_key(struct json_writer *w, struct txn *txn, unsigned by,
         json_text(w, "day", day, DAY_TEXT_SIZE);
     }
     if (by & REPORT_BY_COMPANY)
-        write_thing(w, txn, "company", CATALOG_COMPANY, key->company);
+        catalog_write_id(w, "company", txn, CATALOG_COMPANY, key->company);
     if (by & REPORT_BY_PRODUCT)
-        write_thing(w, txn, "product", CATALOG_PRODUCT, key->product);
+        catalog_write_id(w, "product", txn, CATALOG_PRODUCT, key->product);
     if (by & REPORT_BY_COUNTRY)
         json_text(w, "country", key->country, sizeof key->country);
     if (by & REPORT_BY_KIND)
@@ -345,22 +326,14 @@ static void on_turn(void *context)
  */
 
 /* A company or product that is not there has no messages. */
-static void take_thing(struct txn *txn, enum catalog_kind kind, struct json_text id,
-                       uint64_t *number)
-{
-    struct catalog_thing thing;
-
-    if (id.data == NULL)
-        return;
-    *number = catalog_find(txn, kind, text_of(id), &thing) ? thing.number : UINT64_MAX;
-}
-
 static void take_filters(struct report_call *report, const struct report_query *query)
 {
     struct txn *txn = pipeline_read_begin(report->api->pipeline);
 
-    take_thing(txn, CATALOG_COMPANY, query->company, &report->company);
-    take_thing(txn, CATALOG_PRODUCT, query->product, &report->product);
+    if (!page_thing(txn, CATALOG_COMPANY, query->company, &report->company))
+        report->company = UINT64_MAX;
+    if (!page_thing(txn, CATALOG_PRODUCT, query->product, &report->product))
+        report->product = UINT64_MAX;
     report->hold = pipeline_read_end(report->api->pipeline, txn);
     if (query->country.data != NULL)
         memcpy(report->country, query->country.data, sizeof report->country);
@@ -390,17 +363,6 @@ static bool has_room(struct call *call)
     return false;
 }
 
-/* The API key's own company, if it is of one. False: replied. */
-static bool take_company(struct call *call, struct report_query *query)
-{
-    struct text own = call_company(call);
-
-    if (query->company.data != NULL)
-        return call_may_act_for(call, text_of(query->company));
-    query->company = (struct json_text){own.data, own.size};
-    return true;
-}
-
 void api_report_messages(struct call *call)
 {
     struct report_query query = {.page = PAGE_DEFAULT};
@@ -411,7 +373,7 @@ void api_report_messages(struct call *call)
 
     if (!call_bind_query(call, report_parameters, FIELD_COUNT(report_parameters), &query) ||
         !call_period(call, query.created_from, query.created_to, &period) ||
-        !take_company(call, &query) || !has_room(call))
+        !call_take_company(call, &query.company) || !has_room(call))
         return;
     if (query.page.after.data != NULL && !cursor_read(query.page.after, after)) {
         call_refuse_field(call, "/after", "is not a cursor that a report returned");

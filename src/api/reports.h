@@ -1,4 +1,5 @@
-/* What reports and reconciliations share: the days that they are about. */
+/* What reports and reconciliations share: the days that they are about. Days are of UTC, as
+ * counters are (engine/report.h). */
 #ifndef SMSD_API_REPORTS_H
 #define SMSD_API_REPORTS_H
 

@@ -1,4 +1,5 @@
-/* The routes, as rows of route.def, and finding one. */
+/* The routes, as rows of route.def, and finding one. Paths and handlers are static; what matches
+ * points into the request, or into its arena where it was percent-encoded. */
 #ifndef SMSD_API_ROUTE_H
 #define SMSD_API_ROUTE_H
 

@@ -1,4 +1,6 @@
-/* Three ways in (a record of CSV, an object of a line, too long) that end in take_values. */
+/* Three ways in (a record of CSV, an object of a line, one too long) that end in take_values, where
+ * ids, statuses and parts are checked alike. A line that is wrong is counted, and told while there
+ * is room; it never ends the statement. */
 #include "api/statement_reader.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* GET /v1/traces: for a mobile what was seen, decided and sent, and why (CITY-10). */
 #include <string.h>
 
-#include "api/call.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "engine/city_index.h"
 #include "engine/city_message.h"
@@ -113,9 +113,7 @@ void api_trace_list(struct call *call)
     }
     txn = pipeline_read_begin(call->api->pipeline);
     trace_find(txn, mobile, &row);
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
+    w = call_begin_list(call);
     for (uint32_t i = 0; i < row.count; i++) {
         const struct trace_item *item = &row.items[i];
         if (may_see(call, txn, item->city))

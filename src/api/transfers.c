@@ -27,7 +27,7 @@ static void move(struct call *call, enum command_type type, enum entry_type entr
     if (!call_bind(call, movement_fields, FIELD_COUNT(movement_fields), &body, &given))
         return;
     if (!account_id_is_valid(call->params[0].data, call->params[0].size)) {
-        call_refuse(call, OUTCOME_INVALID, "the account's id " ACCOUNT_ID_RULE);
+        call_refuse(call, OUTCOME_INVALID, "the account's id " ID_RULE);
         return;
     }
     *money = (struct money_command){call->params[0], body.amount, text_of(body.reference)};

@@ -10,11 +10,7 @@
 #include "base/metric.h"
 #include "engine/catalog.h"
 #include "engine/mobile.h"
-#include "engine/signature.h"
 #include "engine/verification.h"
-#include "engine/webhook.h"
-
-#define ID_RULE "must be 1 to 64 letters, digits or any of _.:+-@, not beginning with @"
 
 /* --- reading -------------------------------------------------------------------------------------
  */
@@ -30,16 +26,6 @@ struct verification_body {
 struct check_body {
     struct json_text to, code, company;
 };
-
-static bool is_id(const char *data, size_t size)
-{
-    return catalog_id_is_valid(CATALOG_COMPANY, (struct text){data, size});
-}
-
-static bool is_signature(const char *data, size_t size)
-{
-    return signature_check((struct text){data, size});
-}
 
 /* IPv4 that is written as IPv6 is IPv4: else it would be counted under as many names as there are
  * ways to write it. */
@@ -93,46 +79,34 @@ static bool is_address(const char *data, size_t size)
     return read_address((struct text){data, size}, &kind, &address);
 }
 
-#define TEXT_FIELD(type, field, required, bytes_min, bytes_max, checked, text)                     \
-    {                                                                                              \
-        .name = #field, .kind = JSON_TEXT, .offset = offsetof(type, field),                        \
-        .is_required = (required), .is_nullable = !(required), .min = (bytes_min),                 \
-        .max = (bytes_max), .check = (checked), .rule = (text)                                     \
-    }
-
 #define BODY struct verification_body
 
 static const struct json_field verification_fields[] = {
     TEXT_FIELD(BODY, to, true, 1, 64, NULL, NULL),
-    TEXT_FIELD(BODY, company, true, 1, COMPANY_ID_MAX, is_id, ID_RULE),
-    TEXT_FIELD(BODY, template, true, 1, TEMPLATE_ID_MAX, is_id, ID_RULE),
-    {.name = "params",
-     .kind = JSON_ANY,
-     .offset = offsetof(struct verification_body, params),
-     .is_nullable = true},
-    TEXT_FIELD(BODY, signature, false, 0, MESSAGE_SIGNATURE_MAX, is_signature,
-               "must be up to 32 characters without line ends or brackets"),
-    TEXT_FIELD(BODY, client_reference, false, 1, REFERENCE_MAX, NULL, NULL),
-    TEXT_FIELD(BODY, callback_url, false, 1, CALLBACK_URL_MAX, webhook_url_is_valid,
-               WEBHOOK_URL_RULE),
+    COMPANY_FIELD(BODY, true),
+    TEMPLATE_FIELD(BODY, true),
+    PARAMS_FIELD(BODY),
+    SIGNATURE_FIELD(BODY),
+    CLIENT_REFERENCE_FIELD(BODY),
+    CALLBACK_URL_FIELD(BODY, callback_url),
     TEXT_FIELD(BODY, ip_address, false, 1, 64, is_address, "must be an IPv4 or IPv6 address"),
     {.name = "code_length",
      .kind = JSON_INT,
-     .offset = offsetof(struct verification_body, code_length),
+     .offset = offsetof(BODY, code_length),
      .min = VERIFICATION_CODE_MIN,
      .max = VERIFICATION_CODE_MAX},
     {.name = "expires_in",
      .kind = JSON_INT,
-     .offset = offsetof(struct verification_body, expires_in),
+     .offset = offsetof(BODY, expires_in),
      .min = 1,
      .max = 3600},
-    {.name = "test", .kind = JSON_BOOL, .offset = offsetof(struct verification_body, test)},
+    TEST_FIELD(BODY),
 };
 
 static const struct json_field check_fields[] = {
     TEXT_FIELD(struct check_body, to, true, 1, 64, NULL, NULL),
     TEXT_FIELD(struct check_body, code, true, 1, 32, NULL, NULL),
-    TEXT_FIELD(struct check_body, company, false, 1, COMPANY_ID_MAX, is_id, ID_RULE),
+    COMPANY_FIELD(struct check_body, false),
 };
 
 /* The code is the one parameter that is not the caller's. */
@@ -195,10 +169,7 @@ static void write_verification(struct json_writer *w, const struct verification_
     json_int(w, "wrong_checks", row->wrong);
     json_time(w, "created_at", row->created_ms);
     json_time(w, "expires_at", row->expires_ms);
-    if (row->ended_ms == 0)
-        json_null(w, "ended_at");
-    else
-        json_time(w, "ended_at", row->ended_ms);
+    json_time_or_null(w, "ended_at", row->ended_ms);
     json_object_end(w);
 }
 
@@ -288,9 +259,9 @@ void api_verification_check(struct call *call)
         return;
     }
     check->code = text_of(body.code);
-    check->company = body.company.data != NULL ? text_of(body.company) : call_company(call);
-    if (check->company.data != NULL && !call_may_act_for(call, check->company))
+    if (!call_take_company(call, &body.company))
         return;
+    check->company = text_of(body.company);
     if (!call_try(call, &command, &result)) {
         if (result.outcome == OUTCOME_TOO_MANY_ATTEMPTS)
             call->retry_after_s = retry_after_s(result.of.verification_check.retry_ms);
@@ -300,10 +271,7 @@ void api_verification_check(struct call *call)
     w = call_answer(call);
     json_object_begin(&w, NULL);
     json_bool(&w, "valid", result.of.verification_check.is_valid);
-    if (result.of.verification_check.is_valid)
-        json_id(&w, "verification", "ver_", result.of.verification_check.verification);
-    else
-        json_null(&w, "verification");
+    json_id_or_null(&w, "verification", "ver_", result.of.verification_check.verification);
     json_object_end(&w);
 }
 

@@ -1,9 +1,8 @@
 /* /v1/webhooks/endpoints and /v1/webhooks/secret: where webhooks go, and what they are signed with.
  */
-#include "api/call.h"
+#include "api/page.h"
 #include "api/webhooks.h"
 #include "base/base64.h"
-#include "base/bytes.h"
 #include "base/entropy.h"
 #include "base/id.h"
 #include "engine/webhook.h"
@@ -28,10 +27,10 @@ static void write_endpoint(struct json_writer *w, const struct webhook_endpoint 
     json_int(w, "kept", (int64_t)row->kept);
     json_int(w, "pending", (int64_t)row->pending);
     json_int(w, "failures", (int64_t)row->failures);
-    webhook_write_answer(w, "last_status", row->last_status);
+    json_int_or_null(w, "last_status", row->last_status);
     json_string(w, "last_error", webhook_error_text(row->last_error));
-    webhook_write_time(w, "last_attempt_at", row->last_attempt_ms);
-    webhook_write_time(w, "last_delivery_at", row->last_delivery_ms);
+    json_time_or_null(w, "last_attempt_at", row->last_attempt_ms);
+    json_time_or_null(w, "last_delivery_at", row->last_delivery_ms);
     json_time(w, "created_at", id_time_ms(endpoint->number));
     json_object_end(w);
 }
@@ -82,12 +81,13 @@ void api_webhook_endpoint_update(struct call *call)
         answer_endpoint(call, change->endpoint);
 }
 
-static bool list_endpoint(struct json_writer *w, struct txn *txn, uint64_t number,
-                          const struct txn_walk *walk)
+static bool take_endpoint(void *context, struct txn *txn, uint64_t number,
+                          const struct txn_walk *at)
 {
+    struct json_writer *w = context;
     struct webhook_endpoint endpoint;
 
-    (void)walk;
+    (void)at;
     if (!webhook_endpoint_find(txn, number, &endpoint))
         return false;
     write_endpoint(w, &endpoint);
@@ -96,7 +96,7 @@ static bool list_endpoint(struct json_writer *w, struct txn *txn, uint64_t numbe
 
 void api_webhook_endpoint_list(struct call *call)
 {
-    call_list_numbered(call, TABLE_WEBHOOK_ENDPOINT, list_endpoint);
+    call_list_numbered(call, TABLE_WEBHOOK_ENDPOINT, take_endpoint);
 }
 
 /* A replayed answer cannot show the secret again: it is not kept for that. */
@@ -122,6 +122,6 @@ void api_webhook_secret_create(struct call *call)
         json_null(&w, "secret");
     else
         json_text(&w, "secret", text, sizeof text);
-    webhook_write_time(&w, "previous_valid_until", result.of.webhook_secret.previous_until_ms);
+    json_time_or_null(&w, "previous_valid_until", result.of.webhook_secret.previous_until_ms);
     json_object_end(&w);
 }

@@ -1,10 +1,8 @@
 /* /v1/webhooks: what clients are told of, newest first, what came of it, and the replay (SMS-20).
- * A list looks at a bounded number of webhooks, so a page may be shorter than its limit and still
- * not be the last: `next` says. */
+ */
 #include "api/webhooks.h"
 
-#include "api/call.h"
-#include "base/bytes.h"
+#include "api/page.h"
 #include "base/id.h"
 #include "engine/webhook.h"
 #include "gateway/webhook_payload.h"
@@ -39,31 +37,6 @@ const char *webhook_error_text(int error)
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-void webhook_write_time(struct json_writer *w, const char *name, int64_t time_ms)
-{
-    if (time_ms == 0)
-        json_null(w, name);
-    else
-        json_time(w, name, time_ms);
-}
-
-static void write_number(struct json_writer *w, const char *name, const char *prefix,
-                         uint64_t number)
-{
-    if (number == 0)
-        json_null(w, name);
-    else
-        json_id(w, name, prefix, number);
-}
-
-void webhook_write_answer(struct json_writer *w, const char *name, int status)
-{
-    if (status == 0)
-        json_null(w, name);
-    else
-        json_int(w, name, status);
-}
-
 static void write_webhook(struct json_writer *w, uint64_t number, const struct webhook *webhook)
 {
     const struct webhook_row *row = &webhook->row;
@@ -76,13 +49,13 @@ static void write_webhook(struct json_writer *w, uint64_t number, const struct w
     json_string(w, "status", status_texts[row->status]);
     json_string(w, "error", webhook_error_text(row->error));
     json_text(w, "url", webhook->url.data, webhook->url.size);
-    write_number(w, "endpoint", "whe_", row->endpoint);
+    json_id_or_null(w, "endpoint", "whe_", row->endpoint);
     json_int(w, "attempts", row->attempt_count);
-    webhook_write_answer(w, "last_status", last == NULL ? 0 : last->status);
-    webhook_write_time(w, "next_attempt_at", is_waiting ? row->due_ms : 0);
-    write_number(w, "replay_of", "whk_", row->replay_of);
+    json_int_or_null(w, "last_status", last == NULL ? 0 : last->status);
+    json_time_or_null(w, "next_attempt_at", is_waiting ? row->due_ms : 0);
+    json_id_or_null(w, "replay_of", "whk_", row->replay_of);
     json_time(w, "created_at", id_time_ms(number));
-    webhook_write_time(w, "finished_at", row->finished_ms);
+    json_time_or_null(w, "finished_at", row->finished_ms);
     json_time(w, "timestamp", row->at_ms);
     webhook_write_data(w, webhook);
 }
@@ -94,7 +67,7 @@ static void write_history(struct json_writer *w, const struct webhook *webhook)
         const struct webhook_attempt *attempt = &webhook->attempts[i];
         json_object_begin(w, NULL);
         json_time(w, "at", attempt->at_ms);
-        webhook_write_answer(w, "status", attempt->status);
+        json_int_or_null(w, "status", attempt->status);
         json_string(w, "error", webhook_error_text(attempt->error));
         json_int(w, "took_ms", attempt->took_ms);
         json_object_end(w);
@@ -181,10 +154,11 @@ static const struct json_field list_parameters[] = {
     PAGE_FIELDS(struct webhook_query, page),
 };
 
-struct webhook_filter {
+struct webhook_list {
     int status, type; /* 0: any */
     bool has_endpoint;
     uint64_t endpoint;
+    struct json_writer writer;
 };
 
 static int text_number(const char *const *texts, int count, struct json_text text)
@@ -196,80 +170,63 @@ static int text_number(const char *const *texts, int count, struct json_text tex
     return 0;
 }
 
-static bool filter_init(struct call *call, const struct webhook_query *query,
-                        struct webhook_filter *filter)
+/* False: replied. */
+static bool list_init(struct call *call, const struct webhook_query *query,
+                      struct webhook_list *list)
 {
-    *filter = (struct webhook_filter){.has_endpoint = query->endpoint.data != NULL};
+    *list = (struct webhook_list){.has_endpoint = query->endpoint.data != NULL};
     if (query->status.data != NULL)
-        filter->status = text_number(status_texts, COUNT_OF(status_texts), query->status);
+        list->status = text_number(status_texts, COUNT_OF(status_texts), query->status);
     if (query->type.data != NULL)
-        filter->type = text_number(type_texts, COUNT_OF(type_texts), query->type);
-    if (query->status.data != NULL && filter->status == 0)
+        list->type = text_number(type_texts, COUNT_OF(type_texts), query->type);
+    if (query->status.data != NULL && list->status == 0)
         call_refuse_field(call, "/status", "is not a status of webhooks");
-    else if (query->type.data != NULL && filter->type == 0)
+    else if (query->type.data != NULL && list->type == 0)
         call_refuse_field(call, "/type", "is not a type of webhooks");
-    else if (filter->has_endpoint &&
-             !id_parse(query->endpoint.data, query->endpoint.size, "whe_", &filter->endpoint))
+    else if (list->has_endpoint &&
+             !id_parse(query->endpoint.data, query->endpoint.size, "whe_", &list->endpoint))
         call_refuse_field(call, "/endpoint", "is not an endpoint's id");
     else
         return true;
     return false;
 }
 
-static bool passes(const struct webhook_filter *filter, const struct webhook_row *row)
+static bool take_webhook(void *context, struct txn *txn, uint64_t number, const struct txn_walk *at)
 {
-    return (filter->status == 0 || filter->status == row->status) &&
-           (filter->type == 0 || filter->type == row->type) &&
-           (!filter->has_endpoint || filter->endpoint == row->endpoint);
-}
+    struct webhook_list *list = context;
+    struct webhook webhook;
 
-/* Returns the cursor of the next page; 0: there is none. */
-static uint64_t write_page(struct json_writer *w, struct txn *txn, uint64_t after,
-                           const struct webhook_filter *filter, int64_t limit)
-{
-    uint64_t last = 0;
-    struct txn_walk *walk;
-    char from[8];
-    int64_t count = 0;
-    bool has_more = false;
-
-    bytes_put_u64_be(from, after - (after > 0));
-    walk = txn_walk(txn, TABLE_WEBHOOK, WALK_DOWN, from, sizeof from);
-    for (int examined = 0; !has_more && txn_walk_next(walk); examined++) {
-        uint64_t number = bytes_get_u64_be(walk->key);
-        struct webhook webhook;
-        has_more = count == limit || examined == WEBHOOKS_EXAMINED_MAX;
-        if (has_more)
-            break;
-        webhook_read(txn, number, walk->value, walk->value_size, &webhook);
-        last = number;
-        if (!passes(filter, &webhook.row))
-            continue;
-        count++;
-        json_object_begin(w, NULL);
-        write_webhook(w, number, &webhook);
-        json_object_end(w);
-    }
-    txn_walk_end(walk);
-    return has_more ? last : 0;
+    webhook_read(txn, number, at->value, at->value_size, &webhook);
+    if ((list->status != 0 && list->status != webhook.row.status) ||
+        (list->type != 0 && list->type != webhook.row.type) ||
+        (list->has_endpoint && list->endpoint != webhook.row.endpoint))
+        return false;
+    json_object_begin(&list->writer, NULL);
+    write_webhook(&list->writer, number, &webhook);
+    json_object_end(&list->writer);
+    return true;
 }
 
 void api_webhook_list(struct call *call)
 {
     struct webhook_query query = {.page = PAGE_DEFAULT};
-    struct webhook_filter filter;
-    uint64_t after = UINT64_MAX, next;
-    struct json_writer w;
+    struct webhook_list list;
+    struct page_walk walk = {.table = TABLE_WEBHOOK,
+                             .direction = WALK_DOWN,
+                             .after = UINT64_MAX,
+                             .examined_max = WEBHOOKS_EXAMINED_MAX,
+                             .take = take_webhook,
+                             .context = &list};
     struct txn *txn;
+    uint64_t next;
 
     if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
-        !call_page_after(call, &query.page, &after) || !filter_init(call, &query, &filter))
+        !call_page_after(call, &query.page, &walk.after) || !list_init(call, &query, &list))
         return;
-    w = call_answer(call);
-    json_object_begin(&w, NULL);
-    json_array_begin(&w, "data");
+    walk.limit = query.page.limit;
+    list.writer = call_begin_list(call);
     txn = pipeline_read_begin(call->api->pipeline);
-    next = write_page(&w, txn, after, &filter, query.page.limit);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    call_end_list(&w, next);
+    next = page_walk(txn, &walk);
+    call_read_end(call, txn);
+    call_end_list(&list.writer, next);
 }

@@ -1,4 +1,6 @@
-/* What commands of campaigns carry and are answered with; part of engine/command.h. */
+/* What commands of campaigns carry and are answered with; part of engine/command.h, whose rules
+ * hold here, too. Amounts are minor units, times Unix milliseconds. engine/campaign.h tells what
+ * the steps mean. */
 #ifndef SMSD_ENGINE_CAMPAIGN_COMMAND_H
 #define SMSD_ENGINE_CAMPAIGN_COMMAND_H
 

@@ -1,4 +1,6 @@
-/* Rows of campaigns: engine/row.h's rules hold here, too. */
+/* Rows of campaigns: engine/row.h's rules hold here, too. Amounts are minor units, times Unix
+ * milliseconds. What of a campaign changes is one fixed row; its texts and recipients are others.
+ */
 #ifndef SMSD_ENGINE_CAMPAIGN_ROW_H
 #define SMSD_ENGINE_CAMPAIGN_ROW_H
 

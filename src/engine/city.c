@@ -1,4 +1,6 @@
-/* The rows of cities and visits, and what changes cities. */
+/* The rows of cities and visits, and what changes cities (CITY-8). A city's index, a small number
+ * given once and never again, is what visits are keyed by, so its code costs a visit nothing. All
+ * visits are stored by visit_store, which the log of visits hangs on. */
 #include "engine/city.h"
 
 #include <assert.h>

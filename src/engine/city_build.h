@@ -1,4 +1,5 @@
-/* Inside the engine: what the index and its builds share. */
+/* Inside the engine: what the index and its builds share. A build belongs to its index; of it
+ * city_build_row alone may run on another thread (engine/city_index.h). */
 #ifndef SMSD_ENGINE_CITY_BUILD_H
 #define SMSD_ENGINE_CITY_BUILD_H
 

@@ -1,4 +1,5 @@
-/* The commands of cities and signals: a part of engine/command.h, whose rules hold here, too. */
+/* The commands of cities and signals: a part of engine/command.h, whose rules hold here, too. One
+ * command carries up to SIGNALS_MAX signals, and is one transaction. */
 #ifndef SMSD_ENGINE_CITY_COMMAND_H
 #define SMSD_ENGINE_CITY_COMMAND_H
 

@@ -50,7 +50,7 @@ double city_filter_rate(double keys, double blocks, uint32_t hashes)
     uint64_t last = (uint64_t)(load + spread);
     for (uint64_t in_block = first; in_block <= last; in_block++) {
         double count = (double)in_block;
-        int sign; /* lgamma() keeps it in a variable of the whole process, and filters are built by threads */
+        int sign; /* which lgamma() keeps in a variable of the process; threads build filters */
         double chance = exp(count * log(load) - load - lgamma_r(count + 1, &sign));
         sum += chance * block_rate(count * hashes, hashes);
     }

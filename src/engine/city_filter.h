@@ -3,7 +3,7 @@
  * "No" is certain, "yes" is wrong as often as the city's misjudgement rate allows.
  *
  * Blocks fill unevenly, some more than the classic formula thinks of, so the rate is computed for
- * what it is: the mean over blocks whose load is Poisson distributed. At 1e-4 that is 22.1 bits a
+ * what it is: the mean over blocks whose load is Poisson distributed. At 1e-4 that is 22.0 bits a
  * key and 12 hashes, where the formula without blocks asks for 19.2.
  *
  * It grows: the key that would be one too many goes into a further part of twice the room, made for

@@ -1,4 +1,6 @@
-/* The cities in memory, and finding one. A build is city_build.c's. */
+/* The cities in memory, and finding one by code or position. A build is city_build.c's. What is
+ * hard is what a city's memory may claim: it answers only while it is whole, and lets go of all it
+ * knows rather than miss a visit. */
 #include "engine/city_build.h"
 
 #include <assert.h>

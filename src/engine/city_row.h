@@ -1,4 +1,5 @@
-/* Rows of cities, visits and traces: engine/row.h's rules hold here, too. */
+/* Rows of cities, visits, traces and the image of the cities' memory: engine/row.h's rules hold
+ * here, too. Days and seconds are of Unix time; positions are millionths of a degree. */
 #ifndef SMSD_ENGINE_CITY_ROW_H
 #define SMSD_ENGINE_CITY_ROW_H
 

@@ -1,4 +1,5 @@
-/* Dispatch: one row of command.def, one handler, with the idempotency key around it. */
+/* Dispatch: one row of command.def, one handler, with the idempotency key around it. A handler that
+ * refuses is rolled back to the savepoint before it, effect and all; only the refusal is kept. */
 #include "engine/engine.h"
 
 #include <assert.h>

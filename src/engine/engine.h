@@ -28,12 +28,7 @@ struct visit_forgotten {
     uint32_t city; /* its index */
 };
 
-enum {
-    EFFECT_DUES_MAX = 6,
-    OUTBOX_WAKES_MAX = 4,
-    MESSAGE_STATUS_MAX = 16,
-    VISITS_FORGOTTEN_MAX = 8
-};
+enum { EFFECT_DUES_MAX = 6, OUTBOX_WAKES_MAX = 4, MESSAGE_STATUS_MAX = 16 };
 
 /* What a command did besides its answer. */
 struct engine_effect {
@@ -45,10 +40,10 @@ struct engine_effect {
     bool has_more_due; /* than these */
     struct outbox_wake wakes[OUTBOX_WAKES_MAX];
     uint32_t wake_count;
-    /* Whoever keeps a struct city_index calls city_forget for each, behind the command: of all
-     * commands none ends more messages than these. */
-    struct visit_forgotten forgotten[VISITS_FORGOTTEN_MAX];
-    uint32_t forgotten_count;
+    /* Whoever keeps a struct city_index calls city_forget for it, behind the command. It is one at
+     * the most: what ends several messages at once ends those of a campaign. */
+    struct visit_forgotten forgotten;
+    bool is_visit_forgotten;
     /* For counting: */
     uint32_t messages_new;
     uint16_t

@@ -1,4 +1,6 @@
-/* Inside the engine: what every handler works with. */
+/* Inside the engine: what every handler works with, and the handlers, one for each row of
+ * command.def. A handler checks everything first and then writes; what it returns but OUTCOME_OK is
+ * as if it had written nothing. */
 #ifndef SMSD_ENGINE_HANDLER_H
 #define SMSD_ENGINE_HANDLER_H
 

@@ -48,23 +48,6 @@ bool outbox_first(struct txn *txn, uint64_t product, enum message_kind lane,
     return is_there;
 }
 
-bool outbox_next_product(struct txn *txn, uint64_t after, uint64_t *product)
-{
-    char first[8];
-    struct txn_walk *walk;
-    bool is_there;
-
-    if (after == UINT64_MAX)
-        return false;
-    bytes_put_u64_be(first, after + 1);
-    walk = txn_walk(txn, TABLE_OUTBOX, WALK_UP, first, sizeof first);
-    is_there = txn_walk_next(walk);
-    if (is_there)
-        *product = bytes_get_u64_be(walk->key);
-    txn_walk_end(walk);
-    return is_there;
-}
-
 bool outbox_is_there(struct txn *txn, uint64_t product, enum message_kind lane,
                      const struct outbox_item *item)
 {

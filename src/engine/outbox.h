@@ -28,8 +28,6 @@ struct outbox_item {
  * engine/due.h): who takes one after the other remembers where the last one was. */
 bool outbox_first(struct txn *txn, uint64_t product, enum message_kind lane,
                   const struct outbox_item *from, struct outbox_item *item);
-/* The first product behind `after` (0: of all) that has anything in the outbox. False: none. */
-bool outbox_next_product(struct txn *txn, uint64_t after, uint64_t *product);
 /* The first message behind `after` (0: of all) that was given to a gateway and has no answer yet.
  * False: none. */
 bool sending_next(struct txn *txn, uint64_t after, uint64_t *message);

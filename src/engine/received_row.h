@@ -1,4 +1,5 @@
-/* What lies in the values of the table of received messages: as engine/row.h says. */
+/* What lies in the values of the tables of received messages (SMS-18): engine/row.h's rules hold
+ * here, too. Times are Unix milliseconds. */
 #ifndef SMSD_ENGINE_RECEIVED_ROW_H
 #define SMSD_ENGINE_RECEIVED_ROW_H
 

@@ -1,4 +1,6 @@
-/* The code itself: from seed and secret, and into the text of its message. Nothing here is kept. */
+/* The code itself: from seed and secret by HMAC-SHA256, cut to digits as RFC 4226 §5.3 does it but
+ * with eight bytes, so that all codes are as likely as each other to 10^-9; and into the text
+ * of its message. Nothing here is kept. */
 #include <assert.h>
 #include <string.h>
 

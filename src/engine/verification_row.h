@@ -1,4 +1,5 @@
-/* What lies in the values of the tables of verifications; as engine/row.h says of all rows. */
+/* What lies in the values of the tables of verifications (SMS-17): engine/row.h's rules hold here,
+ * too. Times are Unix milliseconds. None of them holds a code. */
 #ifndef SMSD_ENGINE_VERIFICATION_ROW_H
 #define SMSD_ENGINE_VERIFICATION_ROW_H
 

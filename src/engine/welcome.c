@@ -132,8 +132,9 @@ static void forget(struct engine *engine, uint32_t city, uint64_t mobile)
 {
     struct engine_effect *effect = engine->effect;
 
-    assert(effect->forgotten_count < VISITS_FORGOTTEN_MAX);
-    effect->forgotten[effect->forgotten_count++] = (struct visit_forgotten){mobile, city};
+    assert(!effect->is_visit_forgotten);
+    effect->is_visit_forgotten = true;
+    effect->forgotten = (struct visit_forgotten){mobile, city};
 }
 
 /* What was decided stays, and with it the half hour. A later decision's mark is not this message's.

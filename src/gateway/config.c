@@ -75,8 +75,8 @@ static void read_circuit(struct arena *arena, const struct json_value *value, co
     uint64_t given;
 
     if (value != NULL)
-        json_bind(arena, value, circuit_fields, sizeof circuit_fields / sizeof *circuit_fields,
-                  &body, &given, json_pointer_name(arena, pointer, "circuit"), errors);
+        json_bind(arena, value, circuit_fields, FIELD_COUNT(circuit_fields), &body, &given,
+                  json_pointer_name(arena, pointer, "circuit"), errors);
     *options = (struct circuit_options){.failures = (uint32_t)body.failures,
                                         .percent = (uint32_t)body.percent,
                                         .of = (uint32_t)body.of,
@@ -113,8 +113,8 @@ bool gateway_settings_read(struct arena *arena, const struct json_value *value, 
     int type;
 
     *settings = (struct gateway_settings){0};
-    if (!json_bind(arena, value, settings_fields, sizeof settings_fields / sizeof *settings_fields,
-                   &body, &given, pointer, errors))
+    if (!json_bind(arena, value, settings_fields, FIELD_COUNT(settings_fields), &body, &given,
+                   pointer, errors))
         return false;
     type = CONFIG_CHOOSE(body.type, types, "type");
     settings->type = type < 0 ? GATEWAY_SANDBOX : (enum gateway_type)type;

@@ -154,6 +154,13 @@ const struct json_value *heard_json_at(const struct json_value *value, struct te
     return value;
 }
 
+const struct json_value *heard_items(const struct heard *heard, struct text pointer)
+{
+    const struct json_value *array = heard_json_at(heard->json, pointer);
+
+    return array == NULL ? NULL : json_array_first(array);
+}
+
 /* --- places --------------------------------------------------------------------------------------
  */
 
@@ -218,8 +225,8 @@ struct place place_read(struct arena *arena, const struct json_value *value, con
     struct place_body body = {0};
     uint64_t given;
 
-    if (!json_bind(arena, value, place_fields, sizeof place_fields / sizeof *place_fields, &body,
-                   &given, pointer, errors))
+    if (!json_bind(arena, value, place_fields, FIELD_COUNT(place_fields), &body, &given, pointer,
+                   errors))
         return (struct place){.kind = PLACE_NONE};
     return place_of(arena, &body, given, pointer, errors);
 }
@@ -371,9 +378,8 @@ void condition_read(struct arena *arena, const struct json_value *value, const c
     uint64_t given;
 
     memset(condition, 0, sizeof *condition);
-    if (!json_bind(arena, value, condition_fields,
-                   sizeof condition_fields / sizeof *condition_fields, &body, &given, pointer,
-                   errors))
+    if (!json_bind(arena, value, condition_fields, FIELD_COUNT(condition_fields), &body, &given,
+                   pointer, errors))
         return;
     if (body.status != NULL)
         read_statuses(arena, body.status, json_pointer_name(arena, pointer, "status"), errors,

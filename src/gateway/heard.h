@@ -59,6 +59,8 @@ size_t place_find_all(struct arena *arena, const struct place *place, const stru
                       struct text *texts, size_t max);
 /* The value that a pointer without * leads to; NULL: none. "" is the value itself. */
 const struct json_value *heard_json_at(const struct json_value *value, struct text pointer);
+/* The first item of the array there, behind which json_next goes; NULL: there is none. */
+const struct json_value *heard_items(const struct heard *heard, struct text pointer);
 
 /* Holds if all that it names does. */
 struct condition {

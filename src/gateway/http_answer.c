@@ -76,8 +76,7 @@ static const struct json_value *find_item(struct arena *arena, const struct http
                                           const struct heard *heard, size_t index,
                                           struct text reference)
 {
-    const struct json_value *array = heard_json_at(heard->json, answer->items);
-    const struct json_value *item = array == NULL ? NULL : json_array_first(array);
+    const struct json_value *item = heard_items(heard, answer->items.at);
 
     for (size_t i = 0; item != NULL; item = json_next(item), i++) {
         struct heard one = *heard;
@@ -114,9 +113,9 @@ void http_said(struct arena *arena, const struct http_answer *answer, const stru
 {
     struct text *ids = arena_alloc(arena, MESSAGE_PARTS_MAX * sizeof *ids);
     struct heard one = *heard;
-    bool is_about_one = count == 1 && !answer->has_items;
+    bool is_about_one = count == 1 && !answer->items.are_given;
 
-    if (answer->has_items) {
+    if (answer->items.are_given) {
         const struct json_value *item = find_item(arena, answer, heard, index, reference);
         if (item != NULL)
             one.json = item;
@@ -133,7 +132,7 @@ void http_said(struct arena *arena, const struct http_answer *answer, const stru
     /* It should have been named, or told apart from the others, and was not. */
     if (said->answer == MESSAGE_ACCEPTED &&
         ((answer->id.kind != PLACE_NONE && said->id_count == 0) ||
-         (answer->has_items && !is_about_one)))
+         (answer->items.are_given && !is_about_one)))
         said->answer = MESSAGE_UNKNOWN;
     if (said->answer != MESSAGE_ACCEPTED || !(is_about_one || answer->is_id_ours))
         said->id_count = 0;
@@ -182,14 +181,13 @@ static bool read_one(struct arena *arena, const struct http_receipts *receipts,
 size_t http_receipts(struct arena *arena, const struct http_receipts *receipts,
                      const struct heard *heard, struct heard_receipt *found, size_t max)
 {
-    const struct json_value *array, *item;
+    const struct json_value *item;
     size_t count = 0;
 
-    if (!receipts->has_items)
+    if (!receipts->items.are_given)
         return max > 0 && read_one(arena, receipts, heard, found);
-    array = heard_json_at(heard->json, receipts->items);
-    item = array == NULL ? NULL : json_array_first(array);
-    for (; item != NULL && count < max; item = json_next(item)) {
+    for (item = heard_items(heard, receipts->items.at); item != NULL && count < max;
+         item = json_next(item)) {
         struct heard one = *heard;
         one.json = item;
         count += read_one(arena, receipts, &one, &found[count]);

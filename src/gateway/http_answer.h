@@ -1,4 +1,6 @@
-/* Understanding what a provider said, by its configuration. */
+/* Understanding what a provider said, by its configuration: answers to submits, receipts, messages
+ * from people. Texts are in the caller's arena or point into what was heard. What cannot be
+ * understood is MESSAGE_UNKNOWN, or left out; nothing here fails. */
 #ifndef SMSD_GATEWAY_HTTP_ANSWER_H
 #define SMSD_GATEWAY_HTTP_ANSWER_H
 

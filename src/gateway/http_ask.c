@@ -21,10 +21,6 @@ enum { ASK_TEXT_MAX = 65536, PIECES_MAX = 512, JSON_BYTES_MAX = 65536 };
         .name = #member, .kind = JSON_TEXT, .offset = offsetof(struct ask_body, member),           \
         .is_required = (needed), .min = 1, .max = ASK_TEXT_MAX                                     \
     }
-#define ASK_ANY(member)                                                                            \
-    {                                                                                              \
-        .name = #member, .kind = JSON_ANY, .offset = offsetof(struct ask_body, member)             \
-    }
 
 static const struct json_field ask_fields[] = {
     ASK_TEXT(method, false),
@@ -32,12 +28,12 @@ static const struct json_field ask_fields[] = {
     ASK_TEXT(body, false),
     ASK_TEXT(content_type, false),
     ASK_TEXT(escape, false),
-    ASK_ANY(headers),
-    ASK_ANY(query),
-    ASK_ANY(form),
-    ASK_ANY(json),
-    ASK_ANY(auth),
-    ASK_ANY(signature),
+    CONFIG_ANY(struct ask_body, headers, false),
+    CONFIG_ANY(struct ask_body, query, false),
+    CONFIG_ANY(struct ask_body, form, false),
+    CONFIG_ANY(struct ask_body, json, false),
+    CONFIG_ANY(struct ask_body, auth, false),
+    CONFIG_ANY(struct ask_body, signature, false),
     {.name = "timeout_ms",
      .kind = JSON_INT,
      .offset = offsetof(struct ask_body, timeout_ms),
@@ -259,8 +255,8 @@ static void read_auth(struct arena *arena, const struct json_value *value,
     uint64_t given;
     int type;
 
-    if (!json_bind(arena, value, auth_fields, sizeof auth_fields / sizeof *auth_fields, &body,
-                   &given, pointer, errors))
+    if (!json_bind(arena, value, auth_fields, FIELD_COUNT(auth_fields), &body, &given, pointer,
+                   errors))
         return;
     type = CONFIG_CHOOSE(body.type, types, "type");
     has_basic = body.user.data != NULL && body.password.data != NULL;
@@ -336,8 +332,8 @@ void http_ask_read(struct arena *arena, const struct json_value *value,
     struct stencil_names signs = *names;
     uint64_t given;
 
-    if (!json_bind(arena, value, ask_fields, sizeof ask_fields / sizeof *ask_fields, &body, &given,
-                   pointer, errors))
+    if (!json_bind(arena, value, ask_fields, FIELD_COUNT(ask_fields), &body, &given, pointer,
+                   errors))
         return;
     ask->url = config_stencil(arena, body.url, names, pointer, "url", errors);
     check_url(arena, ask->url, pointer, errors);

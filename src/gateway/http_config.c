@@ -48,6 +48,36 @@ const struct stencil *config_stencil(struct arena *arena, struct json_text text,
                         json_pointer_name(arena, pointer, name), errors);
 }
 
+struct place config_place(struct arena *arena, const struct json_value *value, const char *pointer,
+                          const char *name, struct json_errors *errors)
+{
+    if (value == NULL)
+        return (struct place){.kind = PLACE_NONE};
+    return place_read(arena, value, json_pointer_name(arena, pointer, name), errors);
+}
+
+const struct condition *config_condition(struct arena *arena, const struct json_value *value,
+                                         const char *pointer, const char *name,
+                                         struct json_errors *errors)
+{
+    struct condition *condition;
+
+    if (value == NULL)
+        return NULL;
+    condition = arena_alloc(arena, sizeof *condition);
+    condition_read(arena, value, json_pointer_name(arena, pointer, name), errors, condition);
+    return condition;
+}
+
+struct http_items config_items(struct arena *arena, struct json_text text, const char *pointer,
+                               struct json_errors *errors)
+{
+    if (text.size > 0 && text.data[0] != '/')
+        json_errors_add(arena, errors, json_pointer_name(arena, pointer, "items"),
+                        "must be a JSON pointer: empty, or beginning with /");
+    return (struct http_items){text.data != NULL, config_copy(arena, text)};
+}
+
 /* --- variables and secrets -----------------------------------------------------------------------
  */
 
@@ -99,16 +129,11 @@ struct answer_body {
     bool id_is_ours;
 };
 
-#define ANSWER_ANY(member)                                                                         \
-    {                                                                                              \
-        .name = #member, .kind = JSON_ANY, .offset = offsetof(struct answer_body, member)          \
-    }
-
 static const struct json_field answer_fields[] = {
-    ANSWER_ANY(rules),
-    ANSWER_ANY(id),
-    ANSWER_ANY(error),
-    ANSWER_ANY(reference),
+    CONFIG_ANY(struct answer_body, rules, false),
+    CONFIG_ANY(struct answer_body, id, false),
+    CONFIG_ANY(struct answer_body, error, false),
+    CONFIG_ANY(struct answer_body, reference, false),
     {.name = "items", .kind = JSON_TEXT, .offset = offsetof(struct answer_body, items), .max = 256},
     {.name = "id_is_ours", .kind = JSON_BOOL, .offset = offsetof(struct answer_body, id_is_ours)},
 };
@@ -138,8 +163,8 @@ static void read_rule(struct arena *arena, const struct json_value *value, const
     struct rule_body body = {0};
     uint64_t given;
 
-    if (!json_bind(arena, value, rule_fields, sizeof rule_fields / sizeof *rule_fields, &body,
-                   &given, pointer, errors))
+    if (!json_bind(arena, value, rule_fields, FIELD_COUNT(rule_fields), &body, &given, pointer,
+                   errors))
         return;
     condition_read(arena, body.when, json_pointer_name(arena, pointer, "when"), errors,
                    &rule->when);
@@ -164,37 +189,25 @@ static void read_rules(struct arena *arena, const struct json_value *value, cons
     }
 }
 
-static struct place read_place(struct arena *arena, const struct json_value *value,
-                               const char *pointer, const char *name, struct json_errors *errors)
-{
-    if (value == NULL)
-        return (struct place){.kind = PLACE_NONE};
-    return place_read(arena, value, json_pointer_name(arena, pointer, name), errors);
-}
-
 static void read_answer(struct arena *arena, const struct json_value *value, const char *pointer,
                         struct json_errors *errors, struct http_answer *answer)
 {
     struct answer_body body = {0};
     uint64_t given;
 
-    if (!json_bind(arena, value, answer_fields, sizeof answer_fields / sizeof *answer_fields, &body,
-                   &given, pointer, errors))
+    if (!json_bind(arena, value, answer_fields, FIELD_COUNT(answer_fields), &body, &given, pointer,
+                   errors))
         return;
     if (body.rules != NULL)
         read_rules(arena, body.rules, json_pointer_name(arena, pointer, "rules"), errors, answer);
-    answer->id = read_place(arena, body.id, pointer, "id", errors);
+    answer->id = config_place(arena, body.id, pointer, "id", errors);
     answer->is_id_ours = body.id_is_ours;
     if (body.id_is_ours && body.id != NULL)
         json_errors_add(arena, errors, json_pointer_name(arena, pointer, "id"),
                         "does not go with id_is_ours");
-    answer->error = read_place(arena, body.error, pointer, "error", errors);
-    answer->reference = read_place(arena, body.reference, pointer, "reference", errors);
-    answer->has_items = body.items.data != NULL;
-    answer->items = config_copy(arena, body.items);
-    if (answer->items.size > 0 && answer->items.data[0] != '/')
-        json_errors_add(arena, errors, json_pointer_name(arena, pointer, "items"),
-                        "must be a JSON pointer: empty, or beginning with /");
+    answer->error = config_place(arena, body.error, pointer, "error", errors);
+    answer->reference = config_place(arena, body.reference, pointer, "reference", errors);
+    answer->items = config_items(arena, body.items, pointer, errors);
 }
 
 /* --- the whole -----------------------------------------------------------------------------------
@@ -242,8 +255,8 @@ static const struct http_query *read_query(struct arena *arena, const struct jso
     uint64_t given;
 
     memset(query, 0, sizeof *query);
-    if (!json_bind(arena, value, query_fields, sizeof query_fields / sizeof *query_fields, &body,
-                   &given, pointer, errors))
+    if (!json_bind(arena, value, query_fields, FIELD_COUNT(query_fields), &body, &given, pointer,
+                   errors))
         return NULL;
     asked.contexts = STENCIL_QUERY;
     http_ask_read(arena, body.request, &asked, json_pointer_name(arena, pointer, "request"), errors,
@@ -255,12 +268,7 @@ static const struct http_query *read_query(struct arena *arena, const struct jso
                         "must name {id} or {provider_id}");
     http_receipts_read(arena, body.receipts, json_pointer_name(arena, pointer, "receipts"), errors,
                        &query->receipts);
-    if (body.absent != NULL) {
-        struct condition *absent = arena_alloc(arena, sizeof *absent);
-        condition_read(arena, body.absent, json_pointer_name(arena, pointer, "absent"), errors,
-                       absent);
-        query->absent = absent;
-    }
+    query->absent = config_condition(arena, body.absent, pointer, "absent", errors);
     query->after_ms = body.after_s * 1000;
     query->every_ms = body.every_s * 1000;
     query->until_ms = body.until_s * 1000;

@@ -58,6 +58,12 @@ struct http_rule {
     enum message_answer result;
 };
 
+/* Where the array stands that one answer or callback tells several in. */
+struct http_items {
+    bool are_given;
+    struct text at; /* JSON pointer */
+};
+
 /* What an answer to a send means: the first rule that holds; without any, by its status. */
 struct http_answer {
     struct http_rule *rules;
@@ -65,9 +71,8 @@ struct http_answer {
     struct place id; /* all that stand there: one a part, if the provider names parts */
     bool is_id_ours; /* or it speaks of a message by our id */
     struct place error;
-    bool has_items;         /* of a batch: one a message, */
-    struct text items;      /* in the array there, in order, */
-    struct place reference; /* or each telling our id */
+    struct http_items items; /* of a batch: one a message, in order, */
+    struct place reference;  /* or each telling our id */
 };
 
 struct status_word {
@@ -77,8 +82,7 @@ struct status_word {
 
 /* Receipts, in a callback or in the answer to a status query. */
 struct http_receipts {
-    bool has_items;
-    struct text items; /* JSON pointer to an array of several */
+    struct http_items items;
     struct place id, status, error;
     struct status_word *words; /* compared without regard to case */
     size_t word_count;
@@ -87,8 +91,7 @@ struct http_receipts {
 
 /* Messages that people send to us, in a callback. */
 struct http_received {
-    bool has_items;
-    struct text items; /* JSON pointer to an array of several */
+    struct http_items items;
     struct place id, from, to, content;
     const struct condition *only; /* NULL: whatever has a sender and a content is one */
     struct text prefix; /* before a sender that begins with neither + nor 00; empty: none */
@@ -162,5 +165,22 @@ const struct stencil *config_stencil(struct arena *arena, struct json_text text,
                                      const struct stencil_names *names, const char *pointer,
                                      const char *name, struct json_errors *errors);
 struct text config_copy(struct arena *arena, struct json_text text);
+/* PLACE_NONE if it is absent, or with an error. */
+struct place config_place(struct arena *arena, const struct json_value *value, const char *pointer,
+                          const char *name, struct json_errors *errors);
+/* NULL if it is absent. */
+const struct condition *config_condition(struct arena *arena, const struct json_value *value,
+                                         const char *pointer, const char *name,
+                                         struct json_errors *errors);
+/* Of the member `items`. */
+struct http_items config_items(struct arena *arena, struct json_text text, const char *pointer,
+                               struct json_errors *errors);
+
+/* A row of a declaration: a member that is read further by the caller. */
+#define CONFIG_ANY(type, member, needed)                                                           \
+    {                                                                                              \
+        .name = #member, .kind = JSON_ANY, .offset = offsetof(type, member),                       \
+        .is_required = (needed)                                                                    \
+    }
 
 #endif

@@ -15,17 +15,11 @@ struct receipts_body {
     struct json_text items, otherwise;
 };
 
-#define RECEIPTS_ANY(member, needed)                                                               \
-    {                                                                                              \
-        .name = #member, .kind = JSON_ANY, .offset = offsetof(struct receipts_body, member),       \
-        .is_required = (needed)                                                                    \
-    }
-
 static const struct json_field receipts_fields[] = {
-    RECEIPTS_ANY(id, false),
-    RECEIPTS_ANY(status, true),
-    RECEIPTS_ANY(error, false),
-    RECEIPTS_ANY(statuses, true),
+    CONFIG_ANY(struct receipts_body, id, false),
+    CONFIG_ANY(struct receipts_body, status, true),
+    CONFIG_ANY(struct receipts_body, error, false),
+    CONFIG_ANY(struct receipts_body, statuses, true),
     {.name = "items",
      .kind = JSON_TEXT,
      .offset = offsetof(struct receipts_body, items),
@@ -69,31 +63,19 @@ static void read_words(struct arena *arena, const struct json_value *value, cons
     }
 }
 
-static struct place read_place(struct arena *arena, const struct json_value *value,
-                               const char *pointer, const char *name, struct json_errors *errors)
-{
-    if (value == NULL)
-        return (struct place){.kind = PLACE_NONE};
-    return place_read(arena, value, json_pointer_name(arena, pointer, name), errors);
-}
-
 void http_receipts_read(struct arena *arena, const struct json_value *value, const char *pointer,
                         struct json_errors *errors, struct http_receipts *receipts)
 {
     struct receipts_body body = {0};
     uint64_t given;
 
-    if (!json_bind(arena, value, receipts_fields, sizeof receipts_fields / sizeof *receipts_fields,
-                   &body, &given, pointer, errors))
+    if (!json_bind(arena, value, receipts_fields, FIELD_COUNT(receipts_fields), &body, &given,
+                   pointer, errors))
         return;
-    receipts->has_items = body.items.data != NULL;
-    receipts->items = config_copy(arena, body.items);
-    if (receipts->items.size > 0 && receipts->items.data[0] != '/')
-        json_errors_add(arena, errors, json_pointer_name(arena, pointer, "items"),
-                        "must be a JSON pointer: empty, or beginning with /");
-    receipts->id = read_place(arena, body.id, pointer, "id", errors);
-    receipts->status = read_place(arena, body.status, pointer, "status", errors);
-    receipts->error = read_place(arena, body.error, pointer, "error", errors);
+    receipts->items = config_items(arena, body.items, pointer, errors);
+    receipts->id = config_place(arena, body.id, pointer, "id", errors);
+    receipts->status = config_place(arena, body.status, pointer, "status", errors);
+    receipts->error = config_place(arena, body.error, pointer, "error", errors);
     read_words(arena, body.statuses, json_pointer_name(arena, pointer, "statuses"), errors,
                receipts);
     receipts->otherwise = body.otherwise.data == NULL
@@ -110,20 +92,14 @@ struct callback_body {
     struct json_texts addresses;
 };
 
-#define CALLBACK_ANY(member, needed)                                                               \
-    {                                                                                              \
-        .name = #member, .kind = JSON_ANY, .offset = offsetof(struct callback_body, member),       \
-        .is_required = (needed)                                                                    \
-    }
-
 static const struct json_field callback_fields[] = {
-    CALLBACK_ANY(receipts, false),
-    CALLBACK_ANY(received, false),
-    CALLBACK_ANY(only, false),
-    CALLBACK_ANY(secret_at, false),
-    CALLBACK_ANY(basic, false),
-    CALLBACK_ANY(signature, false),
-    CALLBACK_ANY(answer, false),
+    CONFIG_ANY(struct callback_body, receipts, false),
+    CONFIG_ANY(struct callback_body, received, false),
+    CONFIG_ANY(struct callback_body, only, false),
+    CONFIG_ANY(struct callback_body, secret_at, false),
+    CONFIG_ANY(struct callback_body, basic, false),
+    CONFIG_ANY(struct callback_body, signature, false),
+    CONFIG_ANY(struct callback_body, answer, false),
     {.name = "url",
      .kind = JSON_TEXT,
      .offset = offsetof(struct callback_body, url),
@@ -174,8 +150,8 @@ static void read_basic(struct arena *arena, const struct json_value *value,
     struct basic_body body = {0};
     uint64_t given;
 
-    if (!json_bind(arena, value, basic_fields, sizeof basic_fields / sizeof *basic_fields, &body,
-                   &given, pointer, errors))
+    if (!json_bind(arena, value, basic_fields, FIELD_COUNT(basic_fields), &body, &given, pointer,
+                   errors))
         return;
     callback->user = config_stencil(arena, body.user, names, pointer, "user", errors);
     callback->password = config_stencil(arena, body.password, names, pointer, "password", errors);
@@ -207,8 +183,8 @@ static void read_reply(struct arena *arena, const struct json_value *value, cons
     uint64_t given;
 
     if (value != NULL)
-        json_bind(arena, value, reply_fields, sizeof reply_fields / sizeof *reply_fields, &body,
-                  &given, json_pointer_name(arena, pointer, "answer"), errors);
+        json_bind(arena, value, reply_fields, FIELD_COUNT(reply_fields), &body, &given,
+                  json_pointer_name(arena, pointer, "answer"), errors);
     callback->answer_status = (int)body.status;
     callback->answer_type = config_copy(arena, body.content_type);
     callback->answer_body = config_copy(arena, body.body);
@@ -242,11 +218,7 @@ static void read_what_comes(struct arena *arena, const struct callback_body *bod
             arena, body->received, json_pointer_name(arena, pointer, "received"), errors);
     if (body->receipts == NULL && body->received == NULL)
         json_errors_add(arena, errors, pointer, "needs receipts, received or both");
-    if (body->only != NULL) {
-        struct condition *only = arena_alloc(arena, sizeof *only);
-        condition_read(arena, body->only, json_pointer_name(arena, pointer, "only"), errors, only);
-        callback->only = only;
-    }
+    callback->only = config_condition(arena, body->only, pointer, "only", errors);
 }
 
 const struct http_callback *http_callback_read(struct arena *arena, const struct json_value *value,
@@ -259,8 +231,8 @@ const struct http_callback *http_callback_read(struct arena *arena, const struct
     uint64_t given;
 
     memset(callback, 0, sizeof *callback);
-    if (!json_bind(arena, value, callback_fields, sizeof callback_fields / sizeof *callback_fields,
-                   &body, &given, pointer, errors))
+    if (!json_bind(arena, value, callback_fields, FIELD_COUNT(callback_fields), &body, &given,
+                   pointer, errors))
         return NULL;
     constants.contexts = 0;
     checks.contexts = STENCIL_CHECK;

@@ -15,12 +15,6 @@ struct received_body {
     struct json_text items, prefix;
 };
 
-#define RECEIVED_ANY(member, needed)                                                               \
-    {                                                                                              \
-        .name = #member, .kind = JSON_ANY, .offset = offsetof(struct received_body, member),       \
-        .is_required = (needed)                                                                    \
-    }
-
 static bool is_prefix(const char *data, size_t size)
 {
     for (size_t i = 1; i < size; i++) {
@@ -31,11 +25,11 @@ static bool is_prefix(const char *data, size_t size)
 }
 
 static const struct json_field received_fields[] = {
-    RECEIVED_ANY(id, false),
-    RECEIVED_ANY(from, true),
-    RECEIVED_ANY(to, false),
-    RECEIVED_ANY(content, true),
-    RECEIVED_ANY(only, false),
+    CONFIG_ANY(struct received_body, id, false),
+    CONFIG_ANY(struct received_body, from, true),
+    CONFIG_ANY(struct received_body, to, false),
+    CONFIG_ANY(struct received_body, content, true),
+    CONFIG_ANY(struct received_body, only, false),
     {.name = "items",
      .kind = JSON_TEXT,
      .offset = offsetof(struct received_body, items),
@@ -49,14 +43,6 @@ static const struct json_field received_fields[] = {
      .rule = "must be + and a calling code"},
 };
 
-static struct place read_place(struct arena *arena, const struct json_value *value,
-                               const char *pointer, const char *name, struct json_errors *errors)
-{
-    if (value == NULL)
-        return (struct place){.kind = PLACE_NONE};
-    return place_read(arena, value, json_pointer_name(arena, pointer, name), errors);
-}
-
 const struct http_received *http_received_read(struct arena *arena, const struct json_value *value,
                                                const char *pointer, struct json_errors *errors)
 {
@@ -65,24 +51,16 @@ const struct http_received *http_received_read(struct arena *arena, const struct
     uint64_t given;
 
     memset(received, 0, sizeof *received);
-    if (!json_bind(arena, value, received_fields, sizeof received_fields / sizeof *received_fields,
-                   &body, &given, pointer, errors))
+    if (!json_bind(arena, value, received_fields, FIELD_COUNT(received_fields), &body, &given,
+                   pointer, errors))
         return NULL;
-    received->has_items = body.items.data != NULL;
-    received->items = config_copy(arena, body.items);
-    if (received->items.size > 0 && received->items.data[0] != '/')
-        json_errors_add(arena, errors, json_pointer_name(arena, pointer, "items"),
-                        "must be a JSON pointer: empty, or beginning with /");
-    received->id = read_place(arena, body.id, pointer, "id", errors);
-    received->from = read_place(arena, body.from, pointer, "from", errors);
-    received->to = read_place(arena, body.to, pointer, "to", errors);
-    received->content = read_place(arena, body.content, pointer, "content", errors);
+    received->items = config_items(arena, body.items, pointer, errors);
+    received->id = config_place(arena, body.id, pointer, "id", errors);
+    received->from = config_place(arena, body.from, pointer, "from", errors);
+    received->to = config_place(arena, body.to, pointer, "to", errors);
+    received->content = config_place(arena, body.content, pointer, "content", errors);
     received->prefix = config_copy(arena, body.prefix);
-    if (body.only != NULL) {
-        struct condition *only = arena_alloc(arena, sizeof *only);
-        condition_read(arena, body.only, json_pointer_name(arena, pointer, "only"), errors, only);
-        received->only = only;
-    }
+    received->only = config_condition(arena, body.only, pointer, "only", errors);
     return received;
 }
 
@@ -144,14 +122,13 @@ static bool read_one(struct arena *arena, const struct http_received *received,
 size_t http_received(struct arena *arena, const struct http_received *received,
                      const struct heard *heard, struct heard_message *found, size_t max)
 {
-    const struct json_value *array, *item;
+    const struct json_value *item;
     size_t count = 0;
 
-    if (!received->has_items)
+    if (!received->items.are_given)
         return max > 0 && read_one(arena, received, heard, found);
-    array = heard_json_at(heard->json, received->items);
-    item = array == NULL ? NULL : json_array_first(array);
-    for (; item != NULL && count < max; item = json_next(item)) {
+    for (item = heard_items(heard, received->items.at); item != NULL && count < max;
+         item = json_next(item)) {
         struct heard one = *heard;
         one.json = item;
         count += read_one(arena, received, &one, &found[count]);

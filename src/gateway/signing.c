@@ -61,9 +61,8 @@ static void read_parameters(struct arena *arena, const struct json_value *value,
     struct parameters_body body = {.pair = {"=", 1}, .between = {"&", 1}};
     uint64_t given;
 
-    if (!json_bind(arena, value, parameters_fields,
-                   sizeof parameters_fields / sizeof *parameters_fields, &body, &given, pointer,
-                   errors))
+    if (!json_bind(arena, value, parameters_fields, FIELD_COUNT(parameters_fields), &body, &given,
+                   pointer, errors))
         return;
     signing->pair = config_copy(arena, body.pair);
     signing->between = config_copy(arena, body.between);
@@ -99,8 +98,8 @@ const struct signing *signing_read(struct arena *arena, const struct json_value 
     uint64_t given;
 
     memset(signing, 0, sizeof *signing);
-    if (!json_bind(arena, value, signing_fields, sizeof signing_fields / sizeof *signing_fields,
-                   &body, &given, pointer, errors))
+    if (!json_bind(arena, value, signing_fields, FIELD_COUNT(signing_fields), &body, &given,
+                   pointer, errors))
         return NULL;
     signing->pair = TEXT("=");
     signing->between = TEXT("&");

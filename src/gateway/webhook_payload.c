@@ -56,12 +56,7 @@ static struct text text_of(const struct field *field, const struct webhook *webh
 static void write_id(struct json_writer *w, const struct field *field, const char *prefix,
                      const struct webhook *webhook)
 {
-    uint64_t number = (uint64_t)number_of(field, webhook);
-
-    if (number == 0)
-        json_null(w, field->name);
-    else
-        json_id(w, field->name, prefix, number);
+    json_id_or_null(w, field->name, prefix, (uint64_t)number_of(field, webhook));
 }
 
 static void write_field(struct json_writer *w, const struct field *field,

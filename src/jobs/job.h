@@ -1,4 +1,6 @@
-/* Inside the room: one job, and what its run is given. */
+/* Inside the room: one job, and what its run is given. A run is a chain of slices on the loop's
+ * thread, each of about a millisecond, which ends with job_finish; only a job_errand is on a thread
+ * of its own. */
 #ifndef SMSD_JOBS_JOB_H
 #define SMSD_JOBS_JOB_H
 

@@ -16,11 +16,10 @@
 #include "base/metric.h"
 #include "engine/message.h"
 #include "engine/outbox.h"
-#include "jobs/job.h"
-#include "pipeline/pipeline.h"
+#include "jobs/sweep.h"
 
 enum {
-    FOUND_MAX = 1 << 20, /* 16 MiB; what is beyond waits for the next run */
+    FOUND_BYTES_MAX = 16 << 20,
     LANES_MAX = 1 << 12,
     SLICE_MESSAGES = 256,
     LATE_MS = 300000,
@@ -41,18 +40,15 @@ struct lanes {
     size_t count;
 };
 
-struct sweep {
-    struct job *job;
-    int64_t now_ms;
+struct message_sweep {
     const struct lanes *before; /* at the last sweep; NULL: this is the first */
     struct lanes *lanes;
     bool is_standing; /* the lane that is being read */
-    struct found {
-        uint64_t message;
-        enum reason reason;
-    } * found;
-    size_t count, looked_at;
-    uint64_t done;
+};
+
+struct found {
+    uint64_t message;
+    enum reason reason;
 };
 
 /* --- on the scan's thread ------------------------------------------------------------------------
@@ -60,14 +56,15 @@ struct sweep {
 
 static void note(struct sweep *sweep, uint64_t message, enum reason reason)
 {
-    if (sweep->count < FOUND_MAX)
-        sweep->found[sweep->count++] = (struct found){message, reason};
+    struct found found = {message, reason};
+
+    sweep_note(sweep, &found, sizeof found);
 }
 
-static bool was_first(const struct sweep *sweep, const struct lane *lane)
+static bool was_first(const struct lanes *lanes, const struct lane *lane)
 {
-    for (size_t i = 0; sweep->before != NULL && i < sweep->before->count; i++) {
-        const struct lane *before = &sweep->before->items[i];
+    for (size_t i = 0; lanes != NULL && i < lanes->count; i++) {
+        const struct lane *before = &lanes->items[i];
         if (before->product == lane->product && before->kind == lane->kind)
             return before->first.message == lane->first.message &&
                    before->first.due_ms == lane->first.due_ms;
@@ -77,15 +74,17 @@ static bool was_first(const struct sweep *sweep, const struct lane *lane)
 
 static void on_outbox_row(struct sweep *sweep, const struct lane *row)
 {
-    const struct lane *last =
-        sweep->lanes->count == 0 ? NULL : &sweep->lanes->items[sweep->lanes->count - 1];
+    struct message_sweep *own = sweep->own;
+    struct lanes *lanes = own->lanes;
+    const struct lane *last = lanes->count == 0 ? NULL : &lanes->items[lanes->count - 1];
 
     if (last == NULL || last->product != row->product || last->kind != row->kind) {
-        sweep->is_standing = row->first.due_ms + LATE_MS <= sweep->now_ms && was_first(sweep, row);
-        if (sweep->lanes->count < LANES_MAX)
-            sweep->lanes->items[sweep->lanes->count++] = *row;
+        own->is_standing =
+            row->first.due_ms + LATE_MS <= sweep->now_ms && was_first(own->before, row);
+        if (lanes->count < LANES_MAX)
+            lanes->items[lanes->count++] = *row;
     }
-    if (sweep->is_standing && row->first.due_ms <= sweep->now_ms)
+    if (own->is_standing && row->first.due_ms <= sweep->now_ms)
         note(sweep, row->first.message, STANDING);
     else if (row->first.due_ms + LATE_MS <= sweep->now_ms)
         note(sweep, row->first.message, LATE);
@@ -103,28 +102,11 @@ static int on_row(void *context, enum table table, const void *key, size_t key_s
     } else if (outbox_read_key(key, key_size, &row.product, &row.kind, &row.first)) {
         on_outbox_row(sweep, &row);
     }
-    return 0;
+    return SWEEP_ON;
 }
 
 /* --- on the loop ---------------------------------------------------------------------------------
  */
-
-static void finish(struct sweep *sweep, bool is_failed)
-{
-    struct job *job = sweep->job;
-    uint64_t done = sweep->done;
-
-    if (is_failed) {
-        free(sweep->lanes);
-    } else {
-        free(job->kept);
-        job->kept = sweep->lanes;
-    }
-    free(sweep->found);
-    free(sweep);
-    job->run = NULL;
-    job_finish(job, done, is_failed);
-}
 
 static void run(struct sweep *sweep, struct command *command, uint64_t message)
 {
@@ -154,59 +136,63 @@ static bool needs_sweep(struct sweep *sweep, const struct found *found)
     return needs;
 }
 
-static void look_at_slice(struct job *job)
+static void look_at(struct sweep *sweep, const struct found *found)
 {
-    struct sweep *sweep = job->run;
+    struct command command = {.type = COMMAND_MESSAGE_SWEEP};
 
-    for (int i = 0; i < SLICE_MESSAGES && sweep->looked_at < sweep->count; i++) {
-        const struct found *found = &sweep->found[sweep->looked_at++];
-        struct command command = {.type = COMMAND_MESSAGE_SWEEP};
-        if (!needs_sweep(sweep, found))
-            continue;
-        if (found->reason == WITH_GATEWAY) {
-            command.type = COMMAND_MESSAGE_RECOVER;
-            command.of.message_recover.message = found->message;
-        } else {
-            command.of.message_sweep.message = found->message;
-            command.of.message_sweep.is_standing = found->reason == STANDING;
-        }
-        run(sweep, &command, found->message);
+    if (!needs_sweep(sweep, found))
+        return;
+    if (found->reason == WITH_GATEWAY) {
+        command.type = COMMAND_MESSAGE_RECOVER;
+        command.of.message_recover.message = found->message;
+    } else {
+        command.of.message_sweep.message = found->message;
+        command.of.message_sweep.is_standing = found->reason == STANDING;
     }
-    if (job->is_stopped || sweep->looked_at == sweep->count)
-        finish(sweep, false);
-    else
-        job_continue(job, 0, look_at_slice);
+    run(sweep, &command, found->message);
 }
 
-static void on_scan_end(void *context, int error)
+static size_t look_at_slice(struct sweep *sweep, const char *found, size_t size)
 {
-    struct sweep *sweep = context;
+    size_t taken = 0;
 
-    if (error != 0 || sweep->job->is_stopped)
-        finish(sweep, error != 0);
-    else
-        look_at_slice(sweep->job);
+    for (int i = 0; i < SLICE_MESSAGES && taken < size; i++, taken += sizeof(struct found)) {
+        struct found one;
+        memcpy(&one, found + taken, sizeof one);
+        look_at(sweep, &one);
+    }
+    return taken;
+}
+
+/* The next sweep is told where lanes began at the last one that did not fail. */
+static void on_end(struct sweep *sweep, bool is_failed)
+{
+    struct message_sweep *own = sweep->own;
+
+    if (is_failed) {
+        free(own->lanes);
+    } else {
+        free(sweep->job->kept);
+        sweep->job->kept = own->lanes;
+    }
+    free(own);
 }
 
 void job_message_sweep(struct job *job)
 {
     static const enum table tables[] = {TABLE_OUTBOX, TABLE_MESSAGE_SENDING};
-    struct sweep *sweep = calloc(1, sizeof *sweep);
-    struct pipeline_scan scan = {.tables = tables,
-                                 .table_count = 2,
-                                 .on_row = on_row,
-                                 .on_end = on_scan_end,
-                                 .context = sweep};
+    static const struct sweep_kind kind = {.tables = tables,
+                                           .table_count = 2,
+                                           .found_bytes_max = FOUND_BYTES_MAX,
+                                           .on_row = on_row,
+                                           .do_slice = look_at_slice,
+                                           .on_end = on_end};
+    struct message_sweep *own = calloc(1, sizeof *own);
 
-    assert(sweep != NULL && job->run == NULL);
-    sweep->job = job;
-    sweep->now_ms = pipeline_now_ms(job->pipeline);
-    sweep->before = job->kept;
-    sweep->lanes = malloc(sizeof *sweep->lanes); /* touched as they fill */
-    sweep->found = malloc(FOUND_MAX * sizeof *sweep->found);
-    assert(sweep->lanes != NULL && sweep->found != NULL);
-    sweep->lanes->count = 0;
-    job->run = sweep;
-    if (pipeline_scan(job->pipeline, &scan) != 0)
-        finish(sweep, true);
+    assert(own != NULL);
+    own->before = job->kept;
+    own->lanes = malloc(sizeof *own->lanes); /* touched as they fill */
+    assert(own->lanes != NULL);
+    own->lanes->count = 0;
+    sweep_begin(job, &kind, own);
 }

@@ -3,52 +3,34 @@
  * unless smsd has a fault: each counts, in `done` of /v1/jobs and in a metric. Those whose row is
  * there are the due job's, which may be working through many. */
 #include <assert.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "engine/packet.h"
-#include "jobs/job.h"
-#include "pipeline/pipeline.h"
+#include "jobs/sweep.h"
 
 enum {
-    PACKETS_MAX = 1 << 20, /* 8 MiB; what is beyond waits for the next run */
+    PACKET_BYTES = sizeof(uint64_t),
+    FOUND_BYTES_MAX = 8 << 20,
     SLICE_PACKETS = 256,
-    SCAN_IS_DONE = 1, /* ends the scan: the rest is not yet due */
 };
 
-struct sweep {
-    struct job *job;
-    int64_t now_ms;
-    uint64_t *packets;
-    size_t count, looked_at;
-    uint64_t done;
-};
-
-/* Keys are expiry and number; the first not yet expired is the end. On the scan's thread. */
+/* Keys are expiry and number; the first not yet expired is the end. */
 static int on_row(void *context, enum table table, const void *key, size_t key_size,
                   const void *value, size_t value_size)
 {
     struct sweep *sweep = context;
+    uint64_t packet;
 
     (void)table, (void)value, (void)value_size;
     assert(key_size == 16);
-    if (sweep->count == PACKETS_MAX || (int64_t)bytes_get_u64_be(key) > sweep->now_ms)
-        return SCAN_IS_DONE;
-    sweep->packets[sweep->count++] = bytes_get_u64_be((const char *)key + 8);
-    return 0;
-}
-
-static void finish(struct sweep *sweep, bool is_failed)
-{
-    struct job *job = sweep->job;
-    uint64_t done = sweep->done;
-
-    free(sweep->packets);
-    free(sweep);
-    job->run = NULL;
-    job_finish(job, done, is_failed);
+    if ((int64_t)bytes_get_u64_be(key) > sweep->now_ms || sweep->found.size == FOUND_BYTES_MAX)
+        return SWEEP_ENOUGH;
+    packet = bytes_get_u64_be((const char *)key + 8);
+    sweep_note(sweep, &packet, PACKET_BYTES);
+    return SWEEP_ON;
 }
 
 static void put_back(struct sweep *sweep, uint64_t packet)
@@ -74,48 +56,27 @@ static bool is_forgotten(struct sweep *sweep, uint64_t packet)
     return is;
 }
 
-static void look_at_slice(struct job *job)
+static size_t look_at_slice(struct sweep *sweep, const char *found, size_t size)
 {
-    struct sweep *sweep = job->run;
+    size_t taken = 0;
 
-    for (int i = 0; i < SLICE_PACKETS && sweep->looked_at < sweep->count; i++) {
-        uint64_t packet = sweep->packets[sweep->looked_at++];
+    for (int i = 0; i < SLICE_PACKETS && taken < size; i++, taken += PACKET_BYTES) {
+        uint64_t packet;
+        memcpy(&packet, found + taken, sizeof packet);
         if (is_forgotten(sweep, packet))
             put_back(sweep, packet);
     }
-    if (job->is_stopped || sweep->looked_at == sweep->count)
-        finish(sweep, false);
-    else
-        job_continue(job, 0, look_at_slice);
-}
-
-static void on_scan_end(void *context, int error)
-{
-    struct sweep *sweep = context;
-    bool is_failed = error != 0 && error != SCAN_IS_DONE;
-
-    if (is_failed || sweep->job->is_stopped)
-        finish(sweep, is_failed);
-    else
-        look_at_slice(sweep->job);
+    return taken;
 }
 
 void job_packet_sweep(struct job *job)
 {
     static const enum table tables[] = {TABLE_PACKET_UNFINISHED};
-    struct sweep *sweep = calloc(1, sizeof *sweep);
-    struct pipeline_scan scan = {.tables = tables,
-                                 .table_count = 1,
-                                 .on_row = on_row,
-                                 .on_end = on_scan_end,
-                                 .context = sweep};
+    static const struct sweep_kind kind = {.tables = tables,
+                                           .table_count = 1,
+                                           .found_bytes_max = FOUND_BYTES_MAX,
+                                           .on_row = on_row,
+                                           .do_slice = look_at_slice};
 
-    assert(sweep != NULL && job->run == NULL);
-    sweep->job = job;
-    sweep->now_ms = pipeline_now_ms(job->pipeline);
-    sweep->packets = malloc(PACKETS_MAX * sizeof *sweep->packets); /* touched as it fills */
-    assert(sweep->packets != NULL);
-    job->run = sweep;
-    if (pipeline_scan(job->pipeline, &scan) != 0)
-        finish(sweep, true);
+    sweep_begin(job, &kind, NULL);
 }

@@ -71,6 +71,8 @@ struct json_field {
     int decimals; /* of a JSON_DECIMAL, 0 to 15 */
 };
 
+#define FIELD_COUNT(fields) (sizeof(fields) / sizeof *(fields))
+
 /* What is wrong with a body. `pointer` and `detail` live in the arena given to json_parse. */
 struct json_error {
     const char *pointer;

@@ -199,6 +199,36 @@ void json_id(struct json_writer *writer, const char *name, const char *prefix, u
     finish(writer, to);
 }
 
+void json_text_or_null(struct json_writer *writer, const char *name, const char *text, size_t size)
+{
+    json_text(writer, name, size == 0 ? NULL : text, size);
+}
+
+void json_int_or_null(struct json_writer *writer, const char *name, int64_t value)
+{
+    if (value == 0)
+        json_null(writer, name);
+    else
+        json_int(writer, name, value);
+}
+
+void json_time_or_null(struct json_writer *writer, const char *name, int64_t unix_ms)
+{
+    if (unix_ms == 0)
+        json_null(writer, name);
+    else
+        json_time(writer, name, unix_ms);
+}
+
+void json_id_or_null(struct json_writer *writer, const char *name, const char *prefix,
+                     uint64_t number)
+{
+    if (number == 0)
+        json_null(writer, name);
+    else
+        json_id(writer, name, prefix, number);
+}
+
 void json_raw(struct json_writer *writer, const char *name, const char *json, size_t size)
 {
     put(writer, name, json, size);

@@ -34,6 +34,7 @@ void json_array_begin(struct json_writer *writer, const char *name);
 void json_array_end(struct json_writer *writer);
 /* `text` must be UTF-8; NULL writes null, as a struct json_text that was not given has it. */
 void json_text(struct json_writer *writer, const char *name, const char *text, size_t size);
+/* The same of a text that ends with a NUL. */
 void json_string(struct json_writer *writer, const char *name, const char *text);
 void json_int(struct json_writer *writer, const char *name, int64_t value);
 /* What JSON_DECIMAL read, digit for digit and without trailing zeros: 31230400 with 6 decimals
@@ -43,6 +44,12 @@ void json_bool(struct json_writer *writer, const char *name, bool value);
 void json_null(struct json_writer *writer, const char *name);
 void json_time(struct json_writer *writer, const char *name, int64_t unix_ms);
 void json_id(struct json_writer *writer, const char *name, const char *prefix, uint64_t number);
+/* Of what may not be there, where 0, or a size of 0, says so: then null. */
+void json_text_or_null(struct json_writer *writer, const char *name, const char *text, size_t size);
+void json_int_or_null(struct json_writer *writer, const char *name, int64_t value);
+void json_time_or_null(struct json_writer *writer, const char *name, int64_t unix_ms);
+void json_id_or_null(struct json_writer *writer, const char *name, const char *prefix,
+                     uint64_t number);
 /* A member's name that is no literal: escaped; what is written next is its value, with a NULL name.
  */
 void json_member(struct json_writer *writer, const char *name, size_t size);

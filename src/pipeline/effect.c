@@ -26,8 +26,8 @@ static void count_messages(const struct engine_effect *effect)
     }
     if (effect->is_receipt_forgotten)
         metric_add(METRIC_RECEIPTS_UNKNOWN, 1);
-    if (effect->forgotten_count > 0)
-        metric_add(METRIC_WELCOME_WITHDRAWN, effect->forgotten_count);
+    if (effect->is_visit_forgotten)
+        metric_add(METRIC_WELCOME_WITHDRAWN, 1);
 }
 
 static void count_verifications(const struct engine_effect *effect)

@@ -1,4 +1,5 @@
-/* Scans of history, see pipeline.h. */
+/* Scans of history, see pipeline.h. Days become the numbers that were given out in them, since a
+ * message's number is its moment; the request lives until its end has been told on the loop. */
 #include <assert.h>
 #include <stdlib.h>
 

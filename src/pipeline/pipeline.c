@@ -421,8 +421,8 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
     note_due(pipeline, &effect);
     for (uint32_t i = 0; i < effect.wake_count && pipeline->on_outbox != NULL; i++)
         pipeline->on_outbox(pipeline->on_outbox_context, &effect.wakes[i]);
-    for (uint32_t i = 0; i < effect.forgotten_count; i++)
-        city_forget(&pipeline->cities, effect.forgotten[i].city, effect.forgotten[i].mobile);
+    if (effect.is_visit_forgotten)
+        city_forget(&pipeline->cities, effect.forgotten.city, effect.forgotten.mobile);
     effect_count(&effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);

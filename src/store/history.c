@@ -356,13 +356,15 @@ static void run_first(struct history *history)
         request->error = ERR_IO;
     else
         is_done = step(history, request);
-    if (is_done)
-        request->on_end(request->end_context, request->error); /* it may be gone afterwards */
     pthread_mutex_lock(&history->mutex);
-    if (is_done)
-        history->count--;
-    else
+    if (!is_done) {
         add(history, request);
+        return;
+    }
+    history->count--; /* before it is told: whoever is may ask again at once */
+    pthread_mutex_unlock(&history->mutex);
+    request->on_end(request->end_context, request->error); /* it may be gone afterwards */
+    pthread_mutex_lock(&history->mutex);
 }
 
 /* Until there is something to do; files that nobody asks for are closed meanwhile. */

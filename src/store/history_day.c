@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,13 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
-#include "base/crc32c.h"
 #include "base/error.h"
 #include "base/id.h"
 #include "base/time_text.h"
 #include "store/crash_point.h"
+#include "store/lmdb_row.h"
 
 enum {
-    CRC_BYTES = 4,
     LIST_KEY_SIZE = 16,
     INDEXES = 3,
     DAY_MS = 86400000,
@@ -92,24 +90,17 @@ void history_day_path(char path[FILE_PATH_MAX], const char *directory, uint32_t 
 /* --- opening -------------------------------------------------------------------------------------
  */
 
+/* What LMDB itself finds wrong is wrong with this file: other days may be good. */
 static int error_of(int error)
 {
-    if (error > 0)
-        return file_error(error);
-    switch (error) {
-    case 0:
-        return 0;
-    case MDB_MAP_FULL:
-    case MDB_TXN_FULL:
-        return ERR_NO_SPACE;
-    default:
-        return ERR_DAMAGED;
-    }
+    int meant = lmdb_error(error);
+
+    return error < 0 && meant != ERR_NO_SPACE ? ERR_DAMAGED : meant;
 }
 
 static int fail(struct buffer *why, const char *verb, const struct history_day *day, int error)
 {
-    buffer_append_format(why, "LMDB cannot %s %s: %s", verb, day->path, mdb_strerror(error));
+    lmdb_fail(why, verb, day->path, error);
     return error_of(error);
 }
 
@@ -162,13 +153,7 @@ static int open_file(struct history_day *day, bool read_only, bool makes, size_t
 
     if (error != 0)
         return error;
-    error = mdb_env_create(&day->env);
-    if (error == 0 && map_bytes_max > 0)
-        error = mdb_env_set_mapsize(day->env, map_bytes_max);
-    if (error == 0)
-        error = mdb_env_set_maxdbs(day->env, INDEXES);
-    if (error == 0)
-        error = mdb_env_open(day->env, day->path, flags, 0600);
+    error = lmdb_open(&day->env, day->path, flags, map_bytes_max, INDEXES);
     if (error != 0)
         return fail(why, "open", day, error);
     error = makes ? 0 : check_whole(day, why);
@@ -255,30 +240,18 @@ int history_day_count(struct history_day *day, enum history_index index, uint64_
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-static uint32_t crc_of(enum history_index index, const MDB_val *key, const void *value, size_t size)
-{
-    return crc32c(crc32c((uint32_t)index, key->mv_data, key->mv_size), value, size);
-}
-
 /* Behind the last key it is appended, which fills pages. */
 static int put(MDB_cursor *cursor, enum history_index index, MDB_val *key, const void *value,
                size_t size)
 {
-    uint32_t crc = crc_of(index, key, value, size);
-    MDB_val data = {size + CRC_BYTES, NULL}, last, last_data;
-    int error = mdb_cursor_get(cursor, &last, &last_data, MDB_LAST);
+    MDB_val last, data;
+    int error = mdb_cursor_get(cursor, &last, &data, MDB_LAST);
     bool is_last = error == MDB_NOTFOUND || (error == 0 && last.mv_size == key->mv_size &&
                                              memcmp(last.mv_data, key->mv_data, key->mv_size) < 0);
 
     if (error != 0 && error != MDB_NOTFOUND)
         return error;
-    error = mdb_cursor_put(cursor, key, &data, MDB_RESERVE | (is_last ? MDB_APPEND : 0));
-    if (error != 0)
-        return error;
-    if (size > 0)
-        memcpy(data.mv_data, value, size);
-    memcpy((char *)data.mv_data + size, &crc, sizeof crc);
-    return 0;
+    return lmdb_put(cursor, index, key, value, size, is_last, &data);
 }
 
 static int put_records(struct history_day *day, MDB_txn *txn, const struct history_record *records,
@@ -410,36 +383,6 @@ void history_cursor_close(struct history_cursor *cursor)
     free(cursor);
 }
 
-/* To the first key that is not before where it begins, seen from its direction. */
-static int begin(struct history_cursor *cursor, MDB_val *key, MDB_val *data)
-{
-    int error;
-
-    key->mv_size = cursor->key_size;
-    key->mv_data = cursor->key;
-    error = mdb_cursor_get(cursor->cursor, key, data, MDB_SET_RANGE);
-    if (cursor->up)
-        return error;
-    if (error == MDB_NOTFOUND)
-        return mdb_cursor_get(cursor->cursor, key, data, MDB_LAST);
-    if (error != 0 || (key->mv_size == cursor->key_size &&
-                       memcmp(key->mv_data, cursor->key, cursor->key_size) == 0))
-        return error;
-    return mdb_cursor_get(cursor->cursor, key, data, MDB_PREV);
-}
-
-static bool is_whole(enum history_index index, const MDB_val *key, const MDB_val *data)
-{
-    uint32_t crc;
-    size_t size;
-
-    if (data->mv_size < CRC_BYTES)
-        return false;
-    size = data->mv_size - CRC_BYTES;
-    memcpy(&crc, (const char *)data->mv_data + size, sizeof crc);
-    return crc == crc_of(index, key, data->mv_data, size);
-}
-
 /* The record that a list names. */
 static int find_record(struct history_cursor *cursor, MDB_val *key, MDB_val *data)
 {
@@ -451,9 +394,9 @@ static int find_record(struct history_cursor *cursor, MDB_val *key, MDB_val *dat
 int history_cursor_next(struct history_cursor *cursor, uint64_t *number, const void **value,
                         size_t *value_size)
 {
-    MDB_val key, data;
+    MDB_val key = lmdb_key(cursor->key, cursor->key_size), data;
     int error = !cursor->has_begun
-                    ? begin(cursor, &key, &data)
+                    ? lmdb_seek(cursor->cursor, cursor->up, &key, &data)
                     : mdb_cursor_get(cursor->cursor, &key, &data, cursor->up ? MDB_NEXT : MDB_PREV);
 
     cursor->has_begun = true;
@@ -464,14 +407,14 @@ int history_cursor_next(struct history_cursor *cursor, uint64_t *number, const v
     if (cursor->index != HISTORY_BY_NUMBER) {
         if (memcmp(key.mv_data, cursor->key, 8) != 0)
             return 0;
-        if (!is_whole(cursor->index, &key, &data) || find_record(cursor, &key, &data) != 0)
+        if (!lmdb_open_value(cursor->index, &key, &data, value_size) ||
+            find_record(cursor, &key, &data) != 0)
             return ERR_DAMAGED;
     }
     *number = bytes_get_u64_be(key.mv_data);
-    if (!is_whole(HISTORY_BY_NUMBER, &key, &data))
+    if (!lmdb_open_value(HISTORY_BY_NUMBER, &key, &data, value_size))
         return ERR_DAMAGED;
     *value = data.mv_data;
-    *value_size = data.mv_size - CRC_BYTES;
     return 1;
 }
 
@@ -481,13 +424,14 @@ int history_day_lists(struct history_day *day, enum history_index index, uint64_
     unsigned char bytes[LIST_KEY_SIZE];
     MDB_val key = {sizeof bytes, bytes}, data;
     MDB_txn *txn;
+    size_t size;
     int error = mdb_txn_begin(day->env, NULL, MDB_RDONLY, &txn);
 
     if (error != 0)
         return error_of(error);
     list_key(bytes, by, number);
     error = mdb_get(txn, day->databases[index], &key, &data);
-    if (error == 0 && !is_whole(index, &key, &data))
+    if (error == 0 && !lmdb_open_value(index, &key, &data, &size))
         error = MDB_CORRUPTED;
     mdb_txn_abort(txn);
     return error == 0 ? 1 : error == MDB_NOTFOUND ? 0 : error_of(error);

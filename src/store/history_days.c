@@ -1,4 +1,5 @@
-/* The days of history, see history_days.h: an array in order. */
+/* The days of history, see history_days.h: an array in order, looked up by halving, under a mutex,
+ * since the loop asks while the history's thread changes it. */
 #include "store/history_days.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* The scan thread: reads whole tables as of one moment, one scan at a time, for store_scan. */
+/* The scan thread: reads whole tables as of one moment, one scan at a time, for store_scan.
+ * `on_row` and `on_end` are called on it. At most SCANS_MAX wait, the one that runs among them. */
 #ifndef SMSD_STORE_SCAN_H
 #define SMSD_STORE_SCAN_H
 

@@ -1,4 +1,5 @@
-/* What a store consists of; for the files of this room alone. */
+/* What a store consists of; for the files of this room alone. The loop's thread owns all of it but
+ * what journal, checkpoint, scans and history guard by themselves. */
 #ifndef SMSD_STORE_STORE_STRUCT_H
 #define SMSD_STORE_STORE_STRUCT_H
 

@@ -1,4 +1,5 @@
-/* The tables, as declared in table.def. */
+/* The tables, as declared in table.def. Numbers are stored for ever: the journal has them, and they
+ * name LMDB's databases. Sizes are in bytes. */
 #ifndef SMSD_STORE_TABLE_H
 #define SMSD_STORE_TABLE_H
 

@@ -20,7 +20,6 @@
 #include "store/leaf_index.h"
 
 enum {
-    READERS_MAX = 64,
     LOOK_UPS_MIN = 1000, /* for a table to be worth an index */
     NAME_BYTES = 16,
     REASON_MAX = 160,
@@ -58,33 +57,6 @@ _Noreturn static void row_fatal(const struct tree *tree, enum table table, const
     log_fatal(what, tree->path, 0);
 }
 
-int tree_error(int error)
-{
-    if (error > 0)
-        return file_error(error);
-    switch (error) {
-    case 0:
-        return 0;
-    case MDB_MAP_FULL:
-    case MDB_TXN_FULL:
-        return ERR_NO_SPACE;
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_INVALID:
-        return ERR_DAMAGED;
-    case MDB_VERSION_MISMATCH:
-        return ERR_FORMAT_VERSION;
-    default:
-        return ERR_IO;
-    }
-}
-
-int tree_fail(struct buffer *why, const char *verb, const struct tree *tree, int error)
-{
-    buffer_append_format(why, "LMDB cannot %s %s: %s", verb, tree->path, mdb_strerror(error));
-    return tree_error(error);
-}
-
 /* Opening */
 
 static int open_tables(struct tree *tree, bool read_only, struct buffer *why)
@@ -93,7 +65,7 @@ static int open_tables(struct tree *tree, bool read_only, struct buffer *why)
     char name[NAME_BYTES];
     int error = mdb_txn_begin(tree->env, NULL, read_only ? MDB_RDONLY : 0, &txn);
     if (error != 0)
-        return tree_fail(why, "begin a transaction in", tree, error);
+        return lmdb_fail(why, "begin a transaction in", tree->path, error);
     for (unsigned table = 0; table <= TABLE_NUMBER_MAX && error == 0; table++) {
         if (table != STATE_TABLE && table_infos[table].name == NULL)
             continue;
@@ -105,10 +77,10 @@ static int open_tables(struct tree *tree, bool read_only, struct buffer *why)
     }
     if (error != 0) {
         mdb_txn_abort(txn);
-        return tree_fail(why, "open a table in", tree, error);
+        return lmdb_fail(why, "open a table in", tree->path, error);
     }
     error = mdb_txn_commit(txn);
-    return error != 0 ? tree_fail(why, "commit to", tree, error) : 0;
+    return error != 0 ? lmdb_fail(why, "commit to", tree->path, error) : 0;
 }
 
 int tree_open(struct tree **opened, const char *directory, size_t map_bytes_max, bool read_only,
@@ -119,16 +91,9 @@ int tree_open(struct tree **opened, const char *directory, size_t map_bytes_max,
         return ERR_NO_MEMORY;
     file_path(tree->path, directory, "data.mdb");
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (read_only ? MDB_RDONLY | MDB_NOLOCK : 0);
-    int error = mdb_env_create(&tree->env);
-    if (error == 0 && map_bytes_max > 0)
-        error = mdb_env_set_mapsize(tree->env, map_bytes_max);
-    if (error == 0)
-        error = mdb_env_set_maxdbs(tree->env, TABLE_NUMBER_MAX + 1);
-    if (error == 0)
-        error = mdb_env_set_maxreaders(tree->env, READERS_MAX);
-    if (error == 0)
-        error = mdb_env_open(tree->env, directory, flags, 0600);
-    error = error != 0 ? tree_fail(why, "open", tree, error) : open_tables(tree, read_only, why);
+    int error = lmdb_open(&tree->env, directory, flags, map_bytes_max, TABLE_NUMBER_MAX + 1);
+    error =
+        error != 0 ? lmdb_fail(why, "open", tree->path, error) : open_tables(tree, read_only, why);
     if (error != 0) {
         tree_close(tree);
         return error;
@@ -157,7 +122,7 @@ int tree_reader_begin(struct tree *tree, struct tree_reader **begun)
     int error = mdb_txn_begin(tree->env, NULL, MDB_RDONLY, &reader->txn);
     if (error != 0) {
         free(reader);
-        return tree_error(error);
+        return lmdb_error(error);
     }
     *begun = reader;
     return 0;
@@ -256,22 +221,10 @@ struct tree_index *tree_reader_use(struct tree_reader *reader, struct tree_index
     return before;
 }
 
-/* Takes the checksum off; false if it is wrong. */
-static bool open_value(enum table table, const MDB_val *key, const MDB_val *data,
-                       size_t *value_size)
-{
-    uint32_t crc;
-    if (data->mv_size < TREE_CRC_BYTES)
-        return false;
-    *value_size = data->mv_size - TREE_CRC_BYTES;
-    memcpy(&crc, (const char *)data->mv_data + *value_size, sizeof crc);
-    return crc == row_crc(table, key->mv_data, key->mv_size, data->mv_data, *value_size);
-}
-
 static const void *checked_value(struct tree_reader *reader, enum table table, const MDB_val *key,
                                  const MDB_val *data, size_t *value_size)
 {
-    if (!open_value(table, key, data, value_size))
+    if (!lmdb_open_value(table, key, data, value_size))
         row_fatal(reader->tree, table, key->mv_data, key->mv_size,
                   "the checksum of a stored row is wrong");
     return data->mv_data;
@@ -310,7 +263,7 @@ static void check_found(struct tree_reader *reader, enum table table, MDB_val *k
 const void *tree_get(struct tree_reader *reader, enum table table, const void *key, size_t key_size,
                      size_t *value_size)
 {
-    MDB_val name = tree_key(key, key_size);
+    MDB_val name = lmdb_key(key, key_size);
     MDB_val data;
     if (!reader->tree->has_table[table])
         return NULL;
@@ -322,7 +275,7 @@ const void *tree_get(struct tree_reader *reader, enum table table, const void *k
         check_found(reader, table, &name, result, found);
         if (result == 0)
             return NULL;
-        data = tree_key(found, data.mv_size);
+        data = lmdb_key(found, data.mv_size);
         if (result == 1)
             return checked_value(reader, table, &name, &data, value_size);
     }
@@ -338,7 +291,7 @@ int tree_position(struct tree_reader *reader, struct journal_position *position)
 {
     struct position_row row = {0};
     size_t size = 0;
-    MDB_val name = tree_key(POSITION_KEY, sizeof POSITION_KEY - 1);
+    MDB_val name = lmdb_key(POSITION_KEY, sizeof POSITION_KEY - 1);
     MDB_val data;
 
     memset(position, 0, sizeof *position);
@@ -348,8 +301,8 @@ int tree_position(struct tree_reader *reader, struct journal_position *position)
     if (error == MDB_NOTFOUND)
         return 0;
     if (error != 0)
-        return tree_error(error);
-    if (!open_value(STATE_TABLE, &name, &data, &size) || size != sizeof row)
+        return lmdb_error(error);
+    if (!lmdb_open_value(STATE_TABLE, &name, &data, &size) || size != sizeof row)
         return ERR_DAMAGED;
     memcpy(&row, data.mv_data, sizeof row);
     position->sequence = row.sequence;
@@ -367,7 +320,7 @@ int tree_count(struct tree_reader *reader, enum table table, uint64_t *rows)
         return 0;
     int error = mdb_stat(reader->txn, reader->tree->tables[table], &stat);
     *rows = error == 0 ? stat.ms_entries : 0;
-    return tree_error(error);
+    return lmdb_error(error);
 }
 
 struct tree_cursor *tree_cursor_open(struct tree_reader *reader, enum table table)
@@ -400,29 +353,21 @@ static int cursor_row(const struct tree_cursor *cursor, int error, const MDB_val
     if (error == MDB_NOTFOUND)
         return 0;
     if (error != 0)
-        return tree_error(error) == ERR_DAMAGED ? ERR_DAMAGED : ERR_IO;
+        return lmdb_error(error) == ERR_DAMAGED ? ERR_DAMAGED : ERR_IO;
     row->key = key->mv_data;
     row->key_size = key->mv_size;
     row->value = data->mv_data;
-    return open_value(cursor->table, key, data, &row->value_size) ? 1 : ERR_DAMAGED;
+    return lmdb_open_value(cursor->table, key, data, &row->value_size) ? 1 : ERR_DAMAGED;
 }
 
 int tree_cursor_seek(struct tree_cursor *cursor, bool up, const void *key, size_t key_size,
                      struct tree_row *row)
 {
-    MDB_val wanted = tree_key(key, key_size);
-    MDB_val found = wanted;
+    MDB_val found = lmdb_key(key, key_size);
     MDB_val data;
     int error = key == NULL
                     ? mdb_cursor_get(cursor->cursor, &found, &data, up ? MDB_FIRST : MDB_LAST)
-                    : mdb_cursor_get(cursor->cursor, &found, &data, MDB_SET_RANGE);
-    if (key != NULL && !up) {
-        if (error == MDB_NOTFOUND)
-            error = mdb_cursor_get(cursor->cursor, &found, &data, MDB_LAST);
-        else if (error == 0 && (found.mv_size != wanted.mv_size ||
-                                memcmp(found.mv_data, wanted.mv_data, wanted.mv_size) != 0))
-            error = mdb_cursor_get(cursor->cursor, &found, &data, MDB_PREV);
-    }
+                    : lmdb_seek(cursor->cursor, up, &found, &data);
     return cursor_row(cursor, error, &found, &data, row);
 }
 

@@ -1,8 +1,5 @@
-/* Rows at rest: LMDB, one database a table, in `directory`. The only file that knows LMDB is
- * tree.c.
- *
- * Each value is followed by a CRC-32C of table, key and value, checked whenever it is read: LMDB
- * has no checksums of its own. A reader sees the rows as of the commit it was begun or renewed at,
+/* Rows at rest: LMDB, one database a table, in `directory`; each value with its checksum
+ * (lmdb_row.h). A reader sees the rows as of the commit it was begun or renewed at,
  * and keeps their pages from being reused until then; a reader may move between threads but is used
  * by one at a time. There is one writer, on any thread. */
 #ifndef SMSD_STORE_TREE_H

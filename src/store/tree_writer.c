@@ -117,31 +117,27 @@ static void count_page(struct tree_writer *writer, const char *at, size_t size)
 static void put(struct tree_writer *writer, enum table table, MDB_val *key, const void *value,
                 size_t value_size)
 {
-    uint32_t crc = row_crc(table, key->mv_data, key->mv_size, value, value_size);
-    MDB_val data = {value_size + TREE_CRC_BYTES, NULL};
+    MDB_val data;
 
     open_table(writer, table, key);
     if (writer->error == 0)
-        writer->error = mdb_cursor_put(writer->cursor, key, &data,
-                                       MDB_RESERVE | (writer->appends ? MDB_APPEND : 0));
-    if (writer->error != 0)
-        return;
-    memcpy(data.mv_data, value, value_size);
-    memcpy((char *)data.mv_data + value_size, &crc, sizeof crc);
-    count_page(writer, data.mv_data, data.mv_size);
+        writer->error =
+            lmdb_put(writer->cursor, table, key, value, value_size, writer->appends, &data);
+    if (writer->error == 0)
+        count_page(writer, data.mv_data, data.mv_size);
 }
 
 void tree_writer_put(struct tree_writer *writer, enum table table, const void *key, size_t key_size,
                      const void *value, size_t value_size)
 {
-    MDB_val name = tree_key(key, key_size);
+    MDB_val name = lmdb_key(key, key_size);
     put(writer, table, &name, value, value_size);
 }
 
 void tree_writer_delete(struct tree_writer *writer, enum table table, const void *key,
                         size_t key_size)
 {
-    MDB_val name = tree_key(key, key_size);
+    MDB_val name = lmdb_key(key, key_size);
     MDB_val data;
 
     open_table(writer, table, &name);
@@ -170,7 +166,7 @@ int tree_writer_commit(struct tree_writer *writer, const struct journal_position
     if (position != NULL && writer->error == 0) {
         struct position_row row = {position->sequence, position->segment, position->offset,
                                    position->crc, 0};
-        MDB_val key = tree_key(POSITION_KEY, sizeof POSITION_KEY - 1);
+        MDB_val key = lmdb_key(POSITION_KEY, sizeof POSITION_KEY - 1);
         put(writer, STATE_TABLE, &key, &row, sizeof row);
     }
     close_table(writer);
@@ -183,7 +179,7 @@ int tree_writer_commit(struct tree_writer *writer, const struct journal_position
     }
     if (error == MDB_PANIC)
         log_fatal("LMDB failed to write its meta page", writer->tree->path, 0);
-    return error != 0 ? tree_fail(why, "write to", writer->tree, error) : 0;
+    return error != 0 ? lmdb_fail(why, "write to", writer->tree->path, error) : 0;
 }
 
 void tree_writer_abort(struct tree_writer *writer)

@@ -37,8 +37,8 @@ void cities_load(struct cities *cities, struct txn *txn)
 void cities_follow(struct cities *cities, struct txn *txn, const struct command *command,
                    const struct result *result, const struct engine_effect *effect)
 {
-    for (uint32_t i = 0; i < effect->forgotten_count; i++)
-        city_forget(&cities->index, effect->forgotten[i].city, effect->forgotten[i].mobile);
+    if (effect->is_visit_forgotten)
+        city_forget(&cities->index, effect->forgotten.city, effect->forgotten.mobile);
     if (command->type == COMMAND_CITY_PUT && result->outcome == OUTCOME_OK && !result->is_replayed)
         city_index_changed(&cities->index, txn, command->of.city_put.code,
                            result->of.city.is_new != 0);

@@ -133,25 +133,24 @@ __attribute__((unused)) static int send_all(struct world *world)
     static int ids;
 
     for (int count = 0;; count++) {
-        struct txn *txn;
-        uint64_t product, message = 0;
         struct outbox_item item;
+        enum message_kind lane;
+        struct txn_walk *walk;
+        struct txn *txn;
+        uint64_t product;
+        bool is_there;
         char id[16];
         run_due(world);
         txn = store_begin(world->store);
-        for (uint64_t after = 0; message == 0 && outbox_next_product(txn, after, &product);
-             after = product) {
-            for (int lane = 1; message == 0 && lane <= MESSAGE_KIND_MARKETING; lane++) {
-                if (outbox_first(txn, product, (enum message_kind)lane, &(struct outbox_item){0},
-                                 &item))
-                    message = item.message;
-            }
-        }
+        walk = txn_walk(txn, TABLE_OUTBOX, WALK_UP, NULL, 0);
+        is_there = txn_walk_next(walk) &&
+                   outbox_read_key(walk->key, walk->key_size, &product, &lane, &item);
+        txn_walk_end(walk);
         store_abort(txn);
-        if (message == 0)
+        if (!is_there)
             return count;
         snprintf(id, sizeof id, "id%d", ids++);
-        accept(world, message, id);
+        accept(world, item.message, id);
     }
 }
 

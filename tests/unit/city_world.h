@@ -118,8 +118,8 @@ __attribute__((unused)) static struct trace_item trace_of(struct world *world, u
 /* As the pipeline does behind each command. */
 __attribute__((unused)) static void forget(void)
 {
-    for (uint32_t i = 0; i < effect.forgotten_count; i++)
-        city_forget(&cities, effect.forgotten[i].city, effect.forgotten[i].mobile);
+    if (effect.is_visit_forgotten)
+        city_forget(&cities, effect.forgotten.city, effect.forgotten.mobile);
 }
 
 __attribute__((unused)) static void reject(struct world *world, uint64_t message)

@@ -208,7 +208,7 @@ static void a_mark_goes_only_with_its_own_message(void **state)
     pass(world, DAY);
     assert_int_equal(see(world, city, MOBILE), FIRST);
     answer(world, first, 1, MESSAGE_REFUSED, NULL, 0);
-    assert_int_equal(effect.forgotten_count, 0);
+    assert_false(effect.is_visit_forgotten);
     pass(world, HOUR);
     assert_int_equal(see(world, city, MOBILE), REPEAT);
 }

@@ -66,6 +66,23 @@ static void members_stand_in_the_order_they_are_written(void **state)
         "\"raw\":[1, 2]}");
 }
 
+static void what_may_not_be_there_is_null_then(void **state)
+{
+    (void)state;
+    json_array_begin(&w, NULL);
+    json_text_or_null(&w, NULL, "x", 0);
+    json_int_or_null(&w, NULL, 0);
+    json_time_or_null(&w, NULL, 0);
+    json_id_or_null(&w, NULL, "ent_", 0);
+    json_text_or_null(&w, NULL, "x", 1);
+    json_int_or_null(&w, NULL, -1);
+    json_time_or_null(&w, NULL, 1);
+    json_id_or_null(&w, NULL, "ent_", 1);
+    json_array_end(&w);
+    assert_written("[null,null,null,null,\"x\",-1,\"1970-01-01T00:00:00.001Z\","
+                   "\"ent_0000000000001\"]");
+}
+
 static void commas_stand_between_and_nowhere_else(void **state)
 {
     (void)state;
@@ -232,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WRITE_TEST(members_stand_in_the_order_they_are_written),
+        WRITE_TEST(what_may_not_be_there_is_null_then),
         WRITE_TEST(commas_stand_between_and_nowhere_else),
         WRITE_TEST(a_text_that_is_not_there_is_null),
         WRITE_TEST(texts_are_escaped_as_rfc_8259_asks_and_no_more),
