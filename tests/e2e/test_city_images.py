@@ -6,12 +6,8 @@ import threading
 import time
 
 import pytest
-<<<<<<< HEAD
 from smsd import Smsd, copy_data
-=======
-from smsd import Smsd
 from platform_setup import metric
->>>>>>> main
 from platform_setup import put as put_thing
 from test_cities import DAY, city, counts, mobile, put, rebuild, send
 from test_welcome import MINUTE, message_of, prepare, put_city
