@@ -153,10 +153,11 @@ def test_a_batch_cut_in_the_middle_leaves_no_trace(smsd):
 
 
 def test_a_batch_under_way_does_not_outlive_the_server(smsd):
+    smsd.options += ["--stop-grace-ms", "100"]
+    smsd.restart()
     top_up(smsd, "a", 1000)
     with Sender(smsd) as sender:
         sender.send(with_length(smsd, as_array(items("a", 1000)))[:-1], (4096,), 0.001)
-        smsd.options += ["--stop-grace-ms", "100"]
         smsd.process.send_signal(15)
         assert smsd.wait_end() == 0
         smsd.check_log()
