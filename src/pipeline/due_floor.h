@@ -20,6 +20,7 @@ struct due_floor {
         int64_t last_ms;      /* included */
     } ranges[DUE_RANGES_MAX]; /* ascending, apart from each other */
     size_t count;
+    uint32_t looks; /* counted in builds for tests */
 };
 
 /* Nothing is known. */

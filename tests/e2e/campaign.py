@@ -1,10 +1,10 @@
 """Campaigns by the line: making, filling, changing and waiting for them."""
 
 import json
-import time
 import uuid
 
-from platform_setup import COMPANY, WAIT_SECONDS_MAX
+from contract import pages
+from platform_setup import COMPANY, read, wait_for_status
 
 LINES = {"Content-Type": "application/x-ndjson"}
 PRICE = 5  # of a part, as platform_setup has it
@@ -53,32 +53,16 @@ def confirmed(smsd, recipients, **fields):
 
 
 def get(smsd, campaign):
-    answer = smsd.get(f"/v1/campaigns/{campaign}")
-    assert answer.status == 200, answer
-    return answer.body
+    return read(smsd, f"/v1/campaigns/{campaign}")
 
 
 def wait_for(smsd, campaign, *statuses, until=lambda body: True):
     """Waits until it has one of the statuses; the campaign."""
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while True:
-        body = get(smsd, campaign)
-        if body["status"] in statuses and until(body):
-            return body
-        assert time.monotonic() < deadline, f"still {body}"
-        time.sleep(0.02)
+    return wait_for_status(smsd, f"/v1/campaigns/{campaign}", statuses, until)
 
 
-def all_rows(smsd, path):
-    """Every row of a list."""
-    rows, after = [], ""
-    while True:
-        answer = smsd.get(f"{path}?limit=500{after}")
-        assert answer.status == 200, answer
-        rows += answer.body["data"]
-        if answer.body["next"] is None:
-            return rows
-        after = f"&after={answer.body['next']}"
+def recipients_of(smsd, campaign):
+    return pages(smsd, f"/v1/campaigns/{campaign}/recipients", 500)
 
 
 def money(smsd, account="money"):

@@ -69,17 +69,25 @@ def send_many(smsd, bodies):
     return ids
 
 
-def get(smsd, message):
-    answer = smsd.get(f"/v1/messages/{message}")
+def read(smsd, path):
+    answer = smsd.get(path)
     assert answer.status == 200, answer
     return answer.body
 
 
+def get(smsd, message):
+    return read(smsd, f"/v1/messages/{message}")
+
+
 def wait_for(smsd, message, *statuses, until=lambda body: True):
     """Waits until the message has one of the statuses; the message."""
+    return wait_for_status(smsd, f"/v1/messages/{message}", statuses, until)
+
+
+def wait_for_status(smsd, path, statuses, until):
     deadline = time.monotonic() + WAIT_SECONDS_MAX
     while True:
-        body = get(smsd, message)
+        body = read(smsd, path)
         if body["status"] in statuses and until(body):
             return body
         assert time.monotonic() < deadline, f"still {body}"

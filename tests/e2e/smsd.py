@@ -2,7 +2,9 @@
 the wire, killed, restarted and stopped. What the contract says of every answer is checked on every answer
 here, so that no test has to. SMSD_BINARY names the binary (default: the sanitize build)."""
 
+import atexit
 import ctypes
+import functools
 import http.client
 import io
 import json
@@ -13,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -119,10 +122,30 @@ def answer_of(response):
     return Answer(response.status, headers, response.read())
 
 
-class Smsd:
-    """`options` are further arguments of the command line; `environment` further variables."""
+@functools.cache
+def blank(binary):
+    """A data directory as a first start leaves it, made once and copied for most tests: its journal is 128 MiB
+    of zeros, and writing them took longer than many a test. In copies they are holes; so tests of kills and of
+    faulty disks have theirs made by the start they see (`first_start`)."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="smsd-blank-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    first = Smsd(folder, binary=binary, test_clock=False, first_start=True).start()
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while len(segments := [path for path in (first.data_dir / "journal").iterdir() if path.name != "preparing"]) < 2:
+        assert time.monotonic() < deadline, segments
+        time.sleep(0.01)
+    first.stop()
+    subprocess.run(["cp", "-a", "--sparse=always", first.data_dir, folder / "blank"], check=True)
+    shutil.rmtree(first.data_dir)
+    return folder / "blank"
 
-    def __init__(self, folder, *, options=(), environment=None, test_clock=True, binary=None, data_dir=None):
+
+class Smsd:
+    """`options` are further arguments of the command line; `environment` further variables. `first_start`: there
+    is no data directory before the first start."""
+
+    def __init__(self, folder, *, options=(), environment=None, test_clock=True, binary=None, data_dir=None,
+                 first_start=False):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = pathlib.Path(data_dir or self.folder / "data")
@@ -132,6 +155,7 @@ class Smsd:
         self.options = list(options)
         self.environment = dict(environment or {})
         self.test_clock = test_clock
+        self.first_start = first_start or data_dir is not None
         self.process = None
         self.host = self.port = None
         self.log_start = 0  # where in the log the present process began
@@ -148,6 +172,8 @@ class Smsd:
     def start(self):
         """Starts it and waits until it serves. Raises StartFailed if it ends instead."""
         assert self.process is None, "already running"
+        if not self.first_start and not self.data_dir.exists():
+            subprocess.run(["cp", "-a", blank(self.binary), self.data_dir], check=True)
         self.log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.generation += 1
         with self.log_path.open("ab") as log:

@@ -2,11 +2,9 @@
 
 import datetime
 import json
-import random
 import time
 
 from contract import new_key, pages
-from smsd import Smsd
 
 SHANGHAI = {"lat": 31.2304, "lon": 121.4737, "radius_m": 40000}
 CITY = {"code", "name", "group", "capacity", "misjudgement", "areas", "company", "template", "params", "basis", "window_days", "rollout_percent",
@@ -309,51 +307,3 @@ def test_nobody_is_forgotten_or_greeted_twice_by_a_kill(smsd):
         time.sleep(0.01)
     assert counts(send(smsd, known)) == (0, len(known), 0, 0)
     assert city(smsd, "kill")["filter"]["keys"] == 4000
-
-
-class Model:
-    """Who was where on which day, and what a signal is then."""
-
-    def __init__(self, windows):
-        self.windows = windows
-        self.last = {}
-        self.decided = {}
-
-    def see(self, who, code, moment, now):
-        second = int(moment.timestamp())
-        day, before = second // DAY, self.last.get((who, code))
-        self.last[who, code] = max(day, before or 0)
-        if before is not None and (day - before < self.windows[code] or second - self.decided[who, code] < 1800):
-            return True
-        self.decided[who, code] = int(now.timestamp())
-        return False
-
-
-def test_made_up_days_come_out_as_a_plain_model_says(tmp_path):
-    """CITY-3, CITY-4: late signals, restarts, kills and rebuilds in between change nothing."""
-    made_up = random.Random(2026)
-    windows = {"a": 1, "b": 3, "c": 15}
-    with_clock = Smsd(tmp_path).start()
-    for code, days in windows.items():
-        put(with_clock, code, window_days=days, capacity=200)
-    model = Model(windows)
-    for _ in range(30):
-        text = with_clock.request("PUT", "/v1/cities/z", {"name": "z", "capacity": 1, "enabled": True}).body["updated_at"]
-        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-        signals, repeats = [], 0
-        for _ in range(300):
-            who, code = made_up.randrange(400), made_up.choice("abc")
-            late = moment - datetime.timedelta(seconds=made_up.choice((0, 0, 0, 3600, 80000)))
-            signals.append({"mobile": mobile(who), "city": code, "at": at(late)})
-            repeats += model.see(who, code, late, moment)
-        assert counts(send(with_clock, signals)) == (300 - repeats, repeats, 0, 0)
-        event = made_up.randrange(5)
-        if event == 0:
-            with_clock.restart()
-        elif event == 1:
-            with_clock.kill9()
-            with_clock.start()
-        elif event == 2:
-            rebuild(with_clock)
-        with_clock.advance(made_up.choice((600, 20000, DAY, 2 * DAY, 5 * DAY)))
-    with_clock.close()

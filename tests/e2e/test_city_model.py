@@ -289,7 +289,7 @@ class Run:
         self.lines = 250 if signals < 100000 else 1000
         self.rounds = max(1, signals // (CLIENTS * self.lines))
         self.users = 120 if signals < 100000 else 8000
-        self.kills = self.rebuilds = 0
+        self.kills = self.restarts = self.rebuilds = 0
 
     def set_up(self):
         """What messages need; a company without money; and who may not be sent to."""
@@ -348,6 +348,11 @@ class Run:
             self.rebuilds += 1
             assert self.smsd.post(f"/v1/cities/{self.chance.choice(CODES)}/rebuild", {}).status == 202
 
+    def restart_some(self):
+        if self.chance.random() < 0.1:
+            self.smsd.restart()
+            self.restarts += 1
+
     def kill_some(self):
         if self.chance.random() < 0.25:
             time.sleep(self.chance.random() * self.lines / 10000)
@@ -389,6 +394,7 @@ class Run:
                 check_answer(answer.result(), counts, errors)
         assert time.monotonic() - began < MARGIN, "too slow to tell"
         self.wait_for_messages(now)
+        self.restart_some()
         self.smsd.advance(self.chance.choice((60, 1000, 1800, 20000, 20000, DAY, DAY, 2 * DAY, 5 * DAY)))
 
     def check_visit(self, user, code, now):
@@ -434,14 +440,14 @@ class Run:
 
 
 def test_made_up_signals_are_what_a_plain_model_says_to_the_last(smsd):
-    """CITY-3, CITY-4, CITY-5, CITY-6, CITY-7, CITY-8, CITY-9, CITY-10, CITY-12: also across kills, rebuilds and
-    changes of cities, and an Idempotency-Key finds what was run of a request that a kill has broken off. What
+    """CITY-3, CITY-4, CITY-5, CITY-6, CITY-7, CITY-8, CITY-9, CITY-10, CITY-12: also across kills, restarts, rebuilds
+    and changes of cities, and an Idempotency-Key finds what was run of a request that a kill has broken off. What
     was paid is what messages cost that have not failed."""
     run = Run(smsd, SIGNALS, SEED)
     print(f"again: SMSD_SIGNALS={SIGNALS} SMSD_SEED={SEED}")
     run.go()
-    print(f"{run.rounds * CLIENTS * run.lines} signals, {run.model.sent} messages, {run.kills} kills, {run.rebuilds} rebuilds, "
-          f"{sum(client.broken_off for client in run.clients)} requests broken off")
+    print(f"{run.rounds * CLIENTS * run.lines} signals, {run.model.sent} messages, {run.kills} kills, "
+          f"{run.restarts} restarts, {run.rebuilds} rebuilds, {sum(client.broken_off for client in run.clients)} requests broken off")
 
 
 def check_crowd(smsd, people, kills):

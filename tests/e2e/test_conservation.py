@@ -77,7 +77,7 @@ def test_nothing_is_lost_or_doubled_when_smsd_is_killed_under_all_kinds_of_comma
     print(f"SMSD_SEED={seed}")
     moments = random.Random(seed)
     smsd = Smsd(tmp_path, options=["--checkpoint-interval-ms", "150", "--charges-drain-interval-ms", "40",
-                                   "--charges-drain-max", "25"]).start()
+                                   "--charges-drain-max", "25"], first_start=True).start()
     traffic = Traffic(smsd, seed=seed)
     for _ in range(KILLS):
         traffic.until_killed_after(moments.uniform(0.1, 0.7))

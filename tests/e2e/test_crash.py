@@ -18,7 +18,7 @@ def test_killed_at_random_moments_under_load(tmp_path):
     print(f"SMSD_SEED={seed}")
     moments = random.Random(seed)
     # Checkpoints often, so that kills fall into them too.
-    smsd = Smsd(tmp_path, options=["--checkpoint-interval-ms", "100"]).start()
+    smsd = Smsd(tmp_path, first_start=True, options=["--checkpoint-interval-ms", "100"]).start()
     load = Load(smsd, seed=seed)
     acknowledged = 0
     for _ in range(KILLS):
@@ -34,7 +34,7 @@ def test_killed_at_random_moments_under_load(tmp_path):
 def test_killed_while_it_starts(tmp_path):
     """OPS-7: a recovery that is killed is begun again, and ends the same."""
     moments = random.Random(7)
-    smsd = Smsd(tmp_path, options=["--checkpoint-interval-ms", "50"]).start()
+    smsd = Smsd(tmp_path, first_start=True, options=["--checkpoint-interval-ms", "50"]).start()
     load = Load(smsd)
     for _ in range(8):
         load.until_killed_after(0.2)
@@ -60,7 +60,7 @@ def test_a_killed_first_start_leaves_nothing_in_the_way(tmp_path):
     """OPS-2, OPS-7: whenever the first start is killed, the next one makes a working first key."""
     moments = random.Random(11)
     for number in range(12):
-        smsd = Smsd(tmp_path / str(number))
+        smsd = Smsd(tmp_path / str(number), first_start=True)
         start_and_kill(smsd, moments.uniform(0.0, 0.2))
         smsd.start()
         assert smsd.post("/v1/accounts", {"id": "A"}).status == 201

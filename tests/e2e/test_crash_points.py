@@ -49,7 +49,7 @@ def cases():
 def nearly_full(tmp_path_factory):
     """Data directories whose first, or second, segment is nearly full, and the load that made them so."""
     found = {}
-    smsd = Smsd(tmp_path_factory.mktemp("full"), options=OPTIONS).start()
+    smsd = Smsd(tmp_path_factory.mktemp("full"), options=OPTIONS, first_start=True).start()
     load = Load(smsd)
     earlier = 0
     for segment in (1, 2):
@@ -111,7 +111,7 @@ def lead_to(way, smsd, load):
 @pytest.mark.skipif(variant() == "release", reason="a release build has no crash points")
 @pytest.mark.parametrize("point, passage, way", cases())
 def test_it_dies_there_and_loses_nothing(tmp_path, nearly_full, point, passage, way):
-    smsd = Smsd(tmp_path, options=OPTIONS)
+    smsd = Smsd(tmp_path, options=OPTIONS, first_start=True)
     load = None if point.startswith("create.") else prepare(way, smsd, nearly_full)
     smsd.environment = {"SMSD_CRASH_POINT": f"{point}:{passage}"}
     status = lead_to(way, smsd, load)

@@ -23,7 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 def killed_after_charges(tmp_path, count):
     """A smsd killed after a top-up of 1000 and `count` charges of 1, each a batch of its own; all of it
     lies in the journal only."""
-    smsd = Smsd(tmp_path).start()
+    smsd = Smsd(tmp_path, first_start=True).start()
     topup(smsd, "A", 1000)
     for _ in range(count):
         assert charge(smsd, "A", 1).status == 201
@@ -80,7 +80,7 @@ def test_damage_before_the_tail_refuses_to_start_and_says_where(tmp_path, place)
 
 def test_verify_finds_a_changed_entry(tmp_path):
     """BILL-13: verify finds a changed entry, wherever it lies."""
-    smsd = Smsd(tmp_path).start()
+    smsd = Smsd(tmp_path, first_start=True).start()
     topup(smsd, "A", 1000)
     needle = b"needle-in-the-history"
     assert smsd.post("/v1/charges", {"account": "A", "amount": 1, "reference": needle.decode()}).status == 201
@@ -167,7 +167,7 @@ def failing_sync(tmp_path_factory):
 def test_nobody_is_told_of_what_is_not_durable_yet(tmp_path, failing_sync, receiver):
     """SMS-20, BILL-14: a webhook leaves only when its event is sure to have happened, as a reply does."""
     held = tmp_path / "held"
-    smsd = Smsd(tmp_path, options=["--webhooks-allow-private"], environment={
+    smsd = Smsd(tmp_path, first_start=True, options=["--webhooks-allow-private"], environment={
         "LD_PRELOAD": str(failing_sync), "SMSD_HOLD_SYNC": str(held),
         "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0:exitcode=99"}).start()
     send_to(smsd, receiver.url())
@@ -188,7 +188,7 @@ def test_nobody_is_told_of_what_is_not_durable_yet(tmp_path, failing_sync, recei
 def test_a_sync_that_fails_ends_it_at_once(tmp_path, failing_sync, count):
     """OPS-7: fsync fails: exits at once, replies to nobody of that batch, recovers at start."""
     armed = tmp_path / "armed"
-    smsd = Smsd(tmp_path, environment={
+    smsd = Smsd(tmp_path, first_start=True, environment={
         "LD_PRELOAD": str(failing_sync), "SMSD_FAIL_SYNC": str(count), "SMSD_FAIL_SYNC_ARMED": str(armed),
         "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0:exitcode=99"}).start()
     load = Load(smsd)

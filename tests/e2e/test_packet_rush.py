@@ -100,7 +100,8 @@ def test_killed_in_the_middle_of_a_rush(tmp_path):
     seed = int(os.environ.get("SMSD_SEED", time.time_ns() % 10 ** 6))
     print(f"SMSD_SEED={seed}")
     chance = random.Random(seed)
-    smsd = Smsd(tmp_path, options=["--packets-grabs-per-minute", "100000", "--checkpoint-interval-ms", "100"]).start()
+    smsd = Smsd(tmp_path, options=["--packets-grabs-per-minute", "100000", "--checkpoint-interval-ms", "100"],
+                first_start=True).start()
     topup(smsd, "A", 10 ** 9)
     rush, packets = Rush(smsd), []
     users = min(CONNECTIONS, 300)

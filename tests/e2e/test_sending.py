@@ -271,16 +271,24 @@ def test_messages_are_gathered_for_a_provider_that_takes_batches(sending):
             wait_for(sending, message, "rejected" if (110 + n) % 10 == 3 else "sent")
 
 
+def accept_all(request):
+    """What a provider of batches answers who takes every message, under our id."""
+    return 200, {"results": [{"ref": item["ref"], "id": item["ref"]} for item in request.json["messages"]]}
+
+
+def put_bulk(smsd, provider, **fields):
+    """A product that gathers messages, with its route."""
+    gateway = {"type": "http",
+               "send": {"url": provider.url, "json": {"messages": {"$each": {"to": "{to}", "ref": "{id}"}}}},
+               "answer": {"items": "/results", "reference": {"json": "/ref"}, "id": {"json": "/id"}}}
+    put_product(smsd, "bulk", gateway, **fields)
+    put_route(smsd, "bulk")
+
+
 def test_a_code_does_not_wait_for_a_batch_to_be_full(sending):
     """SMS-4, SMS-16."""
-    def answer(request):
-        return 200, {"results": [{"ref": item["ref"], "id": item["ref"]} for item in request.json["messages"]]}
-    with Provider(answer) as provider:
-        gateway = {"type": "http",
-                   "send": {"url": provider.url, "json": {"messages": {"$each": {"to": "{to}", "ref": "{id}"}}}},
-                   "answer": {"items": "/results", "reference": {"json": "/ref"}, "id": {"json": "/id"}}}
-        put_product(sending, "bulk", gateway, batch={"max": 50, "wait_ms": 60000})
-        put_route(sending, "bulk")
+    with Provider(accept_all) as provider:
+        put_bulk(sending, provider, batch={"max": 50, "wait_ms": 60000})
         waiting = send(sending, DE + "130")
         wait_for(sending, send(sending, DE + "131", "verification"), "sent")
         assert get(sending, waiting)["status"] == "queued" and len(provider.requests) == 1
@@ -290,14 +298,8 @@ def test_a_code_does_not_wait_for_a_batch_to_be_full(sending):
 
 def test_what_is_gathered_for_a_batch_may_be_canceled_and_is_not_lost_by_a_kill(sending):
     """SMS-15, SMS-22: it waits in the outbox, and is with no gateway yet."""
-    def answer(request):
-        return 200, {"results": [{"ref": item["ref"], "id": item["ref"]} for item in request.json["messages"]]}
-    with Provider(answer) as provider:
-        gateway = {"type": "http",
-                   "send": {"url": provider.url, "json": {"messages": {"$each": {"to": "{to}", "ref": "{id}"}}}},
-                   "answer": {"items": "/results", "reference": {"json": "/ref"}, "id": {"json": "/id"}}}
-        put_product(sending, "bulk", gateway, batch={"max": 50, "wait_ms": 30000}, on_unknown="drop")
-        put_route(sending, "bulk")
+    with Provider(accept_all) as provider:
+        put_bulk(sending, provider, batch={"max": 50, "wait_ms": 30000}, on_unknown="drop")
         messages = send_many(sending, [body_of(DE + f"{n}") for n in range(140, 180)])
         assert all(sending.post(f"/v1/messages/{message}/cancel", {}).status == 200 for message in messages[:5])
         sending.kill9()

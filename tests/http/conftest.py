@@ -1,6 +1,7 @@
 """An echo server a test, with the options the test asks for; or a program that calls, and who it calls.
 HTTP_ECHO_SERVER names the server's program; without it it is the sanitizers' build, made when missing."""
 
+import functools
 import os
 import pathlib
 import signal
@@ -23,7 +24,9 @@ def program(variant="sanitize"):
     return made("echo_server", variant)
 
 
+@functools.cache
 def made(name, variant="sanitize"):
+    """Asked for by every test, so make looks once a run whether it is up to date."""
     path = pathlib.Path("build") / variant / "http" / name
     subprocess.run(["make", "-s", f"VARIANT={variant}", str(path)], cwd=ROOT, check=True)
     return ROOT / path

@@ -124,12 +124,7 @@ __attribute__((unused)) static void expect_campaign(struct world *world, uint64_
 /* What its account holds. */
 __attribute__((unused)) static int64_t held(struct world *world)
 {
-    struct txn *txn = store_begin(world->store);
-    struct account account;
-
-    assert_true(account_find(txn, TEXT("purse"), &account));
-    store_abort(txn);
-    return account.row.held;
+    return purse_row(world).held;
 }
 
 /* Everything that waits in outboxes goes and is accepted, and so on until nothing waits. */
@@ -205,42 +200,7 @@ __attribute__((unused)) static const char *errors(struct world *world, uint64_t 
 /* The statuses that were told of campaigns, in order. */
 __attribute__((unused)) static const char *told_of(struct world *world)
 {
-    static char statuses[1024];
-    struct txn *txn = store_begin(world->store);
-    struct txn_walk *walk = txn_walk(txn, TABLE_WEBHOOK, WALK_UP, NULL, 0);
-
-    statuses[0] = '\0';
-    while (txn_walk_next(walk)) {
-        struct webhook webhook;
-        size_t size = strlen(statuses);
-        webhook_read(txn, bytes_get_u64_be(walk->key), walk->value, walk->value_size, &webhook);
-        if (webhook.row.type == WEBHOOK_CAMPAIGN_STATUS)
-            snprintf(statuses + size, sizeof statuses - size, "%s%.*s", size > 0 ? " " : "",
-                     (int)webhook.texts[2].size, webhook.texts[2].data);
-    }
-    txn_walk_end(walk);
-    store_abort(txn);
-    return statuses;
-}
-
-__attribute__((unused)) static void set_price(struct world *world, const char *product,
-                                              int64_t price)
-{
-    struct catalog_draft draft;
-
-    catalog_draft_init(&draft, CATALOG_PRODUCT);
-    catalog_draft_text(&draft, PRODUCT_CHANNEL, TEXT("channel"));
-    catalog_draft_text(&draft, PRODUCT_GATEWAY, TEXT("{\"type\":\"sandbox\"}"));
-    catalog_draft_int(&draft, PRODUCT_PRICE, price);
-    assert_int_equal(put(world, product, &draft), OUTCOME_OK);
-}
-
-__attribute__((unused)) static void pay_out(struct world *world, int64_t amount)
-{
-    struct command command = {.type = COMMAND_PAYOUT};
-
-    command.of.payout = (struct money_command){.account = TEXT("purse"), .amount = amount};
-    assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
+    return texts_told(world, WEBHOOK_CAMPAIGN_STATUS, 2);
 }
 
 #endif

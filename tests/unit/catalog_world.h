@@ -3,45 +3,11 @@
 #ifndef SMSD_TESTS_CATALOG_WORLD_H
 #define SMSD_TESTS_CATALOG_WORLD_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "engine_world.h"
 
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/buffer.h"
-#include "base/bytes.h"
-#include "base/id.h"
 #include "engine/catalog.h"
-#include "engine/engine.h"
 #include "engine/handler.h"
 #include "engine/route.h"
-#include "store/store.h"
-
-struct world {
-    struct store *store;
-    int64_t now_ms;
-    uint64_t number_last;
-};
-
-__attribute__((unused)) static struct result run(struct world *world, struct command *command)
-{
-    struct txn *txn = store_begin(world->store);
-    struct engine_effect effect;
-    struct result result;
-
-    command->number = id_next(world->number_last, world->now_ms);
-    command->now_ms = world->now_ms;
-    engine_apply(txn, command, &result, &effect);
-    world->number_last = effect.number_last;
-    store_commit(txn);
-    return result;
-}
 
 /* Begins what a handler of some command would do; `end` makes it last. */
 __attribute__((unused)) static struct engine begin(struct world *world)
@@ -61,11 +27,6 @@ __attribute__((unused)) static void end(struct world *world, struct engine *engi
     store_commit(engine->txn);
 }
 
-__attribute__((unused)) static struct text text_of(const char *string)
-{
-    return (struct text){string, strlen(string)};
-}
-
 __attribute__((unused)) static enum outcome put(struct world *world, const char *id,
                                                 const struct catalog_draft *draft)
 {
@@ -73,7 +34,7 @@ __attribute__((unused)) static enum outcome put(struct world *world, const char 
 
     command.of.catalog_put =
         (struct catalog_put_command){.id = text_of(id), .draft = draft, .by = 77};
-    return run(world, &command).outcome;
+    return apply(world, &command).outcome;
 }
 
 __attribute__((unused)) static void set_status(struct world *world, enum catalog_kind kind,
@@ -82,7 +43,7 @@ __attribute__((unused)) static void set_status(struct world *world, enum catalog
     struct command command = {.type = COMMAND_CATALOG_STATUS};
 
     command.of.catalog_status = (struct catalog_status_command){kind, text_of(id), status, 77};
-    assert_int_equal(run(world, &command).outcome, OUTCOME_OK);
+    assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
 }
 
 /* A company, country, channel or scene, which need little. */
@@ -179,7 +140,7 @@ __attribute__((unused)) static enum outcome change_quota(struct world *world, co
 
     command.of.quota_change = (struct quota_change_command){
         .product = text_of(product), .delta = delta, .reason = TEXT("bought"), .by = 77};
-    return run(world, &command).outcome;
+    return apply(world, &command).outcome;
 }
 
 __attribute__((unused)) static struct product_row product_row_of(struct world *world,
@@ -198,19 +159,13 @@ __attribute__((unused)) static struct product_row product_row_of(struct world *w
 __attribute__((unused)) static int setup(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
-    struct store_options options = {.overlay_bytes_max = (size_t)64 << 20};
     struct command command = {.type = COMMAND_BOOTSTRAP};
-    struct buffer why;
 
     assert_non_null(world);
-    buffer_init(&why);
     world->now_ms = ID_EPOCH_MS + 1000;
-    assert_int_equal(store_open(&world->store, &options, &why), 0);
-    buffer_release(&why);
-    run(world, &command);
-    command = (struct command){.type = COMMAND_TOPUP};
-    command.of.topup = (struct money_command){.account = TEXT("purse"), .amount = 100};
-    run(world, &command);
+    world->store = open_store_in_memory((size_t)64 << 20);
+    apply(world, &command);
+    topup(world, "purse", 100);
     put_plain(world, CATALOG_COUNTRY, "CN");
     put_plain(world, CATALOG_COUNTRY, "SG");
     put_plain(world, CATALOG_COMPANY, "acme");

@@ -131,18 +131,7 @@ __attribute__((unused)) static void reject(struct world *world, uint64_t message
 
 __attribute__((unused)) static void empty_purse(struct world *world)
 {
-    struct command payout = {.type = COMMAND_PAYOUT};
-
-    payout.of.payout = (struct money_command){.account = TEXT("purse"), .amount = purse(world)};
-    assert_int_equal(apply(world, &payout).outcome, OUTCOME_OK);
-}
-
-__attribute__((unused)) static void fill_purse(struct world *world, int64_t amount)
-{
-    struct command topup = {.type = COMMAND_TOPUP};
-
-    topup.of.topup = (struct money_command){.account = TEXT("purse"), .amount = amount};
-    assert_int_equal(apply(world, &topup).outcome, OUTCOME_OK);
+    pay_out(world, "purse", purse(world));
 }
 
 __attribute__((unused)) static int setup_cities(void **state)

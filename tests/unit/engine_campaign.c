@@ -164,7 +164,7 @@ static void what_cannot_be_set_aside_leaves_a_draft(void **state)
 
     assert_int_equal(change(world, COMMAND_CAMPAIGN_CONFIRM, number), OUTCOME_CAMPAIGN_EMPTY);
     upload_many(world, number, MANY);
-    pay_out(world, PURSE - MANY * PRICE + 1);
+    pay_out(world, "purse", PURSE - MANY * PRICE + 1);
     assert_int_equal(change(world, COMMAND_CAMPAIGN_CONFIRM, number), OUTCOME_INSUFFICIENT_FUNDS);
     expect_campaign(world, number, CAMPAIGN_DRAFT);
     assert_int_equal(held(world), 0);
@@ -178,7 +178,7 @@ static void two_campaigns_cannot_be_confirmed_with_the_same_money(void **state)
 
     upload_many(world, first, MANY);
     upload_many(world, second, MANY);
-    pay_out(world, PURSE - MANY * PRICE);
+    pay_out(world, "purse", PURSE - MANY * PRICE);
     confirm(world, first);
     assert_int_equal(change(world, COMMAND_CAMPAIGN_CONFIRM, second), OUTCOME_INSUFFICIENT_FUNDS);
     assert_int_equal(try_submit(world, notice()).outcome, OUTCOME_INSUFFICIENT_FUNDS);
@@ -194,9 +194,9 @@ static void a_price_that_rose_is_paid_from_what_is_free_and_else_pauses(void **s
     struct campaign_row row;
 
     upload_many(world, number, 10);
-    pay_out(world, PURSE - 10 * PRICE - 2);
+    pay_out(world, "purse", PURSE - 10 * PRICE - 2);
     confirm(world, number);
-    set_price(world, "a", PRICE + 1);
+    put_priced(world, "a", PRICE + 1, ON_UNKNOWN_QUERY);
     run_due(world);
     row = campaign(world, number);
     assert_int_equal(row.status, CAMPAIGN_PAUSED);
@@ -205,7 +205,7 @@ static void a_price_that_rose_is_paid_from_what_is_free_and_else_pauses(void **s
     assert_int_equal(row.charged, 2 * (PRICE + 1));
     assert_int_equal(row.reserved, 8 * PRICE);
     assert_int_equal(held(world), 8 * PRICE);
-    set_price(world, "a", PRICE - 1);
+    put_priced(world, "a", PRICE - 1, ON_UNKNOWN_QUERY);
     assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_OK);
     assert_int_equal(send_all(world), 10);
     expect_campaign(world, number, CAMPAIGN_FINISHED);

@@ -57,12 +57,9 @@ static size_t count_all(struct world *world)
 static void what_cannot_be_paid_leaves_nothing(void **state)
 {
     struct world *world = *state;
-    struct command payout = {.type = COMMAND_PAYOUT};
     size_t rows;
 
-    payout.of.payout =
-        (struct money_command){.account = TEXT("purse"), .amount = PURSE - PRICE + 1};
-    assert_int_equal(apply(world, &payout).outcome, OUTCOME_OK);
+    pay_out(world, "purse", PURSE - PRICE + 1);
     rows = count_all(world);
     assert_int_equal(try_submit(world, notice()).outcome, OUTCOME_INSUFFICIENT_FUNDS);
     assert_int_equal(effect.wake_count, 0);
@@ -334,15 +331,12 @@ static void what_has_expired_is_not_given_to_a_gateway(void **state)
 static void a_refund_that_cannot_be_applied_is_an_exception(void **state)
 {
     struct world *world = *state;
-    struct command topup = {.type = COMMAND_TOPUP}, payout = {.type = COMMAND_PAYOUT};
     struct command retry = {.type = COMMAND_EXCEPTION_RETRY};
     uint64_t message = submit(world, notice());
     struct txn_walk *walk;
     struct txn *txn;
 
-    topup.of.topup =
-        (struct money_command){.account = TEXT("purse"), .amount = AMOUNT_MAX - (PURSE - PRICE)};
-    assert_int_equal(apply(world, &topup).outcome, OUTCOME_OK);
+    topup(world, "purse", AMOUNT_MAX - (PURSE - PRICE));
     attempt(world, message, MESSAGE_REFUSED);
     expect_status(world, message, MESSAGE_REJECTED, MESSAGE_ERROR_REFUSED);
     assert_int_equal(row_of(world, message).charged, PRICE);
@@ -354,8 +348,7 @@ static void a_refund_that_cannot_be_applied_is_an_exception(void **state)
     txn_walk_end(walk);
     store_abort(txn);
     assert_int_equal(apply(world, &retry).of.exception.row.status, EXCEPTION_OPEN);
-    payout.of.payout = (struct money_command){.account = TEXT("purse"), .amount = 10};
-    apply(world, &payout);
+    pay_out(world, "purse", 10);
     assert_int_equal(apply(world, &retry).of.exception.row.status, EXCEPTION_RESOLVED);
     assert_int_equal(purse(world), AMOUNT_MAX - 10 + PRICE);
     assert_int_equal(row_of(world, message).charged, 0);

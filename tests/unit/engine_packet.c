@@ -1,5 +1,6 @@
 /* engine/packet…: the safety net under the due index, what the audit knows of packets, and rows
  * that clients do not see. What clients see is told in tests/e2e. */
+#include "engine_world.h"
 #include "store_fixture.h"
 
 #include "base/bytes.h"
@@ -13,34 +14,8 @@
 
 #define START_MS (ID_EPOCH_MS + INT64_C(1000000000))
 
-struct world {
-    struct fixture fixture;
-    int64_t now_ms;
-    uint64_t number_last;
-    struct engine_effect effect;
-};
-
-static struct result run(struct world *world, struct command *command)
-{
-    struct txn *txn = store_begin(world->fixture.store);
-    struct result result;
-
-    command->number = id_next(world->number_last, world->now_ms);
-    command->now_ms = world->now_ms;
-    engine_apply(txn, command, &result, &world->effect);
-    world->number_last = world->effect.number_last;
-    store_commit(txn);
-    store_submit(world->fixture.store);
-    return result;
-}
-
-static void topup(struct world *world, struct text account, int64_t amount)
-{
-    struct command command = {.type = COMMAND_TOPUP};
-
-    command.of.topup = (struct money_command){.account = account, .amount = amount};
-    assert_int_equal(run(world, &command).outcome, OUTCOME_OK);
-}
+/* Where the rows are; of each test its own. */
+static struct fixture fixture;
 
 static uint64_t send(struct world *world, int64_t amount, uint32_t count)
 {
@@ -54,7 +29,7 @@ static uint64_t send(struct world *world, int64_t amount, uint32_t count)
                                                           .expires_in_ms = 60000,
                                                           .open_max = 10,
                                                           .seed = {1, 2, 3}};
-    assert_int_equal(run(world, &command).outcome, OUTCOME_OK);
+    assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
     return command.number;
 }
 
@@ -64,7 +39,7 @@ static struct result grab(struct world *world, uint64_t packet, struct text user
 
     command.of.packet_grab =
         (struct packet_grab_command){.packet = packet, .user = user, .is_open = is_open};
-    return run(world, &command);
+    return apply(world, &command);
 }
 
 static int setup(void **state)
@@ -73,30 +48,29 @@ static int setup(void **state)
     struct command command = {.type = COMMAND_BOOTSTRAP};
 
     assert_non_null(world);
-    fixture_init(&world->fixture);
-    world->fixture.options.overlay_bytes_max = 64 << 20;
-    world->fixture.options.journal_segment_bytes = 4 << 20;
-    world->fixture.options.journal_bytes_max = 32 << 20;
-    fixture_open(&world->fixture);
+    fixture_init(&fixture);
+    fixture.options.overlay_bytes_max = 64 << 20;
+    fixture.options.journal_segment_bytes = 4 << 20;
+    fixture.options.journal_bytes_max = 32 << 20;
+    fixture_open(&fixture);
+    world->store = fixture.store;
     world->now_ms = START_MS;
-    run(world, &command);
-    topup(world, TEXT("A"), 1000000);
+    apply(world, &command);
+    topup(world, "A", 1000000);
     *state = world;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct world *world = *state;
-
-    fixture_release(&world->fixture);
-    free(world);
+    fixture_release(&fixture);
+    free(*state);
     return 0;
 }
 
 static struct packet_row row_of(struct world *world, uint64_t packet)
 {
-    struct txn *txn = store_begin(world->fixture.store);
+    struct txn *txn = store_begin(world->store);
     struct packet_row row;
 
     assert_true(packet_find(txn, packet, &row));
@@ -106,7 +80,7 @@ static struct packet_row row_of(struct world *world, uint64_t packet)
 
 static bool is_forgotten(struct world *world, uint64_t packet)
 {
-    struct txn *txn = store_begin(world->fixture.store);
+    struct txn *txn = store_begin(world->store);
     bool is = packet_is_forgotten(txn, packet, world->now_ms);
 
     store_abort(txn);
@@ -115,7 +89,7 @@ static bool is_forgotten(struct world *world, uint64_t packet)
 
 static void lose_due_row(struct world *world, const struct packet_row *row)
 {
-    struct txn *txn = store_begin(world->fixture.store);
+    struct txn *txn = store_begin(world->store);
     char key[17];
 
     bytes_put_u64_be(key, (uint64_t)row->due_ms);
@@ -123,23 +97,6 @@ static void lose_due_row(struct world *world, const struct packet_row *row)
     bytes_put_u64_be(key + 9, row->number);
     assert_true(txn_delete(txn, TABLE_DUE, key, sizeof key));
     store_commit(txn);
-}
-
-/* Everything the due index has for now, as the due job does it. */
-static int run_due(struct world *world)
-{
-    for (int count = 0;; count++) {
-        struct txn *txn = store_begin(world->fixture.store);
-        struct due due;
-        struct command command;
-        bool is_due =
-            due_first(txn, &(struct due){0}, INT64_MAX, &due) && due.due_ms <= world->now_ms;
-        store_abort(txn);
-        if (!is_due)
-            return count;
-        due_command(&due, &command);
-        assert_int_equal(run(world, &command).outcome, OUTCOME_OK);
-    }
 }
 
 /* PKT-10 */
@@ -150,22 +107,23 @@ static void a_packet_that_the_due_index_lost_is_found_and_put_back(void **state)
     struct packet_row row = row_of(world, packet);
     struct command command = {.type = COMMAND_PACKET_SWEEP, .of.packet_sweep.packet = packet};
 
-    assert_true(world->effect.due_first_ms == START_MS + 60000);
+    assert_true(effect.due_first_ms == START_MS + 60000);
     assert_false(is_forgotten(world, packet));
     lose_due_row(world, &row);
     assert_false(is_forgotten(world, packet)); /* not yet its time */
     world->now_ms += 60000;
     assert_true(is_forgotten(world, packet));
     assert_int_equal(run_due(world), 0);
-    assert_int_equal(run(world, &command).outcome, OUTCOME_OK);
-    assert_true(world->effect.due_first_ms <= world->now_ms); /* the due job hears of it */
+    assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
+    assert_true(effect.due_first_ms <= world->now_ms); /* the due job hears of it */
     assert_false(is_forgotten(world, packet));
     assert_int_equal(run_due(world), 1);
     row = row_of(world, packet);
     assert_int_equal(row.status, PACKET_STATUS_REFUNDED);
     assert_int_equal(row.refunded, 100);
     assert_int_equal(run_due(world), 0);
-    assert_int_equal(run(world, &command).outcome, OUTCOME_OK); /* done with: nothing to put back */
+    assert_int_equal(apply(world, &command).outcome,
+                     OUTCOME_OK); /* done with: nothing to put back */
     assert_int_equal(run_due(world), 0);
 }
 
@@ -194,7 +152,7 @@ static void an_emptied_packet_leaves_nothing_to_wait_for(void **state)
 
     assert_int_equal(grab(world, packet, TEXT("B"), true).outcome, OUTCOME_OK);
     assert_int_equal(grab(world, packet, TEXT("C"), true).outcome, OUTCOME_OK);
-    txn = store_begin(world->fixture.store);
+    txn = store_begin(world->store);
     assert_false(due_first(txn, &(struct due){0}, INT64_MAX, &due));
     walk = txn_walk(txn, TABLE_PACKET_UNFINISHED, WALK_UP, NULL, 0);
     assert_false(txn_walk_next(walk));
@@ -250,7 +208,7 @@ static int on_row(void *context, enum table table, const void *key, size_t key_s
 }
 
 /* What the audit finds wrong; "" if nothing. */
-static const char *audit_with(struct world *world, enum table table, void (*change)(char *value))
+static const char *audit_with(enum table table, void (*change)(char *value))
 {
     static struct forgery forgery;
     struct buffer summary;
@@ -258,8 +216,7 @@ static const char *audit_with(struct world *world, enum table table, void (*chan
     forgery = (struct forgery){.table = table, .change = change};
     audit_init(&forgery.audit, true);
     buffer_init(&summary);
-    assert_int_equal(
-        store_verify(world->fixture.data, &summary, &world->fixture.why, on_row, &forgery), 0);
+    assert_int_equal(store_verify(fixture.data, &summary, &fixture.why, on_row, &forgery), 0);
     buffer_release(&summary);
     audit_finish(&forgery.audit);
     return forgery.audit.fault;
@@ -297,12 +254,12 @@ static void the_audit_sees_what_packets_contain(void **state)
     grab(world, packet, TEXT("B"), true);
     grab(world, packet, TEXT("C"), false);
     send(world, 77, 7);
-    fixture_close(&world->fixture, true);
-    assert_string_equal(audit_with(world, 0, NULL), "");
-    assert_non_null(strstr(audit_with(world, TABLE_PACKET, credit_one_more), "packets contain"));
-    assert_non_null(strstr(audit_with(world, TABLE_PACKET_SHARES, enlarge_first_share),
+    fixture_close(&fixture, true);
+    assert_string_equal(audit_with(0, NULL), "");
+    assert_non_null(strstr(audit_with(TABLE_PACKET, credit_one_more), "packets contain"));
+    assert_non_null(strstr(audit_with(TABLE_PACKET_SHARES, enlarge_first_share),
                            "shares of a packet do not sum"));
-    assert_non_null(strstr(audit_with(world, TABLE_GRAB, open_it), "shares that were opened"));
+    assert_non_null(strstr(audit_with(TABLE_GRAB, open_it), "shares that were opened"));
 }
 
 int main(void)

@@ -204,7 +204,7 @@ static enum sight step(struct twin *twin, unsigned chance)
         if (chance / 525 % 4 == 0 && purse(world) > 0)
             empty_purse(world);
         else
-            fill_purse(world, 5 * PRICE);
+            topup(world, "purse", 5 * PRICE);
         break;
     default:
         sight = see_at(world, city, mobile, world->now_ms - chance / 525 % 3 * 10 * HOUR * 1000);
@@ -226,7 +226,7 @@ static void put_three(struct twin *twin)
     put_as.basis = CITY_SENT;
     put_as.group = NO_TEXT;
     put_city(twin->world, "c", put_as);
-    fill_purse(twin->world, 100000);
+    topup(twin->world, "purse", 100000);
     out_of(twin);
 }
 

@@ -175,16 +175,13 @@ static void what_one_provider_took_counts_whatever_the_next_one_does(void **stat
 static void a_refusal_leaves_nothing(void **state)
 {
     struct world *world = *state;
-    struct command payout = {.type = COMMAND_PAYOUT};
 
-    payout.of.payout = (struct money_command){.account = TEXT("purse"), .amount = PURSE};
-    assert_int_equal(apply(world, &payout).outcome, OUTCOME_OK);
+    pay_out(world, "purse", PURSE);
     assert_int_equal(try_make(world, TO).outcome, OUTCOME_INSUFFICIENT_FUNDS);
     assert_int_equal(try_make(world, "+999").outcome, OUTCOME_INVALID_NUMBER);
     assert_int_equal(rows_left(world), 0);
     assert_int_equal(count_rows(world, TABLE_MESSAGE), 0);
-    payout.type = COMMAND_TOPUP;
-    assert_int_equal(apply(world, &payout).outcome, OUTCOME_OK);
+    topup(world, "purse", PURSE);
     make(world, TO);
 }
 

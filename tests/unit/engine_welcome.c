@@ -71,7 +71,7 @@ static void who_is_refused_takes_nothing_of_the_others_along(void **state)
     struct signals_result counts;
 
     empty_purse(world);
-    fill_purse(world, 2 * PRICE + 1);
+    topup(world, "purse", 2 * PRICE + 1);
     for (size_t i = 0; i < 3; i++)
         signals[i] = (struct signal){.mobile = MOBILE + i, .city = city, .is_labelled = true};
     counts = send_signals(world, signals, 3);
@@ -98,7 +98,7 @@ static void what_was_refused_is_tried_again(void **state)
     for (int i = 0; i < 2; i++)
         assert_int_equal(see(world, places[i], MOBILE), SKIPPED);
     assert_int_equal(visit_of(world, places[0], MOBILE).last_day, 0);
-    fill_purse(world, 2 * PRICE);
+    topup(world, "purse", 2 * PRICE);
     pass(world, 30 * MINUTE - 1);
     for (int i = 0; i < 2; i++)
         assert_int_equal(see(world, places[i], MOBILE), REPEAT);

@@ -8,7 +8,6 @@
 
 #include "engine/audit.h"
 #include "engine/blocklist.h"
-#include "engine/due.h"
 #include "engine/entry.h"
 #include "engine/ledger.h"
 #include "engine/message.h"
@@ -22,22 +21,6 @@ enum { PRICE = 3, PURSE = 10000, AUDIT_ROWS_MAX = 100000 };
 
 #define NO_TEXT   ((struct text){NULL, 0})
 #define MINUTE_MS INT64_C(60000)
-
-/* What the last command did besides. */
-static struct engine_effect effect;
-
-__attribute__((unused)) static struct result apply(struct world *world, struct command *command)
-{
-    struct txn *txn = store_begin(world->store);
-    struct result result;
-
-    command->number = id_next(world->number_last, world->now_ms);
-    command->now_ms = world->now_ms;
-    engine_apply(txn, command, &result, &effect);
-    world->number_last = effect.number_last;
-    store_commit(txn);
-    return result;
-}
 
 __attribute__((unused)) static void put_country(struct world *world, const char *id, int64_t code,
                                                 bool is_signature_required)
@@ -66,30 +49,34 @@ __attribute__((unused)) static void put_template(struct world *world, const char
     assert_int_equal(put(world, id, &draft), OUTCOME_OK);
 }
 
-__attribute__((unused)) static void put_product_that(struct world *world, const char *id,
-                                                     enum on_unknown on_unknown)
+__attribute__((unused)) static void put_priced(struct world *world, const char *id, int64_t price,
+                                               enum on_unknown on_unknown)
 {
     struct catalog_draft draft;
 
     catalog_draft_init(&draft, CATALOG_PRODUCT);
     catalog_draft_text(&draft, PRODUCT_CHANNEL, TEXT("channel"));
     catalog_draft_text(&draft, PRODUCT_GATEWAY, TEXT("{\"type\":\"sandbox\"}"));
-    catalog_draft_int(&draft, PRODUCT_PRICE, PRICE);
+    catalog_draft_int(&draft, PRODUCT_PRICE, price);
     catalog_draft_int(&draft, PRODUCT_ON_UNKNOWN, on_unknown);
     assert_int_equal(put(world, id, &draft), OUTCOME_OK);
+}
+
+__attribute__((unused)) static void put_product_that(struct world *world, const char *id,
+                                                     enum on_unknown on_unknown)
+{
+    put_priced(world, id, PRICE, on_unknown);
 }
 
 /* Products a and b, each with a quota of 1000; acme goes by a first and then by b, for both kinds;
  * PURSE in its purse. */
 __attribute__((unused)) static int setup_messages(void **state)
 {
-    struct command topup = {.type = COMMAND_TOPUP};
     struct world *world;
 
     setup(state);
     world = *state;
-    topup.of.topup = (struct money_command){.account = TEXT("purse"), .amount = PURSE - 100};
-    apply(world, &topup);
+    topup(world, "purse", PURSE - 100);
     put_country(world, "CN", 86, false);
     put_country(world, "SG", 65, true);
     put_template(world, "code", MESSAGE_KIND_VERIFICATION, "Your code is {code}");
@@ -299,34 +286,23 @@ __attribute__((unused)) static void receipt(struct world *world, const char *id,
     receipt_by(world, "a", id, status);
 }
 
-/* Everything due by now, as the due job runs it. */
-__attribute__((unused)) static int run_due(struct world *world)
-{
-    for (int count = 0;; count++) {
-        struct txn *txn = store_begin(world->store);
-        struct command command;
-        struct due due;
-        bool is_due =
-            due_first(txn, &(struct due){0}, INT64_MAX, &due) && due.due_ms <= world->now_ms;
-        store_abort(txn);
-        if (!is_due)
-            return count;
-        due_command(&due, &command);
-        assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
-    }
-}
-
 /* --- looks ---------------------------------------------------------------------------------------
  */
 
-__attribute__((unused)) static int64_t purse(struct world *world)
+/* The account that acme pays from. */
+__attribute__((unused)) static struct account_row purse_row(struct world *world)
 {
     struct txn *txn = store_begin(world->store);
     struct account account;
 
     assert_true(account_find(txn, TEXT("purse"), &account));
     store_abort(txn);
-    return account.row.balance;
+    return account.row;
+}
+
+__attribute__((unused)) static int64_t purse(struct world *world)
+{
+    return purse_row(world).balance;
 }
 
 __attribute__((unused)) static int64_t quota(struct world *world, const char *product)
@@ -369,25 +345,32 @@ __attribute__((unused)) static size_t count_due(struct world *world)
     return count;
 }
 
-/* The statuses that were told about messages, in order: "sent delivered". */
-__attribute__((unused)) static const char *told(struct world *world)
+/* What webhooks of a type have as one of their texts, in order. */
+__attribute__((unused)) static const char *texts_told(struct world *world, enum webhook_type type,
+                                                      int text)
 {
-    static char statuses[1024];
+    static char told[1024];
     struct txn *txn = store_begin(world->store);
     struct txn_walk *walk = txn_walk(txn, TABLE_WEBHOOK, WALK_UP, NULL, 0);
 
-    statuses[0] = '\0';
+    told[0] = '\0';
     while (txn_walk_next(walk)) {
         struct webhook webhook;
-        size_t size = strlen(statuses);
+        size_t size = strlen(told);
         webhook_read(txn, bytes_get_u64_be(walk->key), walk->value, walk->value_size, &webhook);
-        if (webhook.row.type == WEBHOOK_MESSAGE_STATUS)
-            snprintf(statuses + size, sizeof statuses - size, "%s%.*s", size > 0 ? " " : "",
-                     (int)webhook.texts[1].size, webhook.texts[1].data);
+        if (webhook.row.type == type)
+            snprintf(told + size, sizeof told - size, "%s%.*s", size > 0 ? " " : "",
+                     (int)webhook.texts[text].size, webhook.texts[text].data);
     }
     txn_walk_end(walk);
     store_abort(txn);
-    return statuses;
+    return told;
+}
+
+/* The statuses that were told about messages, in order: "sent delivered". */
+__attribute__((unused)) static const char *told(struct world *world)
+{
+    return texts_told(world, WEBHOOK_MESSAGE_STATUS, 1);
 }
 
 /* Its history: "queued sending sent". */

@@ -14,7 +14,7 @@
 #include "pipeline/due_floor.h"
 #include "store/store.h"
 
-enum { STEPS = 60000, KEPT_MAX = 512 };
+enum { STEPS = 20000, KEPT_MAX = 512 };
 
 struct world {
     struct store *store;
@@ -119,7 +119,7 @@ static void the_first_is_found_whatever_is_put_and_deleted(void **state)
 
     for (int i = 0; i < STEPS; i++) {
         bool is_put = world->count == 0 || (draw(world) % 2 && world->count < KEPT_MAX);
-        now_ms += draw(world) % 50 == 0 ? 2000 : 1;
+        now_ms += draw(world) % 50 == 0 ? 6000 : 1; /* forty minutes in all */
         if (is_put)
             put(world, some_time(world, now_ms));
         else
