@@ -164,6 +164,7 @@ static void write_campaign(struct json_writer *w, struct txn *txn, const struct 
     json_int(w, "submitted", row->submitted);
     json_int(w, "refused", row->refused);
     json_int(w, "left", campaign_left(row));
+    json_int(w, "asleep", row->asleep);
     json_int(w, "progress", progress(row));
     write_messages(w, row);
     json_time(w, "created_at", id_time_ms(row->number));

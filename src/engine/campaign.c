@@ -37,6 +37,11 @@ uint32_t campaign_left(const struct campaign_row *row)
     return row->recipients - row->submitted - row->refused;
 }
 
+uint32_t campaign_ahead(const struct campaign_row *row)
+{
+    return row->waiting - row->held_back;
+}
+
 bool campaign_is_confirmed(const struct campaign_row *row)
 {
     return row->confirmed_ms != 0;

@@ -17,6 +17,11 @@
  * stops the making, ends the sending a moment later; and cancel, which also takes back what waits,
  * has little to take back.
  *
+ * Nobody is woken (SMS-18). Whose quiet hours it is when his turn comes is put to sleep until they
+ * end in his own zone (engine/campaign_sleep.h), and the turn is the next one's; so a campaign over
+ * many zones sends by day wherever it is day. A message that the night overtakes in the outbox is
+ * none of the few that may wait.
+ *
  * A campaign that cannot go on (no money beyond what was set aside where prices rose, no route, a
  * template gone) pauses itself and says why. A recipient who has been blocked since is refused
  * alone.
@@ -65,8 +70,10 @@ bool campaign_row_read(const void *value, size_t size, struct campaign_row *row)
 const char *campaign_status_text(enum campaign_status status);
 /* 0: it is none. */
 enum campaign_status campaign_status_parse(struct text text);
-/* Recipients that have not had their turn. */
+/* Recipients that have not had their turn, or slept through it. */
 uint32_t campaign_left(const struct campaign_row *row);
+/* Its messages that wait for a gateway by day: what the window bounds. */
+uint32_t campaign_ahead(const struct campaign_row *row);
 /* Is what it costs set aside? */
 bool campaign_is_confirmed(const struct campaign_row *row);
 
@@ -131,5 +138,7 @@ struct message_submit_command campaign_submit(const struct campaign_row *row,
 struct message_row;
 void campaign_follow(struct engine *engine, const struct message_row *message,
                      enum message_status from);
+/* A message of the campaign stays in the outbox until the end of quiet hours: likewise. */
+void campaign_hold_back(struct engine *engine, uint64_t campaign, uint64_t message);
 
 #endif

@@ -17,6 +17,8 @@
 enum {
     LOG_SHARE = 16, /* so much of the visits may be in the log only */
     RETRY_MS = 100,
+    DURABLE_MS = 2,
+    STEP_BYTES = 1 << 20, /* copied at once */
 };
 
 struct saving {
@@ -30,6 +32,7 @@ struct saving {
     int error;
     uint64_t visits;
     uint64_t forgotten; /* the log is deleted up to there */
+    uint64_t hold;      /* of the command that says that it is good */
 };
 
 static void finish(struct saving *saving, bool is_failed)
@@ -43,6 +46,18 @@ static void finish(struct saving *saving, bool is_failed)
     free(saving);
     job->run = NULL;
     job_finish(job, visits, is_failed);
+}
+
+/* The next image begins by deleting all files but this one's: rows must not name another by then,
+ * not even after a kill. */
+static void finish_durably(struct job *job)
+{
+    struct saving *saving = job->run;
+
+    if (job->is_stopped || pipeline_durable(job->pipeline) >= saving->hold)
+        finish(saving, false);
+    else
+        job_continue(job, DURABLE_MS, finish_durably);
 }
 
 static void forget_slice(struct job *job)
@@ -59,7 +74,7 @@ static void forget_slice(struct job *job)
     }
     pipeline_run(job->pipeline, &command, &result);
     if (result.outcome == OUTCOME_OK && result.of.city_image.next == 0) {
-        finish(saving, false);
+        finish_durably(job);
         return;
     }
     if (result.outcome == OUTCOME_OK)
@@ -81,7 +96,7 @@ static void tell(struct job *job)
         finish(saving, false);
         return;
     }
-    pipeline_run(job->pipeline, &command, &result);
+    saving->hold = pipeline_run(job->pipeline, &command, &result);
     if (result.outcome == OUTCOME_OVERLOADED || result.outcome == OUTCOME_STORAGE_FULL)
         job_continue(job, RETRY_MS, tell);
     else
@@ -121,7 +136,7 @@ static void next_chunk(struct job *job)
         give_up(saving);
         return;
     }
-    progress = city_image_next(&saving->writing, &saving->chunk);
+    progress = city_image_next(&saving->writing, STEP_BYTES, &saving->chunk);
     if (progress == CITY_IMAGE_VOID) {
         give_up(saving);
         return;

@@ -513,6 +513,8 @@ uint64_t pipeline_advance_clock(struct pipeline *pipeline, int64_t ms)
 
     assert(pipeline->options.is_test_clock && ms >= 0);
     clock_advance(&pipeline->clock, ms);
+    /* The timer was set by the clock as it was, perhaps for something that has gone since. */
+    pipeline->due_ms = clock_wall_ms(&pipeline->clock);
     command.of.clock_advance.offset_ms = pipeline->clock.offset_ms;
     return pipeline_run(pipeline, &command, &result);
 }

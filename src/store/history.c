@@ -285,6 +285,18 @@ static int show_day(struct history *history, struct history_request *request, ui
     return result;
 }
 
+/* As many days as it may look through, and there are more. */
+static bool is_enough(struct history *history, struct history_request *request)
+{
+    uint32_t next;
+
+    if (request->kind != HISTORY_READ || ++request->days < request->days_max ||
+        !find_day(history, request, &next))
+        return false;
+    request->reached = request->last + 1;
+    return true;
+}
+
 static bool look(struct history *history, struct history_request *request)
 {
     int result = SHOWN_ALL;
@@ -292,8 +304,10 @@ static bool look(struct history *history, struct history_request *request)
 
     if (find_day(history, request, &day))
         result = show_day(history, request, day);
-    if (result == SHOWN_SOME || (result == SHOWN_DAY && leave_day(request, day)))
+    if (result == SHOWN_SOME)
         return false;
+    if (result == SHOWN_DAY && leave_day(request, day))
+        return is_enough(history, request);
     if (result == SHOWN_DAY || result == SHOWN_ALL)
         request->reached = request->first;
     return true;
@@ -406,7 +420,8 @@ int history_ask(struct history *history, struct history_request *request)
     bool has_room;
 
     assert(request->kind != HISTORY_APPEND || request->record_count <= HISTORY_APPEND_MAX);
-    request->appended = request->examined = 0;
+    request->appended = 0;
+    request->examined = request->days = 0;
     request->error = 0;
     request->reached = 0;
     pthread_mutex_lock(&history->mutex);

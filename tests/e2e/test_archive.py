@@ -143,6 +143,24 @@ def test_lists_of_a_time_are_of_that_time(mixed):
             assert pages(smsd, f"/v1/messages?{span}", limit) == expected(before, "", moments[first], moments[last])
 
 
+def test_a_page_goes_through_so_many_days_of_history(platform):
+    """SMS-19: a list of somebody to whom little was sent has pages without anything, and goes on to what there is."""
+    rare = send(platform, "+491510000001")
+    for _ in range(34):
+        platform.advance(DAY)
+        send(platform, "+491520000001")
+    platform.advance(DAY)  # all are delivered by then
+    platform.advance(2 * DAY)
+    assert metric(platform, "smsd_history_days") == 35
+    first = platform.get("/v1/messages?to=%2B491510000001").body
+    assert first["data"] == [] and first["next"] is not None
+    second = platform.get(f"/v1/messages?to=%2B491510000001&after={first['next']}").body
+    assert [message["id"] for message in second["data"]] == [rare] and second["next"] is None
+    # Those that are full do not end early.
+    whole = platform.get("/v1/messages?to=%2B491520000001&limit=20").body
+    assert len(whole["data"]) == 20 and len(pages(platform, "/v1/messages?to=%2B491520000001", 20)) == 34
+
+
 def test_an_archived_message_is_its_companys(mixed):
     smsd, before = mixed
     key = smsd.post("/v1/keys", {"name": "other", "scopes": ["messages"], "company": "other"}).body["secret"]

@@ -89,6 +89,10 @@ static void a_number_stands_once_in_a_campaign(void **state)
     line.params = bob;
     assert_int_equal(upload(world, number, &line, 1).duplicates, 1);
     assert_string_equal(errors(world, number), "duplicate:to");
+    line.params = ann;
+    line.client_reference = TEXT("another");
+    assert_int_equal(upload(world, number, &line, 1).duplicates, 1);
+    assert_string_equal(errors(world, number), "duplicate:to duplicate:to");
     assert_int_equal(campaign(world, number).recipients, 1);
     assert_int_equal(campaign(world, number).amount, PRICE);
 }
@@ -249,6 +253,44 @@ static void few_messages_wait_and_the_window_follows_the_pace(void **state)
     assert_int_equal(row.window, CAMPAIGN_WINDOW_MIN);
 }
 
+static void it_goes_on_when_half_of_the_window_has_left(void **state)
+{
+    struct world *world = *state;
+    uint64_t number = create(world, marketing());
+    char id[16];
+
+    upload_many(world, number, MANY);
+    confirm(world, number);
+    run_due(world);
+    world->now_ms += 1000; /* a pace that leaves the window as it is */
+    for (int sent = 1; sent <= CAMPAIGN_WINDOW_FIRST / 2; sent++) {
+        snprintf(id, sizeof id, "w%d", sent);
+        accept(world, recipient(world, number, UINT64_C(8613799999999) + (uint64_t)sent).message,
+               id);
+        run_due(world);
+        assert_int_equal(campaign(world, number).waiting, sent < CAMPAIGN_WINDOW_FIRST / 2
+                                                              ? CAMPAIGN_WINDOW_FIRST - sent
+                                                              : CAMPAIGN_WINDOW_FIRST);
+    }
+    assert_int_equal(campaign(world, number).window, CAMPAIGN_WINDOW_FIRST);
+}
+
+static void a_resume_fills_the_window_and_no_more(void **state)
+{
+    struct world *world = *state;
+    uint64_t number = create(world, marketing());
+
+    upload_many(world, number, MANY);
+    confirm(world, number);
+    run_due(world);
+    assert_int_equal(change(world, COMMAND_CAMPAIGN_PAUSE, number), OUTCOME_OK);
+    accept(world, recipient(world, number, UINT64_C(8613800000000)).message, "w1");
+    assert_int_equal(campaign(world, number).waiting, CAMPAIGN_WINDOW_FIRST - 1);
+    assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_OK);
+    run_due(world);
+    assert_int_equal(campaign(world, number).waiting, CAMPAIGN_WINDOW_FIRST);
+}
+
 static void it_starts_at_its_time(void **state)
 {
     struct world *world = *state;
@@ -310,6 +352,26 @@ static void who_is_blocked_meanwhile_is_refused_alone(void **state)
     assert_string_equal(errors(world, number), "blocked_number:to");
     assert_int_equal(recipient(world, number, UINT64_C(8613800000004)).turn, CAMPAIGN_REFUSED);
     assert_int_equal(purse(world), PURSE - 9 * PRICE);
+}
+
+static void whose_country_is_served_no_more_is_refused_alone(void **state)
+{
+    struct world *world = *state;
+    struct campaign_create_command signed_by = marketing();
+    struct campaign_line line = {.line = 11, .to = TEXT("+6591234567")};
+    uint64_t number;
+
+    signed_by.signature = TEXT("Acme");
+    number = create(world, signed_by);
+    put_route(world, "s1", (struct route){.product = "a", .country = "SG"});
+    upload_many(world, number, 10);
+    assert_int_equal(upload(world, number, &line, 1).accepted, 1);
+    confirm(world, number);
+    set_status(world, CATALOG_COUNTRY, "SG", CATALOG_DISABLED);
+    assert_int_equal(send_all(world), 10);
+    expect_campaign(world, number, CAMPAIGN_FINISHED);
+    assert_string_equal(errors(world, number), "country_not_allowed:to");
+    assert_int_equal(held(world), 0);
 }
 
 static void without_a_route_it_pauses_and_says_why(void **state)
@@ -406,6 +468,24 @@ static void a_cancel_takes_back_what_waits_and_gives_back_the_money(void **state
     assert_int_equal(quota(world, "a"), 1000);
 }
 
+/* As many as are taken back at once, and one. */
+static void a_cancel_takes_back_the_last_that_waits(void **state)
+{
+    struct world *world = *state;
+    uint64_t number = create(world, marketing());
+
+    upload_many(world, number, 33);
+    confirm(world, number);
+    run_due(world);
+    assert_int_equal(campaign(world, number).waiting, 33);
+    assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_OK);
+    run_due(world);
+    expect_campaign(world, number, CAMPAIGN_CANCELED);
+    assert_int_equal(campaign(world, number).messages[MESSAGE_CANCELED], 33);
+    assert_int_equal(campaign(world, number).waiting, 0);
+    assert_int_equal(purse(world), PURSE);
+}
+
 static void every_state_refuses_what_it_cannot_do(void **state)
 {
     struct world *world = *state;
@@ -447,9 +527,12 @@ static void recipients_are_forgotten_long_after_the_end(void **state)
 {
     struct world *world = *state;
     uint64_t number = create(world, marketing());
+    struct campaign_line line = {.line = 1, .to = TEXT("x"), .outcome = OUTCOME_INVALID_NUMBER};
     struct campaign_row row;
 
     upload_many(world, number, 600);
+    for (int i = 0; i < 300; i++)
+        upload(world, number, &line, 1);
     confirm(world, number);
     assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_OK);
     run_due(world);
@@ -459,11 +542,12 @@ static void recipients_are_forgotten_long_after_the_end(void **state)
         struct command command = {.type = COMMAND_CAMPAIGN_FORGET};
         command.of.campaign_forget = (struct due_command){number, row.forget_ms};
         assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
-        assert_true(slices < 4);
+        assert_true(slices < 5);
         expect_audit(world);
         row = campaign(world, number);
     }
     assert_int_equal(count_rows(world, TABLE_CAMPAIGN_RECIPIENT), 0);
+    assert_int_equal(count_rows(world, TABLE_CAMPAIGN_ERROR), 0);
     assert_int_equal(row.recipients, 600);
 }
 
@@ -481,13 +565,17 @@ int main(void)
         TEST(two_campaigns_cannot_be_confirmed_with_the_same_money),
         TEST(a_price_that_rose_is_paid_from_what_is_free_and_else_pauses),
         TEST(few_messages_wait_and_the_window_follows_the_pace),
+        TEST(it_goes_on_when_half_of_the_window_has_left),
+        TEST(a_resume_fills_the_window_and_no_more),
         TEST(it_starts_at_its_time),
         TEST(a_pause_makes_no_more_and_a_resume_goes_on_where_it_was),
         TEST(who_is_blocked_meanwhile_is_refused_alone),
+        TEST(whose_country_is_served_no_more_is_refused_alone),
         TEST(without_a_route_it_pauses_and_says_why),
         TEST(it_has_finished_when_no_message_waits_and_then_still_counts),
         TEST(what_fails_is_counted_and_refunded),
         TEST(a_cancel_takes_back_what_waits_and_gives_back_the_money),
+        TEST(a_cancel_takes_back_the_last_that_waits),
         TEST(every_state_refuses_what_it_cannot_do),
         TEST(a_draft_that_is_canceled_is_over_at_once),
         TEST(recipients_are_forgotten_long_after_the_end),

@@ -27,6 +27,28 @@ static void the_window_of_what_was_sent_is_exact_to_the_second(void **state)
     assert_int_equal(see(world, city, MOBILE), FIRST);
 }
 
+/* A signal may be a day late, and is then asked as of its own day: until nobody can ask for it, a
+ * visit stays, by each of what it says alone. */
+static void a_visit_expires_when_no_signal_can_ask_for_it(void **state)
+{
+    const int64_t day_ms = INT64_C(1000) * DAY, now_ms = 20000 * day_ms + 5000;
+    struct visit_row old = {.last_day = 20000 - 17};
+
+    (void)state;
+    assert_true(visit_is_expired(&old, 15, now_ms));
+    assert_false(visit_is_expired(&old, 16, now_ms));
+    assert_false(visit_is_expired(&old, 15, now_ms - day_ms));
+    old.sent_s = (uint32_t)(now_ms / 1000 - 16 * DAY - 1);
+    assert_true(visit_is_expired(&old, 15, now_ms));
+    old.sent_s++;
+    assert_false(visit_is_expired(&old, 15, now_ms));
+    old.sent_s = 0;
+    old.decided_s = (uint32_t)(now_ms / 1000 - DAY - 30 * MINUTE - 1);
+    assert_true(visit_is_expired(&old, 15, now_ms));
+    old.decided_s++;
+    assert_false(visit_is_expired(&old, 15, now_ms));
+}
+
 /* On that basis whoever was sent nothing is new again. */
 static void by_messages_sent_the_switch_welcomes_who_is_there(void **state)
 {
@@ -276,6 +298,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_cities, teardown_cities)
     const struct CMUnitTest tests[] = {
         TEST(the_window_of_what_was_sent_is_exact_to_the_second),
+        TEST(a_visit_expires_when_no_signal_can_ask_for_it),
         TEST(by_messages_sent_the_switch_welcomes_who_is_there),
         TEST(a_late_signal_and_a_present_one_are_one_visit),
         TEST(traces_and_groups_are_kept_as_long_as_they_are_asked),
