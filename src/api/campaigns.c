@@ -73,6 +73,7 @@ static bool bind_create(struct call *call, struct campaign_create_command *creat
                                          .callback_url = text_of(body.callback_url),
                                          .message_callback_url = text_of(body.message_callback_url),
                                          .send_at_ms = send_at_ms,
+                                         .draft_ms = call->api->options.campaigns_draft_ms,
                                          .is_test = body.test,
                                          .tries_max = call->api->options.messages_tries_max};
     if (body.kind.data != NULL)

@@ -42,6 +42,14 @@ uint32_t campaign_ahead(const struct campaign_row *row)
     return row->waiting - row->held_back;
 }
 
+uint32_t campaign_waiting(const struct campaign_row *row)
+{
+    bool is_under_way = row->status == CAMPAIGN_SCHEDULED || row->status == CAMPAIGN_RUNNING ||
+                        row->status == CAMPAIGN_PAUSED;
+
+    return is_under_way ? campaign_left(row) : 0;
+}
+
 bool campaign_is_confirmed(const struct campaign_row *row)
 {
     return row->confirmed_ms != 0;

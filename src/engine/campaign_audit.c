@@ -59,6 +59,7 @@ static bool goes_on(const struct campaign_row *row)
     switch ((enum campaign_status)row->status) {
     case CAMPAIGN_RUNNING:
         return campaign_left(row) > 0 ? campaign_ahead(row) > row->window / 2 : is_with_gateway;
+    case CAMPAIGN_DRAFT: /* nothing would end it */
     case CAMPAIGN_SCHEDULED:
     case CAMPAIGN_CANCELING:
         return false;

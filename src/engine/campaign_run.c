@@ -114,6 +114,8 @@ static void refuse(struct engine *engine, struct campaign_row *row, struct turn 
     row->released += amount;
     row->refused++;
     row->errors++;
+    campaign_effect(engine, row)->campaign_refused++;
+    engine->effect->campaign_waiting--;
     campaign_error_store(engine, row,
                          &(struct campaign_error){
                              .row = {.outcome = (uint16_t)outcome}, .to = to, .field = TEXT("to")});
@@ -129,6 +131,8 @@ static void note_message(struct engine *engine, struct campaign_row *row, struct
     row->used += turn->recipient.row.amount;
     row->charged += made->price * made->parts;
     row->submitted++;
+    campaign_effect(engine, row)->campaign_submitted++;
+    engine->effect->campaign_waiting--;
     row->messages[made->status]++;
     assert(is_waiting((enum message_status)made->status));
     waiting_put(engine, row, message);
@@ -299,6 +303,14 @@ static void take_back(struct engine *engine, uint64_t campaign)
     campaign_store(engine, &row);
 }
 
+/* A draft that nobody has confirmed: no money was set aside for it. */
+static void expire(struct engine *engine, struct campaign_row *row)
+{
+    campaign_set_due(engine, row, 0);
+    campaign_move(engine, row, CAMPAIGN_CANCELED, OUTCOME_CAMPAIGN_EXPIRED);
+    campaign_store(engine, row);
+}
+
 enum outcome engine_campaign_due(struct engine *engine, const struct due_command *command,
                                  struct result *answer)
 {
@@ -308,6 +320,9 @@ enum outcome engine_campaign_due(struct engine *engine, const struct due_command
     (void)answer;
     assert(is_there && row.due_ms == command->due_ms);
     switch ((enum campaign_status)row.status) {
+    case CAMPAIGN_DRAFT:
+        expire(engine, &row);
+        break;
     case CAMPAIGN_SCHEDULED:
         campaign_move(engine, &row, CAMPAIGN_RUNNING, OUTCOME_OK);
         run(engine, &row);

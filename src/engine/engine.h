@@ -7,6 +7,7 @@
 #define SMSD_ENGINE_ENGINE_H
 
 #include "engine/command.h"
+#include "engine/row.h"
 #include "store/txn.h"
 
 /* How long a first answer is replayed. */
@@ -28,7 +29,12 @@ struct visit_forgotten {
     uint32_t city; /* its index */
 };
 
-enum { EFFECT_DUES_MAX = 6, OUTBOX_WAKES_MAX = 4, MESSAGE_STATUS_MAX = 16 };
+enum {
+    EFFECT_DUES_MAX = 6,
+    OUTBOX_WAKES_MAX = 4,
+    MESSAGE_STATUS_MAX = 16,
+    CAMPAIGN_MOVES = 8, /* above every number of campaign_status.def */
+};
 
 /* What a command did besides its answer. */
 struct engine_effect {
@@ -51,6 +57,13 @@ struct engine_effect {
     bool is_receipt_forgotten;             /* an unknown receipt's hour was over */
     bool is_check_wrong, is_pumping_told;
     uint8_t verification_steps[VERIFICATION_STATUSES]; /* how often one became that */
+    /* Of the campaign that it touched, of which there is at most one: */
+    uint64_t campaign;
+    int8_t
+        campaign_moves[CAMPAIGN_MOVES]; /* how many it made more or fewer in a status: -1, 0, 1 */
+    int64_t campaign_waiting; /* recipients of a confirmed one that are to come, more or fewer */
+    uint32_t campaign_submitted, campaign_refused;
+    bool is_campaign_stuck, is_campaign_expired;
     /* The endpoint that it made webhooks ready for; 0: none; WEBHOOK_ENDPOINTS_MANY: several. */
     uint64_t webhook_endpoint;
 };
@@ -63,6 +76,9 @@ void engine_apply(struct txn *txn, const struct command *command, struct result 
 void engine_expect(const struct txn *txn, const struct command *command,
                    enum txn_distance distance);
 
+/* What the key is kept with. False: it is free. */
+bool idempotency_find(struct txn *txn, const struct hash128 *key, int64_t now_ms,
+                      struct idempotency_row *row);
 /* Of a row of TABLE_IDEMPOTENCY: is it past its age? Any thread. */
 bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms);
 

@@ -204,6 +204,7 @@ enum outcome outlet_received(struct outlet *outlet, const struct heard_message *
     if (result.outcome == OUTCOME_OK && result.of.received.is_new) {
         metric_add(METRIC_RECEIVED, 1);
         metric_add(METRIC_RECEIVED_STOPS, result.of.received.action == RECEIVED_STOP);
+        metric_add(METRIC_RECEIVED_STARTS, result.of.received.action == RECEIVED_START);
     }
     return result.outcome;
 }

@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/id.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "engine/city_image.h"
 #include "engine/visit_log.h"
+#include "jobs/city_figures.h"
 #include "jobs/image_file.h"
 #include "jobs/job.h"
 #include "pipeline/pipeline.h"
@@ -40,7 +43,7 @@ static void finish(struct saving *saving, bool is_failed)
     struct job *job = saving->job;
     uint64_t visits = saving->visits;
 
-    if (is_failed && saving->error != 0)
+    if (is_failed && saving->error != 0 && job_tells(job))
         log_event(LOG_ERROR, "city_image_failed", LOG_TEXT("reason", strerror(saving->error)));
     buffer_release(&saving->chunk);
     free(saving);
@@ -82,6 +85,12 @@ static void forget_slice(struct job *job)
     job_continue(job, result.outcome == OUTCOME_OK ? 0 : RETRY_MS, forget_slice);
 }
 
+/* An image's number is when it was begun. */
+static void show_image(uint64_t image)
+{
+    metric_set(METRIC_CITY_IMAGE, image == 0 ? 0 : id_time_ms(image) / 1000);
+}
+
 static void tell(struct job *job)
 {
     struct saving *saving = job->run;
@@ -97,10 +106,13 @@ static void tell(struct job *job)
         return;
     }
     saving->hold = pipeline_run(job->pipeline, &command, &result);
-    if (result.outcome == OUTCOME_OVERLOADED || result.outcome == OUTCOME_STORAGE_FULL)
+    if (result.outcome == OUTCOME_OVERLOADED || result.outcome == OUTCOME_STORAGE_FULL) {
         job_continue(job, RETRY_MS, tell);
-    else
-        forget_slice(job);
+        return;
+    }
+    if (result.outcome == OUTCOME_OK)
+        show_image(saving->number);
+    forget_slice(job);
 }
 
 /* On a thread of its own. */
@@ -183,6 +195,8 @@ static bool is_needed(struct saving *saving)
     city_image_find(txn, &row);
     pipeline_read_end(pipeline, txn);
     saving->kept = row.image;
+    show_image(row.image);
+    city_figures_show(pipeline_cities(pipeline));
     saving->visits = count_visits(pipeline_cities(pipeline), &are_whole);
     return are_whole && saving->visits > 0 &&
            (row.image == 0 || row.log_entries >= saving->visits / LOG_SHARE + 1);

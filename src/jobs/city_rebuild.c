@@ -14,9 +14,9 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "base/metric.h"
 #include "engine/city_image.h"
 #include "engine/visit_log.h"
+#include "jobs/city_figures.h"
 #include "jobs/image_file.h"
 #include "jobs/job.h"
 #include "pipeline/pipeline.h"
@@ -165,7 +165,7 @@ static void catch_up(struct job *job)
         job_continue(job, 0, catch_up);
     } else {
         city_build_adopt(cities);
-        metric_set(METRIC_CITIES_MEMORY, (int64_t)cities->bytes);
+        city_figures_show(cities);
         if (rebuild->image.image != 0 && is_old(job))
             begin_scan(rebuild, CITY_NONE);
         else

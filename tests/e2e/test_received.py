@@ -413,6 +413,7 @@ def test_they_are_counted(box):
         assert in_sandbox(box, {"id": word, "from": DE + "001", "content": word}).status == 204
     assert metric(box, "smsd_messages_received_total") == 3
     assert metric(box, "smsd_messages_received_stops_total") == 1
+    assert metric(box, "smsd_messages_received_starts_total") == 1
 
 
 # The sandbox.

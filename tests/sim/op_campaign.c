@@ -27,6 +27,7 @@ static bool create_command(const struct episode *episode, const struct op *op,
         return false;
     *create = (struct campaign_create_command){
         .company = text_of(op->pick % 64 == 62 ? "nobody" : companies[op->pick / 4 % 2]),
+        .draft_ms = 2 * HOUR_MS,
         .is_test = op->number % 32 == 7,
         .tries_max = (uint8_t)(1 + op->pick / 8 % 3)};
     if (op->pick % 2 == 0) {
@@ -90,6 +91,7 @@ static bool upload_command(struct episode *episode, const struct op *op,
         fill_line(op, i, &lines[i], numbers[i]);
     upload->lines = lines;
     upload->count = count;
+    upload->draft_ms = 2 * HOUR_MS;
     return true;
 }
 
