@@ -28,6 +28,7 @@
 #include "store/store.h"
 
 #define VERSION "0.1.0"
+#define DAY_MS  INT64_C(86400000)
 
 enum { EXIT_USAGE = 2 };
 
@@ -127,6 +128,7 @@ static struct api_options api_options(const struct config *config)
         .body_bytes_max = (size_t)config->body_bytes_max,
         .batch_bytes_max = (size_t)config->batch_bytes_max,
         .campaigns_upload_bytes_max = (size_t)config->campaigns_upload_bytes_max,
+        .campaigns_draft_ms = config->campaigns_draft_days * DAY_MS,
         .batches_max = (uint32_t)config->batches_max,
         .charges_drain_interval_ms = config->charges_drain_interval_ms,
         .charges_drain_max = (uint32_t)config->charges_drain_max,

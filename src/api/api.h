@@ -18,6 +18,7 @@ struct api_options {
     size_t body_bytes_max;  /* of an ordinary request */
     size_t batch_bytes_max; /* of a batch; it is not gathered */
     size_t campaigns_upload_bytes_max;
+    int64_t campaigns_draft_ms;
     uint32_t batches_max; /* at once */
     int64_t charges_drain_interval_ms;
     uint32_t charges_drain_max;

@@ -2,6 +2,9 @@
  * have no keys of ours: each product's configuration says how its provider proves itself; the
  * sandbox, which has none, wants a key after all. The answer leaves
  * when what was told is durable; a provider that gets none, or a 503, comes again. */
+#include <assert.h>
+#include <stdlib.h>
+
 #include "api/call.h"
 #include "gateway/gateway.h"
 
@@ -26,6 +29,70 @@ static void answer(struct call *call, const struct callback_reply *said)
     call->reply->content_type = said->content_type;
     buffer_append(call->reply->body, said->body.data, said->body.size);
     call->reply->hold = said->hold;
+}
+
+static void finish(struct call *call, enum callback_outcome outcome,
+                   const struct callback_reply *said)
+{
+    switch (outcome) {
+    case CALLBACK_OK:
+        answer(call, said);
+        return;
+    case CALLBACK_UNKNOWN_CALLER:
+    case CALLBACK_NOT_FOUND:
+        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+        return;
+    case CALLBACK_FORBIDDEN:
+        call_refuse(call, OUTCOME_CALLBACK_FORBIDDEN, NULL);
+        return;
+    case CALLBACK_INVALID:
+        call_refuse(call, OUTCOME_INVALID, "There is no receipt in it, and no message");
+        return;
+    case CALLBACK_BUSY:
+        call_refuse(call, OUTCOME_OVERLOADED, NULL);
+        return;
+    case CALLBACK_LATER:
+        assert(!"a callback is put off once");
+    }
+}
+
+/* --- answers that come later ---------------------------------------------------------------------
+ */
+
+struct late_call {
+    struct api *api;
+    const struct route *route;
+    struct http_deferred *deferred;
+    struct buffer headers;
+};
+
+static void on_answer(void *context, enum callback_outcome outcome,
+                      const struct callback_reply *said)
+{
+    struct late_call *late = context;
+    struct buffer body;
+    struct http_reply reply = {.headers = &late->headers, .body = &body};
+    struct call call = {.api = late->api, .reply = &reply, .route = late->route};
+
+    buffer_init(&body);
+    finish(&call, outcome, said);
+    http_answer(late->deferred, reply.status, reply.content_type, &late->headers, &body,
+                reply.hold);
+    buffer_release(&body);
+    buffer_release(&late->headers);
+    free(late);
+}
+
+static void put_off(struct call *call, struct late_messages *messages)
+{
+    struct late_call *late = malloc(sizeof *late);
+
+    assert(late != NULL);
+    *late = (struct late_call){.api = call->api, .route = call->route};
+    buffer_init(&late->headers);
+    buffer_append(&late->headers, call->reply->headers->data, call->reply->headers->size);
+    late->deferred = http_defer(call->reply);
+    gateways_callback_go_on(messages, on_answer, late);
 }
 
 void api_callback(struct call *call)
@@ -55,22 +122,8 @@ void api_callback(struct call *call)
         callback.is_known = true;
         outcome = gateways_callback(call->api->gateways, call->params[0], &callback, &said);
     }
-    switch (outcome) {
-    case CALLBACK_OK:
-        answer(call, &said);
-        return;
-    case CALLBACK_UNKNOWN_CALLER:
-    case CALLBACK_NOT_FOUND:
-        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
-        return;
-    case CALLBACK_FORBIDDEN:
-        call_refuse(call, OUTCOME_CALLBACK_FORBIDDEN, NULL);
-        return;
-    case CALLBACK_INVALID:
-        call_refuse(call, OUTCOME_INVALID, "There is no receipt in it, and no message");
-        return;
-    case CALLBACK_BUSY:
-        call_refuse(call, OUTCOME_OVERLOADED, NULL);
-        return;
-    }
+    if (outcome == CALLBACK_LATER)
+        put_off(call, said.later);
+    else
+        finish(call, outcome, &said);
 }

@@ -19,7 +19,8 @@ static void write_recipient(struct json_writer *w, const struct campaign_recipie
 {
     static const char *const turns[] = {[CAMPAIGN_TO_COME] = "pending",
                                         [CAMPAIGN_SUBMITTED] = "submitted",
-                                        [CAMPAIGN_REFUSED] = "refused"};
+                                        [CAMPAIGN_REFUSED] = "refused",
+                                        [CAMPAIGN_ASLEEP] = "asleep"};
     const struct campaign_recipient_row *row = &recipient->row;
     char mobile[MOBILE_TEXT_MAX];
 
@@ -29,7 +30,7 @@ static void write_recipient(struct json_writer *w, const struct campaign_recipie
     json_string(w, "code", row->outcome == 0 ? NULL : outcome_infos[row->outcome].code);
     json_int(w, "parts", row->parts);
     json_int(w, "amount", row->amount);
-    json_id_or_null(w, "message", "msg_", row->message);
+    json_id_or_null(w, "message", "msg_", row->turn == CAMPAIGN_SUBMITTED ? row->message : 0);
     json_object_end(w);
 }
 

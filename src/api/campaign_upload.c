@@ -144,10 +144,12 @@ static void show_errors(struct campaign_upload *upload,
 
 static void run_slice(struct campaign_upload *upload)
 {
-    struct command command = {.type = COMMAND_CAMPAIGN_RECIPIENTS,
-                              .of.campaign_recipients = {.campaign = upload->campaign,
-                                                         .lines = upload->slice,
-                                                         .count = upload->count}};
+    struct command command = {
+        .type = COMMAND_CAMPAIGN_RECIPIENTS,
+        .of.campaign_recipients = {.campaign = upload->campaign,
+                                   .lines = upload->slice,
+                                   .count = upload->count,
+                                   .draft_ms = upload->lines.api->options.campaigns_draft_ms}};
     const struct campaign_recipients_result *counts;
     struct result result;
 

@@ -73,6 +73,7 @@ static bool bind_create(struct call *call, struct campaign_create_command *creat
                                          .callback_url = text_of(body.callback_url),
                                          .message_callback_url = text_of(body.message_callback_url),
                                          .send_at_ms = send_at_ms,
+                                         .draft_ms = call->api->options.campaigns_draft_ms,
                                          .is_test = body.test,
                                          .tries_max = call->api->options.messages_tries_max};
     if (body.kind.data != NULL)
@@ -164,6 +165,7 @@ static void write_campaign(struct json_writer *w, struct txn *txn, const struct 
     json_int(w, "submitted", row->submitted);
     json_int(w, "refused", row->refused);
     json_int(w, "left", campaign_left(row));
+    json_int(w, "asleep", row->asleep);
     json_int(w, "progress", progress(row));
     write_messages(w, row);
     json_time(w, "created_at", id_time_ms(row->number));

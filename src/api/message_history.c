@@ -159,7 +159,7 @@ void call_message_history(struct call *call, uint64_t number, const struct comma
         asked->command = *command;
     }
     asked->request.first = asked->request.last = number;
-    asked->request.examined_max = 1;
+    asked->request.examined_max = asked->request.days_max = 1;
     ask(call, asked);
 }
 
@@ -239,6 +239,7 @@ void call_list_history(struct call *call, const struct message_list *list,
     asked->request.first = list->first;
     asked->request.last = list->last;
     asked->request.examined_max = PAGE_EXAMINED_MAX;
+    asked->request.days_max = HISTORY_DAYS_EXAMINED_MAX;
     ask(call, asked);
 }
 

@@ -6,6 +6,8 @@
 #include "api/messages.h"
 #include "api/page.h"
 
+enum { HISTORY_DAYS_EXAMINED_MAX = 32 }; /* that a page looks through, each a file to open */
+
 struct message_list {
     enum table table; /* that is walked */
     uint64_t by;      /* of its keys: recipient's digits or company; 0: it is TABLE_MESSAGE_TEXT */

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/id.h"
+#include "base/metric.h"
 #include "engine/archive.h"
 #include "engine/catalog.h"
 #include "engine/message.h"
@@ -260,6 +261,16 @@ static void answer(struct reconciliation *run)
     reconciliation_free(run);
 }
 
+static void answer_found(struct reconciliation *run)
+{
+    const struct statement *statement = &run->statement;
+
+    metric_add(METRIC_RECONCILIATIONS, 1);
+    metric_add(METRIC_RECONCILIATION_DIFFERENCES,
+               statement->only_theirs + statement->only_ours.count + statement->different.count);
+    answer(run);
+}
+
 static void finish(struct reconciliation *run)
 {
     statement_finish(&run->statement);
@@ -267,7 +278,7 @@ static void finish(struct reconciliation *run)
         refuse(run, OUTCOME_BODY_TOO_LARGE,
                "too many messages are not on the statement: ask for fewer days");
     else
-        answer(run);
+        answer_found(run);
 }
 
 /* --- one step after the other --------------------------------------------------------------------

@@ -229,6 +229,7 @@ static void count_slice(struct signal_stream *stream, const struct signals_resul
     stream->repeats += result->repeats;
     stream->skipped += result->skipped;
     metric_add(METRIC_SIGNALS, stream->count);
+    metric_add(METRIC_SIGNALS_SKIPPED, result->skipped);
     metric_add(METRIC_SIGNALS_FIRST_VISITS, result->first_visits);
     metric_add(METRIC_WELCOME_MESSAGES, result->messages);
     metric_add(METRIC_WELCOME_REFUSED, result->refused);

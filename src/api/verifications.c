@@ -193,6 +193,13 @@ static int retry_after_s(int64_t retry_ms)
     return (int)((retry_ms + 999) / 1000);
 }
 
+static const enum metric refused_metrics[VERIFICATION_CAP_COUNT] = {
+#define VERIFICATION_CAP(name, number, window_s, setting, field, prose)                            \
+    [VERIFICATION_CAP_##name] = METRIC_VERIFICATIONS_REFUSED_##name,
+#include "engine/verification_cap.def"
+#undef VERIFICATION_CAP
+};
+
 static void refuse(struct call *call, const struct command *command, const struct result *result)
 {
     const struct verification_result *made = &result->of.verification;
@@ -205,8 +212,9 @@ static void refuse(struct call *call, const struct command *command, const struc
         json_errors_add(call->arena, &errors, json_pointer_name(call->arena, "", cap->field),
                         cap->prose);
         call->retry_after_s = retry_after_s(made->retry_ms);
-        metric_add(METRIC_VERIFICATIONS_REFUSED, 1);
+        metric_add(refused_metrics[made->cap], 1);
     } else if (result->outcome == OUTCOME_TOO_MANY_ATTEMPTS) {
+        metric_add(METRIC_VERIFICATION_ATTEMPTS_REFUSED, 1);
         call->retry_after_s = retry_after_s(made->retry_ms);
         has_errors = false;
     } else {
@@ -263,8 +271,10 @@ void api_verification_check(struct call *call)
         return;
     check->company = text_of(body.company);
     if (!call_try(call, &command, &result)) {
-        if (result.outcome == OUTCOME_TOO_MANY_ATTEMPTS)
+        if (result.outcome == OUTCOME_TOO_MANY_ATTEMPTS) {
+            metric_add(METRIC_VERIFICATION_ATTEMPTS_REFUSED, 1);
             call->retry_after_s = retry_after_s(result.of.verification_check.retry_ms);
+        }
         call_answer_refusal(call, result.outcome, NULL);
         return;
     }

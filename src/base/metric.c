@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -145,15 +146,30 @@ static void append_value(struct buffer *to, enum metric metric)
     buffer_append_literal(to, "\n");
 }
 
+/* Without its label. */
+static size_t name_size(const struct row *row)
+{
+    return strcspn(row->name, "{");
+}
+
+/* Does it go on with the metric of the row before? */
+static bool is_further(enum metric metric)
+{
+    const struct row *row = &rows[metric], *before = row - 1;
+
+    return metric > 0 && name_size(row) == name_size(before) &&
+           memcmp(row->name, before->name, name_size(row)) == 0;
+}
+
 static void append_head(struct buffer *to, const struct row *row)
 {
     static const char *const kinds[] = {"counter", "gauge", "histogram"};
     buffer_append_literal(to, "# HELP ");
-    buffer_append_text(to, row->name);
+    buffer_append(to, row->name, name_size(row));
     buffer_append_literal(to, " ");
     buffer_append_text(to, row->help);
     buffer_append_literal(to, "\n# TYPE ");
-    buffer_append_text(to, row->name);
+    buffer_append(to, row->name, name_size(row));
     buffer_append_literal(to, " ");
     buffer_append_text(to, kinds[row->kind]);
     buffer_append_literal(to, "\n");
@@ -162,7 +178,8 @@ static void append_head(struct buffer *to, const struct row *row)
 void metrics_render(struct buffer *to)
 {
     for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
-        append_head(to, &rows[metric]);
+        if (!is_further(metric))
+            append_head(to, &rows[metric]);
         if (rows[metric].kind == KIND_HISTOGRAM)
             append_histogram(to, metric);
         else

@@ -1,7 +1,9 @@
 /* Metrics for Prometheus, declared as rows of metric.def, written by metrics_render in its text
  * format 0.0.4. Counters and gauges are single 64-bit values; a histogram has fixed buckets in
  * powers of two of a microsecond, shown in seconds. All are relaxed atomics: any thread may count.
- */
+ *
+ * A name may end with a label, name{label="value"}: rows of one name stand one behind the other and
+ * are one metric, with the first row's help. There are no labels but those. */
 #ifndef SMSD_BASE_METRIC_H
 #define SMSD_BASE_METRIC_H
 

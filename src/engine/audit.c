@@ -51,6 +51,7 @@ const enum table audit_tables[AUDIT_TABLES] = {TABLE_META,
                                                TABLE_CAMPAIGN_RECIPIENT,
                                                TABLE_CAMPAIGN_ERROR,
                                                TABLE_CAMPAIGN_WAITING,
+                                               TABLE_CAMPAIGN_ASLEEP,
                                                TABLE_ENTRY,
                                                TABLE_HOLD,
                                                TABLE_DRAIN,
@@ -438,7 +439,7 @@ bool audit_history_record(struct audit *audit, uint64_t number, const void *valu
         return false;
     *to = record.text.row.to;
     *company = record.row.company;
-    if (is_row || archive_day(number) < audit->dropped_before)
+    if (is_row || (day == NULL && archive_day(number) < audit->dropped_before))
         return true;
     if (day == NULL) {
         fault(audit, "message %.*s is history and was never archived",
@@ -456,7 +457,9 @@ static void check_history(struct audit *audit)
     for (size_t i = 0; i < audit->day_count; i++) {
         const struct audit_day *day = &audit->days[i];
         char time[TIME_TEXT_SIZE];
-        if (day->messages == 0 && day->records == 0)
+        /* What is archived after its day was dropped is there again, maybe beside what was. */
+        if (day->day < audit->dropped_before ? (int64_t)day->messages <= 0
+                                             : day->messages == 0 && day->records == 0)
             continue;
         time_format(time, day->day * INT64_C(86400000));
         fault(audit, "history of %.10s lacks messages, or has changed (%lld too few)", time,

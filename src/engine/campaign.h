@@ -5,17 +5,23 @@
  *                    +-> paused -+       any of them -> canceling -> canceled
  *
  * Only campaign_transition.def leads from one status to the next. A draft takes recipients, each
- * checked as a submit would be, and sends nothing. Confirming it sets aside what the recipients
- * cost, as previewed, in the `held` of the company's account. While it runs each recipient's turn
- * is one step of one commit: its amount leaves what is set aside, and a message is made, which
- * pays. So at any moment every recipient is either still to come or a message (or refused), and
- * never both.
+ * checked as a submit would be, and sends nothing. One that is not confirmed in its time, counted
+ * from its last change, is canceled, and its recipients are deleted at once. Confirming it sets
+ * aside what the recipients cost, as previewed, in the `held` of the company's account. While it
+ * runs each recipient's turn is one step of one commit: its amount leaves what is set aside, and a
+ * message is made, which pays. So at any moment every recipient is either still to come or a
+ * message (or refused), and never both.
  *
  * Few messages wait. A campaign makes messages only until `window` of its own wait in outboxes (or
  * for a time of their own), and goes on when half of them have left; the window follows the pace at
  * which they leave and is about two seconds' worth, CAMPAIGN_WINDOW_MIN to _MAX. So a pause, which
  * stops the making, ends the sending a moment later; and cancel, which also takes back what waits,
  * has little to take back.
+ *
+ * Nobody is woken (SMS-18). Whose quiet hours it is when his turn comes is put to sleep until they
+ * end in his own zone (engine/campaign_sleep.h), and the turn is the next one's; so a campaign over
+ * many zones sends by day wherever it is day. A message that the night overtakes in the outbox is
+ * none of the few that may wait.
  *
  * A campaign that cannot go on (no money beyond what was set aside where prices rose, no route, a
  * template gone) pauses itself and says why. A recipient who has been blocked since is refused
@@ -45,6 +51,8 @@ enum {
 };
 
 #define CAMPAIGN_KEPT_MS (INT64_C(90) * 24 * 60 * 60 * 1000)
+/* So much longer than its time may a draft stay: each change would move its due row otherwise. */
+#define CAMPAIGN_DRAFT_SLACK_MS (INT64_C(60) * 60 * 1000)
 
 /* What of a campaign never changes: a copy, to which the texts point. */
 struct campaign_text {
@@ -65,8 +73,12 @@ bool campaign_row_read(const void *value, size_t size, struct campaign_row *row)
 const char *campaign_status_text(enum campaign_status status);
 /* 0: it is none. */
 enum campaign_status campaign_status_parse(struct text text);
-/* Recipients that have not had their turn. */
+/* Recipients that have not had their turn, or slept through it. */
 uint32_t campaign_left(const struct campaign_row *row);
+/* The same of one that is confirmed and has not ended; of others 0. */
+uint32_t campaign_waiting(const struct campaign_row *row);
+/* Its messages that wait for a gateway by day: what the window bounds. */
+uint32_t campaign_ahead(const struct campaign_row *row);
 /* Is what it costs set aside? */
 bool campaign_is_confirmed(const struct campaign_row *row);
 
@@ -113,9 +125,16 @@ void campaign_recipient_store(struct engine *engine, uint64_t campaign,
 uint64_t campaign_error_store(struct engine *engine, struct campaign_row *campaign,
                               const struct campaign_error *error);
 
+/* What the command's effect says of it, for counting. */
+struct engine_effect *campaign_effect(struct engine *engine, const struct campaign_row *row);
 /* The only way from one status to the next; tells it. Storing is the caller's. */
 void campaign_move(struct engine *engine, struct campaign_row *row, enum campaign_status to,
                    enum outcome reason);
+/* A draft has changed: if nothing more happens it ends after `draft_ms`. Storing is the caller's.
+ */
+void campaign_keep_draft(struct engine *engine, struct campaign_row *row, int64_t draft_ms);
+/* OUTCOME_OK: it is a draft; or why it is none any more. */
+enum outcome campaign_check_draft(const struct campaign_row *row);
 /* When it goes on; 0: something else will wake it. Keeps row->due_ms. */
 void campaign_set_due(struct engine *engine, struct campaign_row *row, int64_t due_ms);
 /* Gives back of what is set aside. */
@@ -131,5 +150,7 @@ struct message_submit_command campaign_submit(const struct campaign_row *row,
 struct message_row;
 void campaign_follow(struct engine *engine, const struct message_row *message,
                      enum message_status from);
+/* A message of the campaign stays in the outbox until the end of quiet hours: likewise. */
+void campaign_hold_back(struct engine *engine, uint64_t campaign, uint64_t message);
 
 #endif

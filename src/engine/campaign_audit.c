@@ -16,8 +16,11 @@ enum sum {
     SUM_LEFT,     /* recipients that are still to come */
     SUM_AMOUNT,   /* of all recipients */
     SUM_USED,     /* of those that became messages */
+    SUM_ASLEEP,   /* recipients that are asleep, of each campaign */
+    SUM_PLACES,   /* and who is, and where */
     SUM_ERRORS,   /* rows of errors */
     SUM_WAITING,  /* messages that wait, of each campaign */
+    SUM_HELD,     /* and those of them that wait for the end of quiet hours */
     SUM_MESSAGES, /* and which they are */
     SUM_DUE,      /* rows of the due index */
 };
@@ -55,7 +58,8 @@ static bool goes_on(const struct campaign_row *row)
         return true;
     switch ((enum campaign_status)row->status) {
     case CAMPAIGN_RUNNING:
-        return campaign_left(row) > 0 ? row->waiting > row->window / 2 : is_with_gateway;
+        return campaign_left(row) > 0 ? campaign_ahead(row) > row->window / 2 : is_with_gateway;
+    case CAMPAIGN_DRAFT: /* nothing would end it */
     case CAMPAIGN_SCHEDULED:
     case CAMPAIGN_CANCELING:
         return false;
@@ -86,8 +90,10 @@ static void check(struct campaign_audit *audit, const struct campaign_row *row)
         fault(audit, "a campaign stands still");
     if (row->ended_ms != 0 && row->forget_ms == 0 && !(row->flags & CAMPAIGN_IS_FORGOTTEN))
         fault(audit, "a campaign's recipients would never be forgotten");
-    if (row->recipients < row->submitted + row->refused)
+    if (row->recipients < row->submitted + row->refused + row->asleep)
         fault(audit, "a campaign has sent to more recipients than it has");
+    if (row->held_back > row->waiting)
+        fault(audit, "a campaign holds back more messages than wait");
 }
 
 static void add_campaign(struct campaign_audit *audit, const void *value, size_t size)
@@ -100,6 +106,7 @@ static void add_campaign(struct campaign_audit *audit, const void *value, size_t
     }
     check(audit, &row);
     audit->said[SUM_WAITING] += weigh(row.number, row.waiting);
+    audit->said[SUM_HELD] += weigh(row.number, row.held_back);
     if (row.due_ms != 0)
         audit->said[SUM_DUE] += token(row.number, DUE_CAMPAIGN, row.due_ms);
     if (row.forget_ms != 0)
@@ -113,6 +120,7 @@ static void add_campaign(struct campaign_audit *audit, const void *value, size_t
     audit->said[SUM_AMOUNT] += weigh(row.number, row.amount);
     audit->said[SUM_USED] += weigh(row.number, row.used);
     audit->said[SUM_ERRORS] += weigh(row.number, row.error_count);
+    audit->said[SUM_ASLEEP] += weigh(row.number, row.asleep);
 }
 
 static bool is_skipped(const struct campaign_audit *audit, uint64_t campaign)
@@ -138,10 +146,30 @@ static void add_recipient(struct campaign_audit *audit, const void *key, size_t 
     if (is_skipped(audit, campaign))
         return;
     audit->there[SUM_AMOUNT] += weigh(campaign, recipient.row.amount);
-    if (recipient.row.turn == CAMPAIGN_TO_COME)
+    if (recipient.row.turn == CAMPAIGN_TO_COME || recipient.row.turn == CAMPAIGN_ASLEEP)
         audit->there[SUM_LEFT] += weigh(campaign, 1);
     else if (recipient.row.turn == CAMPAIGN_SUBMITTED)
         audit->there[SUM_USED] += weigh(campaign, recipient.row.amount);
+    if (recipient.row.turn == CAMPAIGN_ASLEEP)
+        audit->said[SUM_PLACES] +=
+            weigh(campaign, 1) * token(recipient.to, 0, (int64_t)recipient.row.message);
+}
+
+static void add_asleep(struct campaign_audit *audit, const char *key, size_t key_size,
+                       const void *value, size_t size)
+{
+    uint64_t campaign;
+
+    if (key_size != CAMPAIGN_KEY_SIZE || size != 8) {
+        fault(audit, "a campaign's recipient that is asleep has a row of another size");
+        return;
+    }
+    campaign = bytes_get_u64_be(key);
+    if (is_skipped(audit, campaign))
+        return;
+    audit->there[SUM_ASLEEP] += weigh(campaign, 1);
+    audit->there[SUM_PLACES] +=
+        weigh(campaign, 1) * token(bytes_get_u64_be(value), 0, (int64_t)bytes_get_u64_be(key + 8));
 }
 
 static void add_error(struct campaign_audit *audit, const void *key, size_t key_size,
@@ -155,13 +183,14 @@ static void add_error(struct campaign_audit *audit, const void *key, size_t key_
         audit->there[SUM_ERRORS] += weigh(bytes_get_u64_be(key), 1);
 }
 
-static void add_waiting(struct campaign_audit *audit, const char *key, size_t key_size)
+static void add_waiting(struct campaign_audit *audit, const char *key, size_t key_size, size_t size)
 {
     if (key_size != CAMPAIGN_KEY_SIZE) {
         fault(audit, "a campaign's waiting message has a key of another size");
         return;
     }
     audit->there[SUM_WAITING] += weigh(bytes_get_u64_be(key), 1);
+    audit->there[SUM_HELD] += weigh(bytes_get_u64_be(key), size > 0);
     audit->there[SUM_MESSAGES] += token(bytes_get_u64_be(key + 8), 0, 0);
 }
 
@@ -184,11 +213,14 @@ void campaign_audit_row(struct campaign_audit *audit, enum table table, const vo
     case TABLE_CAMPAIGN_RECIPIENT:
         add_recipient(audit, key, key_size, value, value_size);
         break;
+    case TABLE_CAMPAIGN_ASLEEP:
+        add_asleep(audit, key, key_size, value, value_size);
+        break;
     case TABLE_CAMPAIGN_ERROR:
         add_error(audit, key, key_size, value, value_size);
         break;
     case TABLE_CAMPAIGN_WAITING:
-        add_waiting(audit, key, key_size);
+        add_waiting(audit, key, key_size, value_size);
         break;
     case TABLE_DUE:
         add_due(audit, key, key_size);
@@ -211,6 +243,9 @@ const char *campaign_audit_finish(struct campaign_audit *audit)
         [SUM_LEFT] = "campaigns have not exactly the recipients to come that they say",
         [SUM_AMOUNT] = "campaigns' recipients do not cost what the campaigns say",
         [SUM_USED] = "campaigns have not used what their messages' recipients cost",
+        [SUM_ASLEEP] = "campaigns have not exactly the recipients asleep that they say",
+        [SUM_PLACES] = "campaigns' recipients that are asleep are not where they say",
+        [SUM_HELD] = "campaigns have not exactly the messages held back that they say",
         [SUM_ERRORS] = "campaigns have not exactly the errors that they say",
         [SUM_WAITING] = "campaigns have not exactly the waiting messages that they say",
         [SUM_MESSAGES] = "campaigns' messages that wait are not on their lists",

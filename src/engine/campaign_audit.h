@@ -13,7 +13,7 @@
 
 struct message_row;
 
-enum { CAMPAIGN_SUMS = 7, CAMPAIGNS_SKIPPED_MAX = 64 };
+enum { CAMPAIGN_SUMS = 10, CAMPAIGNS_SKIPPED_MAX = 64 };
 
 struct campaign_audit {
     /* What campaigns say, and what their rows are: see campaign_audit.c. */

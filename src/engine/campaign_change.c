@@ -61,19 +61,41 @@ static void tell(struct engine *engine, const struct campaign_row *row)
                     .url = text.callback_url});
 }
 
+struct engine_effect *campaign_effect(struct engine *engine, const struct campaign_row *row)
+{
+    assert(engine->effect->campaign == 0 || engine->effect->campaign == row->number);
+    engine->effect->campaign = row->number;
+    return engine->effect;
+}
+
+static void count_move(struct engine *engine, const struct campaign_row *row,
+                       enum campaign_status to, enum outcome reason)
+{
+    struct engine_effect *effect = campaign_effect(engine, row);
+    struct campaign_row after = *row;
+
+    after.status = (uint8_t)to;
+    effect->campaign_moves[row->status]--;
+    effect->campaign_moves[to]++;
+    effect->campaign_waiting += (int64_t)campaign_waiting(&after) - campaign_waiting(row);
+    effect->is_campaign_stuck = to == CAMPAIGN_PAUSED && reason != OUTCOME_OK;
+    effect->is_campaign_expired = reason == OUTCOME_CAMPAIGN_EXPIRED;
+}
+
 void campaign_move(struct engine *engine, struct campaign_row *row, enum campaign_status to,
                    enum outcome reason)
 {
     int64_t now_ms = engine->command->now_ms;
 
     assert(may_move((enum campaign_status)row->status, to));
+    count_move(engine, row, to, reason);
     row->status = (uint8_t)to;
     row->reason = (uint16_t)reason;
     if (to == CAMPAIGN_RUNNING && row->started_ms == 0)
         row->started_ms = now_ms;
     if (to == CAMPAIGN_FINISHED || to == CAMPAIGN_CANCELED) {
         row->ended_ms = now_ms;
-        row->forget_ms = now_ms + CAMPAIGN_KEPT_MS;
+        row->forget_ms = now_ms + (reason == OUTCOME_CAMPAIGN_EXPIRED ? 0 : CAMPAIGN_KEPT_MS);
         due_put(engine, row->forget_ms, DUE_CAMPAIGN_FORGET, row->number);
     }
     if (is_told(to))
@@ -87,6 +109,23 @@ void campaign_set_due(struct engine *engine, struct campaign_row *row, int64_t d
     if (due_ms != 0)
         due_put(engine, due_ms, DUE_CAMPAIGN, row->number);
     row->due_ms = due_ms;
+}
+
+void campaign_keep_draft(struct engine *engine, struct campaign_row *row, int64_t draft_ms)
+{
+    int64_t end_ms = engine->command->now_ms + draft_ms;
+
+    assert(row->status == CAMPAIGN_DRAFT && draft_ms > 0);
+    if (row->due_ms < end_ms)
+        campaign_set_due(engine, row, end_ms + CAMPAIGN_DRAFT_SLACK_MS);
+}
+
+enum outcome campaign_check_draft(const struct campaign_row *row)
+{
+    if (row->status == CAMPAIGN_DRAFT)
+        return OUTCOME_OK;
+    return row->reason == OUTCOME_CAMPAIGN_EXPIRED ? OUTCOME_CAMPAIGN_EXPIRED
+                                                   : OUTCOME_CAMPAIGN_NOT_DRAFT;
 }
 
 void campaign_release(struct engine *engine, struct campaign_row *row, int64_t amount)
@@ -215,6 +254,8 @@ enum outcome engine_campaign_create(struct engine *engine,
     text.params =
         (struct text){params, campaign_params_size(command->params, command->param_count)};
     campaign_text_store(engine, row.number, &text);
+    campaign_keep_draft(engine, &row, command->draft_ms);
+    campaign_effect(engine, &row)->campaign_moves[CAMPAIGN_DRAFT]++;
     campaign_store(engine, &row);
     answer->of.campaign.row = row;
     return OUTCOME_OK;
@@ -273,11 +314,11 @@ enum outcome engine_campaign_confirm(struct engine *engine, const struct campaig
 
     if (!campaign_find(engine->txn, command->campaign, &row))
         return OUTCOME_CAMPAIGN_NOT_FOUND;
-    if (row.status != CAMPAIGN_DRAFT)
-        return OUTCOME_CAMPAIGN_NOT_DRAFT;
-    if (row.recipients == 0)
-        return OUTCOME_CAMPAIGN_EMPTY;
-    outcome = reserve(engine, &row);
+    outcome = campaign_check_draft(&row);
+    if (outcome == OUTCOME_OK && row.recipients == 0)
+        outcome = OUTCOME_CAMPAIGN_EMPTY;
+    if (outcome == OUTCOME_OK)
+        outcome = reserve(engine, &row);
     if (outcome != OUTCOME_OK)
         return outcome;
     row.confirmed_ms = engine->command->now_ms;

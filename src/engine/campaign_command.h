@@ -36,6 +36,7 @@ struct campaign_create_command {
     struct text signature; /* data NULL: the company's; size 0: none */
     struct text callback_url, message_callback_url;
     int64_t send_at_ms; /* 0: when it is confirmed */
+    int64_t draft_ms;   /* a draft that nobody changes is kept for so long */
     bool is_test;
     uint8_t tries_max;
 };
@@ -55,7 +56,8 @@ struct campaign_line {
 struct campaign_recipients_command {
     uint64_t campaign;
     const struct campaign_line *lines;
-    size_t count; /* up to CAMPAIGN_LINES_MAX */
+    size_t count;     /* up to CAMPAIGN_LINES_MAX */
+    int64_t draft_ms; /* from now on, as in campaign_create_command */
 };
 
 struct campaign_command {

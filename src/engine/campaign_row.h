@@ -19,7 +19,7 @@ enum campaign_flag {
     CAMPAIGN_IS_FORGOTTEN = 4,  /* its recipients and errors are deleted, or are being so */
 };
 
-enum { CAMPAIGN_STATUSES = 16 }; /* above every number of message_status.def */
+enum { CAMPAIGN_STATUSES = 11 }; /* above every number of message_status.def */
 
 /* TABLE_CAMPAIGN: what of a campaign changes. Money in minor units:
  *
@@ -47,12 +47,16 @@ struct campaign_row {
     uint32_t window;      /* how many may wait */
     uint32_t error_count; /* rows in TABLE_CAMPAIGN_ERROR */
     uint32_t messages[CAMPAIGN_STATUSES]; /* how many are in each status now */
-    uint64_t parts;                       /* of all recipients, as previewed */
-    int64_t amount;                       /* likewise */
-    int64_t confirmed;                    /* what was reserved when it was confirmed */
-    int64_t reserved;                     /* of that, for recipients still to come */
-    int64_t used;                         /* of that, for recipients that became messages */
-    int64_t released;                     /* of that, given back */
+    uint32_t laid;      /* how often a recipient was put to sleep: half of his place */
+    uint32_t asleep;    /* recipients in TABLE_CAMPAIGN_ASLEEP */
+    uint32_t held_back; /* of `waiting`, those that quiet hours have overtaken in the outbox */
+    uint64_t woken;     /* there is nobody asleep at this place or before */
+    uint64_t parts;     /* of all recipients, as previewed */
+    int64_t amount;     /* likewise */
+    int64_t confirmed;  /* what was reserved when it was confirmed */
+    int64_t reserved;   /* of that, for recipients still to come */
+    int64_t used;       /* of that, for recipients that became messages */
+    int64_t released;   /* of that, given back */
     int64_t charged;    /* what its messages were charged, which is `used` unless prices changed */
     int64_t refunded;   /* of that, back for messages that were not sent */
     int64_t send_at_ms; /* 0: when it is confirmed */
@@ -83,9 +87,15 @@ struct campaign_text_row {
 };
 static_assert(sizeof(struct campaign_text_row) == 16, "stored layout");
 
-enum campaign_turn { CAMPAIGN_TO_COME = 1, CAMPAIGN_SUBMITTED = 2, CAMPAIGN_REFUSED = 3 };
+enum campaign_turn {
+    CAMPAIGN_TO_COME = 1,
+    CAMPAIGN_SUBMITTED = 2,
+    CAMPAIGN_REFUSED = 3,
+    CAMPAIGN_ASLEEP = 4, /* to come again when his quiet hours are over */
+};
 
-/* TABLE_CAMPAIGN_RECIPIENT -> this, and before its turn its reference and encoded params. */
+/* TABLE_CAMPAIGN_RECIPIENT -> this, and until it has become a message or was refused its reference
+ * and encoded params. */
 struct campaign_recipient_row {
     uint8_t version;
     uint8_t turn; /* enum campaign_turn */
@@ -94,7 +104,7 @@ struct campaign_recipient_row {
     uint16_t params_size;
     uint16_t outcome; /* enum outcome: why it was refused */
     int64_t amount;   /* as previewed */
-    uint64_t message; /* what it became; 0: none */
+    uint64_t message; /* what it became; 0: none. Of one who is asleep, his place */
 };
 static_assert(sizeof(struct campaign_recipient_row) == 24, "stored layout");
 

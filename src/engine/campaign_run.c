@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "engine/campaign.h"
+#include "engine/campaign_sleep.h"
 #include "engine/due.h"
 #include "engine/handler.h"
 #include "engine/message.h"
@@ -34,12 +35,24 @@ static void waiting_put(struct engine *engine, struct campaign_row *row, uint64_
     row->waiting++;
 }
 
+/* A row with a byte in it is of one that is held back. */
+static bool is_held_back(struct txn *txn, const char key[CAMPAIGN_KEY_SIZE])
+{
+    size_t size;
+    const void *value = txn_get(txn, TABLE_CAMPAIGN_WAITING, key, CAMPAIGN_KEY_SIZE, &size);
+
+    assert(value != NULL);
+    return size > 0;
+}
+
 static void waiting_delete(struct engine *engine, struct campaign_row *row, uint64_t message)
 {
     char key[CAMPAIGN_KEY_SIZE];
     bool was_there;
 
     campaign_key(key, row->number, message);
+    if (row->held_back > 0 && is_held_back(engine->txn, key))
+        row->held_back--;
     was_there = txn_delete(engine->txn, TABLE_CAMPAIGN_WAITING, key, sizeof key);
     assert(was_there && row->waiting > 0);
     row->waiting--;
@@ -51,6 +64,7 @@ static void waiting_delete(struct engine *engine, struct campaign_row *row, uint
 /* A recipient and his copies: the walk's are good only until a row changes. */
 struct turn {
     struct campaign_recipient recipient;
+    uint64_t place; /* at which he was asleep; 0: he was not */
     char bytes[REFERENCE_MAX + CAMPAIGN_PARAMS_BYTES];
 };
 
@@ -72,14 +86,23 @@ static void keep(struct turn *turn)
 static bool is_his_own(enum outcome outcome)
 {
     return outcome == OUTCOME_BLOCKED_NUMBER || outcome == OUTCOME_COUNTRY_NOT_ALLOWED ||
-           outcome == OUTCOME_INVALID_NUMBER;
+           outcome == OUTCOME_INVALID_NUMBER || outcome == OUTCOME_QUIET_HOURS;
+}
+
+/* The next one's turn is next. */
+static void leave(struct engine *engine, struct campaign_row *row, const struct turn *turn)
+{
+    if (turn->place != 0)
+        campaign_sleep_end(engine, row, turn->place);
+    else
+        row->to_last = turn->recipient.to;
 }
 
 static void end_turn(struct engine *engine, struct campaign_row *row, struct turn *turn)
 {
     turn->recipient.client_reference.size = turn->recipient.params.size = 0;
     campaign_recipient_store(engine, row->number, &turn->recipient);
-    row->to_last = turn->recipient.to;
+    leave(engine, row, turn);
 }
 
 static void refuse(struct engine *engine, struct campaign_row *row, struct turn *turn,
@@ -91,11 +114,14 @@ static void refuse(struct engine *engine, struct campaign_row *row, struct turn 
     row->released += amount;
     row->refused++;
     row->errors++;
+    campaign_effect(engine, row)->campaign_refused++;
+    engine->effect->campaign_waiting--;
     campaign_error_store(engine, row,
                          &(struct campaign_error){
                              .row = {.outcome = (uint16_t)outcome}, .to = to, .field = TEXT("to")});
     turn->recipient.row.turn = CAMPAIGN_REFUSED;
     turn->recipient.row.outcome = (uint16_t)outcome;
+    turn->recipient.row.message = 0;
     end_turn(engine, row, turn);
 }
 
@@ -105,6 +131,8 @@ static void note_message(struct engine *engine, struct campaign_row *row, struct
     row->used += turn->recipient.row.amount;
     row->charged += made->price * made->parts;
     row->submitted++;
+    campaign_effect(engine, row)->campaign_submitted++;
+    engine->effect->campaign_waiting--;
     row->messages[made->status]++;
     assert(is_waiting((enum message_status)made->status));
     waiting_put(engine, row, message);
@@ -113,7 +141,7 @@ static void note_message(struct engine *engine, struct campaign_row *row, struct
     end_turn(engine, row, turn);
 }
 
-/* What was set aside for him leaves, and the message pays: together or not at all. */
+/* What was set aside for him leaves, and the message pays: together or not at all. Or he sleeps. */
 static enum outcome take_turn(struct engine *engine, struct campaign_row *row,
                               const struct campaign_text *text, struct turn *turn)
 {
@@ -136,7 +164,8 @@ static enum outcome take_turn(struct engine *engine, struct campaign_row *row,
                              &(struct message_made){.submit = &submit,
                                                     .number = message,
                                                     .origin = MESSAGE_FROM_CAMPAIGN,
-                                                    .origin_number = row->number},
+                                                    .origin_number = row->number,
+                                                    .is_by_day = true},
                              &made);
     if (outcome == OUTCOME_OK) {
         note_message(engine, row, turn, message, &made);
@@ -144,36 +173,82 @@ static enum outcome take_turn(struct engine *engine, struct campaign_row *row,
     }
     txn_rollback(engine->txn, savepoint);
     *row = before;
+    if (outcome == OUTCOME_QUIET_HOURS && made.send_at_ms != 0) {
+        campaign_sleep_begin(engine, row, &turn->recipient, made.send_at_ms);
+        leave(engine, row, turn);
+        return OUTCOME_OK;
+    }
     if (!is_his_own(outcome))
         return outcome;
     refuse(engine, row, turn, outcome, to_text);
     return OUTCOME_OK;
 }
 
-/* OUTCOME_OK, or why it cannot go on. */
-static enum outcome take_turns(struct engine *engine, struct campaign_row *row)
+/* Who slept and is awake now. Fewer than `*turns` of them: there are no more. */
+static enum outcome take_woken(struct engine *engine, struct campaign_row *row,
+                               const struct campaign_text *text, int *turns)
 {
     enum outcome outcome = OUTCOME_OK;
-    struct campaign_text text;
     struct turn turn;
+
+    while (*turns > 0 && outcome == OUTCOME_OK && campaign_ahead(row) < row->window &&
+           campaign_sleep_first(engine->txn, row, engine->command->now_ms, &turn.place,
+                                &turn.recipient)) {
+        keep(&turn);
+        outcome = take_turn(engine, row, text, &turn);
+        (*turns)--;
+    }
+    return outcome;
+}
+
+/* Who has never been asked. */
+static enum outcome take_next(struct engine *engine, struct campaign_row *row,
+                              const struct campaign_text *text, int *turns)
+{
+    enum outcome outcome = OUTCOME_OK;
+    struct turn turn = {.place = 0};
     char from[CAMPAIGN_KEY_SIZE];
     struct txn_walk *walk;
 
-    campaign_text_find(engine->txn, row->number, &text);
     campaign_key(from, row->number, row->to_last + 1);
     walk = txn_walk(engine->txn, TABLE_CAMPAIGN_RECIPIENT, WALK_UP, from, sizeof from);
-    for (int i = 0; i < CAMPAIGN_TURNS_MAX && outcome == OUTCOME_OK && row->waiting < row->window &&
-                    campaign_left(row) > 0;
-         i++) {
+    for (; *turns > 0 && outcome == OUTCOME_OK && campaign_ahead(row) < row->window &&
+           campaign_left(row) > row->asleep;
+         (*turns)--) {
         bool is_there = txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0 &&
                         campaign_recipient_read(walk->key, walk->key_size, walk->value,
                                                 walk->value_size, &turn.recipient);
         assert(is_there && turn.recipient.row.turn == CAMPAIGN_TO_COME);
         keep(&turn);
-        outcome = take_turn(engine, row, &text, &turn);
+        outcome = take_turn(engine, row, text, &turn);
     }
     txn_walk_end(walk);
     return outcome;
+}
+
+/* OUTCOME_OK, or why it cannot go on. */
+static enum outcome take_turns(struct engine *engine, struct campaign_row *row)
+{
+    int turns = CAMPAIGN_TURNS_MAX;
+    struct campaign_text text;
+    enum outcome outcome;
+
+    campaign_text_find(engine->txn, row->number, &text);
+    outcome = take_woken(engine, row, &text, &turns);
+    if (outcome == OUTCOME_OK)
+        outcome = take_next(engine, row, &text, &turns);
+    return outcome;
+}
+
+/* When the next one has his turn: now, or when the first of those asleep wakes. */
+static int64_t next_turn_ms(struct engine *engine, const struct campaign_row *row)
+{
+    int64_t now_ms = engine->command->now_ms, wakes_ms;
+
+    if (campaign_left(row) > row->asleep)
+        return now_ms;
+    wakes_ms = campaign_sleep_until_ms(engine->txn, row);
+    return wakes_ms > now_ms ? wakes_ms : now_ms;
 }
 
 /* Nothing is left to do for it. */
@@ -193,8 +268,8 @@ static void run(struct engine *engine, struct campaign_row *row)
     } else if (is_done(row)) {
         campaign_move(engine, row, CAMPAIGN_FINISHED, OUTCOME_OK);
     } else if (campaign_left(row) > 0) {
-        if (row->waiting < row->window)
-            campaign_set_due(engine, row, engine->command->now_ms);
+        if (campaign_ahead(row) < row->window)
+            campaign_set_due(engine, row, next_turn_ms(engine, row));
         else
             row->full_ms = engine->command->now_ms;
     }
@@ -228,6 +303,14 @@ static void take_back(struct engine *engine, uint64_t campaign)
     campaign_store(engine, &row);
 }
 
+/* A draft that nobody has confirmed: no money was set aside for it. */
+static void expire(struct engine *engine, struct campaign_row *row)
+{
+    campaign_set_due(engine, row, 0);
+    campaign_move(engine, row, CAMPAIGN_CANCELED, OUTCOME_CAMPAIGN_EXPIRED);
+    campaign_store(engine, row);
+}
+
 enum outcome engine_campaign_due(struct engine *engine, const struct due_command *command,
                                  struct result *answer)
 {
@@ -237,6 +320,9 @@ enum outcome engine_campaign_due(struct engine *engine, const struct due_command
     (void)answer;
     assert(is_there && row.due_ms == command->due_ms);
     switch ((enum campaign_status)row.status) {
+    case CAMPAIGN_DRAFT:
+        expire(engine, &row);
+        break;
     case CAMPAIGN_SCHEDULED:
         campaign_move(engine, &row, CAMPAIGN_RUNNING, OUTCOME_OK);
         run(engine, &row);
@@ -276,7 +362,7 @@ static void go_on(struct engine *engine, struct campaign_row *row)
     if (row->due_ms != 0)
         return;
     if (row->status == CAMPAIGN_RUNNING && campaign_left(row) > 0 &&
-        row->waiting <= row->window / 2)
+        campaign_ahead(row) <= row->window / 2)
         fill_again(engine, row);
     else if (is_done(row))
         campaign_move(engine, row, CAMPAIGN_FINISHED, OUTCOME_OK);
@@ -303,6 +389,22 @@ void campaign_follow(struct engine *engine, const struct message_row *message,
         waiting_put(engine, &row, message->number);
     if (message_status_is_back(to))
         row.refunded += message->charged;
+    go_on(engine, &row);
+    campaign_store(engine, &row);
+}
+
+void campaign_hold_back(struct engine *engine, uint64_t campaign, uint64_t message)
+{
+    struct campaign_row row;
+    char key[CAMPAIGN_KEY_SIZE];
+
+    if (!campaign_find(engine->txn, campaign, &row))
+        assert(!"a message without the campaign that has made it");
+    campaign_key(key, campaign, message);
+    if (is_held_back(engine->txn, key))
+        return;
+    txn_put(engine->txn, TABLE_CAMPAIGN_WAITING, key, sizeof key, "", 1);
+    row.held_back++;
     go_on(engine, &row);
     campaign_store(engine, &row);
 }
@@ -338,6 +440,7 @@ enum outcome engine_campaign_forget(struct engine *engine, const struct due_comm
     (void)answer;
     assert(is_there && row.forget_ms == command->due_ms);
     count = delete_some(engine, TABLE_CAMPAIGN_RECIPIENT, row.number, FORGETS_MAX);
+    count += delete_some(engine, TABLE_CAMPAIGN_ASLEEP, row.number, FORGETS_MAX - count);
     count += delete_some(engine, TABLE_CAMPAIGN_ERROR, row.number, FORGETS_MAX - count);
     due_delete(engine, row.forget_ms, DUE_CAMPAIGN_FORGET, row.number);
     row.forget_ms = 0;

@@ -159,6 +159,7 @@ enum outcome engine_campaign_recipients(struct engine *engine,
                                         struct result *answer)
 {
     struct upload upload;
+    enum outcome outcome;
 
     assert(command->count <= CAMPAIGN_LINES_MAX);
     upload.engine = engine;
@@ -166,11 +167,13 @@ enum outcome engine_campaign_recipients(struct engine *engine,
     *upload.result = (struct campaign_recipients_result){.accepted = 0};
     if (!campaign_find(engine->txn, command->campaign, &upload.row))
         return OUTCOME_CAMPAIGN_NOT_FOUND;
-    if (upload.row.status != CAMPAIGN_DRAFT)
-        return OUTCOME_CAMPAIGN_NOT_DRAFT;
+    outcome = campaign_check_draft(&upload.row);
+    if (outcome != OUTCOME_OK)
+        return outcome;
     campaign_text_find(engine->txn, command->campaign, &upload.text);
     for (size_t i = 0; i < command->count; i++)
         take_line(&upload, &command->lines[i]);
+    campaign_keep_draft(engine, &upload.row, command->draft_ms);
     campaign_store(engine, &upload.row);
     return OUTCOME_OK;
 }

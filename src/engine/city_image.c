@@ -10,7 +10,7 @@
 #include "base/crc32c.h"
 #include "engine/city_build.h"
 
-enum { VERSION = 1, STEP_BYTES = 1 << 20 };
+enum { VERSION = 1 };
 
 struct image_head {
     char magic[8];
@@ -97,13 +97,14 @@ static void write_piece(struct city_image_writing *writing, struct buffer *to)
     }
 }
 
-enum city_image_progress city_image_next(struct city_image_writing *writing, struct buffer *to)
+enum city_image_progress city_image_next(struct city_image_writing *writing, size_t bytes,
+                                         struct buffer *to)
 {
     size_t from = to->size;
 
     if (writing->index->replaced != writing->replaced)
         return CITY_IMAGE_VOID;
-    while (writing->city < writing->city_count && to->size - from < STEP_BYTES)
+    while (writing->city < writing->city_count && to->size - from < bytes)
         write_piece(writing, to);
     seal(writing, to, from);
     return writing->city < writing->city_count ? CITY_IMAGE_MORE : CITY_IMAGE_END;

@@ -28,13 +28,14 @@ struct city_image_writing {
 /* Appends the first bytes. All cities must be whole. */
 void city_image_begin(struct city_image_writing *writing, const struct city_index *index,
                       uint64_t number, struct buffer *to);
-/* Appends some more, about 1 MiB. */
+/* Appends some more: `bytes`, or up to 1 MiB beyond. */
 enum city_image_progress {
     CITY_IMAGE_MORE,
     CITY_IMAGE_END,
     CITY_IMAGE_VOID /* memory was replaced meanwhile: it is to be begun again */
 };
-enum city_image_progress city_image_next(struct city_image_writing *writing, struct buffer *to);
+enum city_image_progress city_image_next(struct city_image_writing *writing, size_t bytes,
+                                         struct buffer *to);
 
 /* Puts the image into a build of all cities. NULL; or what is wrong, and the build is of no use but
  * to be dropped. Any one thread. */

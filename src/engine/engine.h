@@ -29,7 +29,12 @@ struct visit_forgotten {
     uint32_t city; /* its index */
 };
 
-enum { EFFECT_DUES_MAX = 6, OUTBOX_WAKES_MAX = 4, MESSAGE_STATUS_MAX = 16 };
+enum {
+    EFFECT_DUES_MAX = 6,
+    OUTBOX_WAKES_MAX = 4,
+    MESSAGE_STATUS_MAX = 16,
+    CAMPAIGN_MOVES = 8, /* above every number of campaign_status.def */
+};
 
 /* What a command did besides its answer. */
 struct engine_effect {
@@ -52,6 +57,13 @@ struct engine_effect {
     bool is_receipt_forgotten;             /* an unknown receipt's hour was over */
     bool is_check_wrong, is_pumping_told;
     uint8_t verification_steps[VERIFICATION_STATUSES]; /* how often one became that */
+    /* Of the campaign that it touched, of which there is at most one: */
+    uint64_t campaign;
+    int8_t
+        campaign_moves[CAMPAIGN_MOVES]; /* how many it made more or fewer in a status: -1, 0, 1 */
+    int64_t campaign_waiting; /* recipients of a confirmed one that are to come, more or fewer */
+    uint32_t campaign_submitted, campaign_refused;
+    bool is_campaign_stuck, is_campaign_expired;
     /* The endpoint that it made webhooks ready for; 0: none; WEBHOOK_ENDPOINTS_MANY: several. */
     uint64_t webhook_endpoint;
 };

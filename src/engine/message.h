@@ -134,6 +134,8 @@ struct message_made {
     uint64_t number; /* the message's: the command's own, or engine_next_number */
     enum message_origin origin;
     uint64_t origin_number; /* what message_text_row.origin is to be */
+    bool is_by_day; /* in quiet hours there is none: OUTCOME_QUIET_HOURS, and result->send_at_ms is
+                     * when they end (else 0) */
 };
 enum outcome message_submit(struct engine *engine, const struct message_made *made,
                             struct message_submit_result *result);

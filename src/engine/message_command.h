@@ -115,6 +115,8 @@ struct received_command {
     struct text to;   /* may be absent */
     struct text content;
     struct text provider_id; /* absent: it cannot be known again */
+    /* What it answers as history has it: see engine/received.h. 0: nothing. */
+    uint64_t message, company;
 };
 
 struct blocklist_put_command {

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "engine/blocklist.h"
+#include "engine/campaign.h"
 #include "engine/catalog.h"
 #include "engine/handler.h"
 #include "engine/message.h"
@@ -43,6 +44,8 @@ static bool hold_back(struct engine *engine, struct message_row *row,
     outbox_put(engine, row, end_ms);
     message_note(engine, row, MESSAGE_ERROR_NONE, TEXT("waits for the end of quiet hours"));
     message_store(engine, row);
+    if (row->origin == MESSAGE_FROM_CAMPAIGN)
+        campaign_hold_back(engine, text->origin, row->number);
     return true;
 }
 

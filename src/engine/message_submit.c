@@ -129,6 +129,11 @@ enum outcome message_submit(struct engine *engine, const struct message_made *ma
 
     assert(made->submit->tries_max > 0);
     message_plan_begin(&plan, engine->txn, made->submit, engine->command->now_ms);
+    *result = (struct message_submit_result){.send_at_ms = 0};
+    if (made->is_by_day && plan.send_at_ms != 0 && message_plan_outcome(&plan) == OUTCOME_OK) {
+        result->send_at_ms = plan.send_at_ms;
+        return OUTCOME_QUIET_HOURS;
+    }
     outcome = settle(engine, &plan);
     if (outcome != OUTCOME_OK)
         return outcome;

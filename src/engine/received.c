@@ -18,7 +18,6 @@ enum {
     INDEX_FROM = 1,
     INDEX_ID = 2,
     ID_KEY_MAX = 9 + PROVIDER_ID_MAX,
-    ANSWERED_LOOKED_AT_MAX = 16, /* the last messages to the sender */
 };
 
 static const char *const actions[] = {
@@ -126,27 +125,40 @@ static bool is_known(struct engine *engine, const struct received_command *comma
 /* --- what it is about ----------------------------------------------------------------------------
  */
 
-/* The last message that went to the sender by this product, and so whose company he writes to: as
- * far as one can know. */
-static void find_answered(struct engine *engine, struct received_row *row)
+bool received_answers(const struct message_row *message, uint64_t product)
+{
+    return message->product == product && message->sent_ms != 0;
+}
+
+bool received_find_answered(struct txn *txn, uint64_t product, uint64_t from,
+                            struct message_row *message)
 {
     char key[MESSAGE_LIST_KEY_SIZE];
-    struct message_row message;
     struct txn_walk *walk;
+    bool is_found = false;
 
-    message_list_key(key, row->from, UINT64_MAX);
-    walk = txn_walk(engine->txn, TABLE_MESSAGE_TO, WALK_DOWN, key, sizeof key);
-    for (int i = 0; i < ANSWERED_LOOKED_AT_MAX && row->message == 0 && txn_walk_next(walk); i++) {
+    message_list_key(key, from, UINT64_MAX);
+    walk = txn_walk(txn, TABLE_MESSAGE_TO, WALK_DOWN, key, sizeof key);
+    for (int i = 0; i < RECEIVED_LOOKED_AT_MAX && !is_found && txn_walk_next(walk); i++) {
         const char *at = walk->key;
         if (memcmp(at, key, 8) != 0)
             break;
-        if (message_find(engine->txn, bytes_get_u64_be(at + 8), &message) &&
-            message.product == row->product && message.sent_ms != 0) {
-            row->message = message.number;
-            row->company = message.company;
-        }
+        is_found = message_find(txn, bytes_get_u64_be(at + 8), message) &&
+                   received_answers(message, product);
     }
     txn_walk_end(walk);
+    return is_found;
+}
+
+/* So whose company he writes to: as far as one can know. */
+static void take_answered(struct engine *engine, const struct received_command *command,
+                          struct received_row *row)
+{
+    struct message_row message;
+    bool is_found = received_find_answered(engine->txn, row->product, row->from, &message);
+
+    row->message = is_found ? message.number : command->message;
+    row->company = is_found ? message.company : command->company;
 }
 
 static void act(struct engine *engine, const struct received_row *row, struct text content)
@@ -218,7 +230,7 @@ enum outcome engine_received(struct engine *engine, const struct received_comman
         return OUTCOME_OK;
     }
     row.action = (uint8_t)stop_word_action(engine->txn, command->content);
-    find_answered(engine, &row);
+    take_answered(engine, command, &row);
     store(engine, &row, command);
     act(engine, &row, command->content);
     tell(engine, &row, command);

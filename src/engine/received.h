@@ -26,6 +26,17 @@ struct received {
 
 bool received_find(struct txn *txn, uint64_t number, struct received *received);
 
+/* What it answers: the last message that went to its sender by the product through which it came,
+ * of the last RECEIVED_LOOKED_AT_MAX to him. False: none that is in rows. Whoever runs
+ * COMMAND_RECEIVED looks in history then, RECEIVED_ANSWERS_DAYS back, and tells what he has found;
+ * rows go before it. */
+struct message_row;
+enum { RECEIVED_LOOKED_AT_MAX = 16, RECEIVED_ANSWERS_DAYS = 31 };
+bool received_find_answered(struct txn *txn, uint64_t product, uint64_t from,
+                            struct message_row *message);
+/* May it answer this one, by what it is and became? Any thread. */
+bool received_answers(const struct message_row *message, uint64_t product);
+
 /* Keys of TABLE_RECEIVED_INDEX that begin with the sender: his messages by number. */
 enum { RECEIVED_FROM_KEY_SIZE = 17 };
 void received_from_key(char key[RECEIVED_FROM_KEY_SIZE], uint64_t from, uint64_t number);

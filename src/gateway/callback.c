@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "gateway/encoding.h"
 #include "gateway/http_answer.h"
+#include "gateway/late_messages.h"
 #include "gateway/outlet.h"
 #include "pipeline/pipeline.h"
 #include "json/read.h"
@@ -182,6 +183,7 @@ struct taken {
     bool is_looked_at, is_busy;
     size_t count;
     uint64_t hold;
+    struct late_messages *late; /* NULL: none of the messages has to be looked for */
 };
 
 static void take_outcome(struct taken *taken, enum outcome outcome)
@@ -211,6 +213,19 @@ static void take_receipts(struct outlet *outlet, const struct http_callback *con
     }
 }
 
+/* What it answers may have to be looked for. */
+static void take_message(struct outlet *outlet, const struct heard_message *found,
+                         struct taken *taken)
+{
+    if (!late_messages_has(outlet, found->from)) {
+        take_outcome(taken, outlet_received(outlet, found, &taken->hold));
+        return;
+    }
+    if (taken->late == NULL)
+        taken->late = late_messages_new(outlet);
+    late_messages_add(taken->late, found);
+}
+
 static void take_messages(struct outlet *outlet, const struct http_callback *config,
                           struct callback *callback, struct taken *taken)
 {
@@ -225,13 +240,21 @@ static void take_messages(struct outlet *outlet, const struct http_callback *con
     /* With a condition that does not hold it is something else, to be answered and ignored. */
     taken->is_looked_at = taken->is_looked_at || received->only == NULL || count > 0;
     for (size_t i = 0; i < count && !taken->is_busy; i++)
-        take_outcome(taken, outlet_received(outlet, &found[i], &taken->hold));
+        take_message(outlet, &found[i], taken);
 }
 
-static enum callback_outcome outcome_of(const struct taken *taken)
+static enum callback_outcome outcome_of(const struct taken *taken, struct callback_reply *reply)
 {
-    if (taken->is_busy)
+    reply->hold = taken->hold;
+    if (taken->is_busy) {
+        late_messages_free(taken->late);
         return CALLBACK_BUSY;
+    }
+    if (taken->late != NULL) {
+        late_messages_set_reply(taken->late, reply);
+        reply->later = taken->late;
+        return CALLBACK_LATER;
+    }
     return taken->count > 0 || !taken->is_looked_at ? CALLBACK_OK : CALLBACK_INVALID;
 }
 
@@ -240,7 +263,7 @@ static enum callback_outcome listen_to(struct outlet *outlet,
                                        struct callback *callback, struct callback_reply *reply)
 {
     const struct http_callback *config = outlet->gateway->settings.http->callback;
-    struct taken taken = {false, false, 0, 0};
+    struct taken taken = {false};
 
     if (!is_the_providers(config, request, callback))
         return CALLBACK_FORBIDDEN;
@@ -250,8 +273,7 @@ static enum callback_outcome listen_to(struct outlet *outlet,
         .body = config->answer_body};
     take_receipts(outlet, config, callback, &taken);
     take_messages(outlet, config, callback, &taken);
-    reply->hold = taken.hold;
-    return outcome_of(&taken);
+    return outcome_of(&taken, reply);
 }
 
 /* Of the sandbox: {"from", "content"}, and "to" and "id" if need be, by whom the caller knows. It
@@ -267,14 +289,13 @@ static enum callback_outcome listen_to_sandbox(struct outlet *outlet,
         .to = {PLACE_JSON, {"/to", 3}, {NULL, 0}},
         .content = {PLACE_JSON, {"/content", 8}, {NULL, 0}}};
     static const struct http_callback config = {.received = &received};
-    struct taken taken = {false, false, 0, 0};
+    struct taken taken = {false};
 
     if (!request->is_known)
         return CALLBACK_UNKNOWN_CALLER;
     *reply = (struct callback_reply){.status = 204};
     take_messages(outlet, &config, callback, &taken);
-    reply->hold = taken.hold;
-    return outcome_of(&taken);
+    return outcome_of(&taken, reply);
 }
 
 /* NULL: no such product, or one that takes none. */

@@ -21,6 +21,7 @@
 
 struct buffer;
 struct gateways;
+struct late_messages;
 struct pipeline;
 struct uv_loop_s;
 
@@ -71,18 +72,27 @@ enum callback_outcome {
     CALLBACK_BUSY,      /* nothing can be written now: the provider should come again */
     /* It is the sandbox's, who knows nobody: the caller must be known, and then asks again. */
     CALLBACK_UNKNOWN_CALLER,
+    /* What messages in it answer must be looked for: gateways_callback_go_on. */
+    CALLBACK_LATER,
 };
 
 struct callback_reply {
     int status;
     const char *content_type; /* NULL: no body */
     struct text body;
-    uint64_t hold; /* its receipts are durable then */
+    uint64_t hold;               /* its receipts are durable then */
+    struct late_messages *later; /* of CALLBACK_LATER */
 };
 
 /* `reply` is valid until the loop's next turn, and filled if the outcome is CALLBACK_OK. */
 enum callback_outcome gateways_callback(struct gateways *gateways, struct text product,
                                         const struct callback_request *request,
                                         struct callback_reply *reply);
+/* `on_answer` comes once, with CALLBACK_OK or _BUSY, in a later turn or inside of this; its reply
+ * is valid during the call. Frees `later`. */
+void gateways_callback_go_on(struct late_messages *later,
+                             void (*on_answer)(void *context, enum callback_outcome outcome,
+                                               const struct callback_reply *reply),
+                             void *context);
 
 #endif

@@ -193,7 +193,9 @@ enum outcome outlet_received(struct outlet *outlet, const struct heard_message *
                                           .from = message->from,
                                           .to = detail_clean(message->to, to),
                                           .content = content_clean(message->content, content),
-                                          .provider_id = message->id};
+                                          .provider_id = message->id,
+                                          .message = message->message,
+                                          .company = message->company};
     if (received->to.size > RECEIVED_TO_MAX)
         received->to = (struct text){NULL, 0};
     if (received->provider_id.size > PROVIDER_ID_MAX)
@@ -202,6 +204,7 @@ enum outcome outlet_received(struct outlet *outlet, const struct heard_message *
     if (result.outcome == OUTCOME_OK && result.of.received.is_new) {
         metric_add(METRIC_RECEIVED, 1);
         metric_add(METRIC_RECEIVED_STOPS, result.of.received.action == RECEIVED_STOP);
+        metric_add(METRIC_RECEIVED_STARTS, result.of.received.action == RECEIVED_START);
     }
     return result.outcome;
 }

@@ -48,7 +48,8 @@ struct said {
 /* What somebody has sent to us, as a provider tells it; all but `from` may be absent. */
 struct heard_message {
     struct text id, to, content;
-    uint64_t from; /* E.164 digits */
+    uint64_t from;             /* E.164 digits */
+    uint64_t message, company; /* that it answers, as history has it; 0: not known */
 };
 
 /* What it said to a status query. */

@@ -1,11 +1,12 @@
 /* The archive (SMS-19): what has finished long enough ago moves to history, and days of it that are
  * past their time are dropped.
  *
- * First what is dropped, then, by chunks: records are made of rows, a millisecond of two; history
- * makes the chunk durable, off the loop; then commands delete the rows. One chunk is in memory at a
- * time. What history could not take stays in rows until the next run, and a day that fails does not
- * hold up the others. A kill between any two of these steps leaves what the next run does again
- * (engine/archive.h). */
+ * First the oldest day that is to be dropped, one a run: enough where time goes its way, and where
+ * the clock was set forward by years history is not gone before somebody looks. Then, by chunks:
+ * records are made of rows, a millisecond of two; history makes the chunk durable, off the loop;
+ * then commands delete the rows. One chunk is in memory at a time. What history could not take
+ * stays in rows until the next run, and a day that fails does not hold up the others. A kill
+ * between any two of these steps leaves what the next run does again (engine/archive.h). */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,8 @@ static void finish(struct archive_run *run)
     uint64_t done = run->done;
     bool is_failed = run->is_failed;
 
+    if (!is_failed && !job->is_stopped)
+        metric_set(METRIC_ARCHIVE_SUCCESS, pipeline_now_ms(job->pipeline) / 1000);
     buffer_release(&run->records);
     free(run);
     job->run = NULL;
@@ -104,9 +107,11 @@ static void on_dropped(void *context, int error)
         char text[HISTORY_DAY_TEXT_SIZE];
         history_day_text(text, run->request.day);
         log_event(LOG_INFO, "history_dropped", LOG_TEXT("day", text));
+        begin_chunk(run->job);
+    } else {
+        run->is_failed = true;
+        drop_next(run->job);
     }
-    run->is_failed = run->is_failed || error != 0;
-    drop_next(run->job);
 }
 
 /* Its sums are kept before it goes: durably, or verify would miss it after a kill. */
@@ -156,26 +161,38 @@ static bool has_file(const struct archive_run *run, uint32_t day)
     return false;
 }
 
+/* One line, however many there are. */
+static void tell_missing(struct archive_run *run, uint32_t day, uint64_t count)
+{
+    char text[HISTORY_DAY_TEXT_SIZE];
+
+    history_day_text(text, day);
+    if (job_tells(run->job))
+        log_event(LOG_ERROR, "history_missing", LOG_TEXT("day", text), LOG_NUMBER("days", count));
+    run->is_failed = true;
+}
+
 /* A day that rows speak of and that is not there was taken away by somebody. */
 static void look_for_missing(struct archive_run *run)
 {
     struct txn *txn = pipeline_read_begin(run->job->pipeline);
     struct txn_walk *walk = txn_walk(txn, TABLE_HISTORY_DAY, WALK_UP, NULL, 0);
     struct history_day_row row;
-    uint32_t day;
+    uint32_t day, first = 0;
+    uint64_t count = 0;
 
     while (txn_walk_next(walk)) {
-        char text[HISTORY_DAY_TEXT_SIZE];
         if (!history_day_read(walk->key, walk->key_size, walk->value, walk->value_size, &day,
                               &row) ||
             day == HISTORY_DAYS_DROPPED || has_file(run, day))
             continue;
-        history_day_text(text, day);
-        log_event(LOG_ERROR, "history_missing", LOG_TEXT("day", text));
-        run->is_failed = true;
+        if (count++ == 0)
+            first = day;
     }
     txn_walk_end(walk);
     pipeline_read_end(run->job->pipeline, txn);
+    if (count > 0)
+        tell_missing(run, first, count);
 }
 
 static void begin_drops(struct archive_run *run)

@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/id.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "engine/city_image.h"
 #include "engine/visit_log.h"
+#include "jobs/city_figures.h"
 #include "jobs/image_file.h"
 #include "jobs/job.h"
 #include "pipeline/pipeline.h"
@@ -17,6 +20,8 @@
 enum {
     LOG_SHARE = 16, /* so much of the visits may be in the log only */
     RETRY_MS = 100,
+    DURABLE_MS = 2,
+    STEP_BYTES = 1 << 20, /* copied at once */
 };
 
 struct saving {
@@ -30,6 +35,7 @@ struct saving {
     int error;
     uint64_t visits;
     uint64_t forgotten; /* the log is deleted up to there */
+    uint64_t hold;      /* of the command that says that it is good */
 };
 
 static void finish(struct saving *saving, bool is_failed)
@@ -37,12 +43,24 @@ static void finish(struct saving *saving, bool is_failed)
     struct job *job = saving->job;
     uint64_t visits = saving->visits;
 
-    if (is_failed && saving->error != 0)
+    if (is_failed && saving->error != 0 && job_tells(job))
         log_event(LOG_ERROR, "city_image_failed", LOG_TEXT("reason", strerror(saving->error)));
     buffer_release(&saving->chunk);
     free(saving);
     job->run = NULL;
     job_finish(job, visits, is_failed);
+}
+
+/* The next image begins by deleting all files but this one's: rows must not name another by then,
+ * not even after a kill. */
+static void finish_durably(struct job *job)
+{
+    struct saving *saving = job->run;
+
+    if (job->is_stopped || pipeline_durable(job->pipeline) >= saving->hold)
+        finish(saving, false);
+    else
+        job_continue(job, DURABLE_MS, finish_durably);
 }
 
 static void forget_slice(struct job *job)
@@ -59,12 +77,18 @@ static void forget_slice(struct job *job)
     }
     pipeline_run(job->pipeline, &command, &result);
     if (result.outcome == OUTCOME_OK && result.of.city_image.next == 0) {
-        finish(saving, false);
+        finish_durably(job);
         return;
     }
     if (result.outcome == OUTCOME_OK)
         saving->forgotten = result.of.city_image.next;
     job_continue(job, result.outcome == OUTCOME_OK ? 0 : RETRY_MS, forget_slice);
+}
+
+/* An image's number is when it was begun. */
+static void show_image(uint64_t image)
+{
+    metric_set(METRIC_CITY_IMAGE, image == 0 ? 0 : id_time_ms(image) / 1000);
 }
 
 static void tell(struct job *job)
@@ -81,11 +105,14 @@ static void tell(struct job *job)
         finish(saving, false);
         return;
     }
-    pipeline_run(job->pipeline, &command, &result);
-    if (result.outcome == OUTCOME_OVERLOADED || result.outcome == OUTCOME_STORAGE_FULL)
+    saving->hold = pipeline_run(job->pipeline, &command, &result);
+    if (result.outcome == OUTCOME_OVERLOADED || result.outcome == OUTCOME_STORAGE_FULL) {
         job_continue(job, RETRY_MS, tell);
-    else
-        forget_slice(job);
+        return;
+    }
+    if (result.outcome == OUTCOME_OK)
+        show_image(saving->number);
+    forget_slice(job);
 }
 
 /* On a thread of its own. */
@@ -121,7 +148,7 @@ static void next_chunk(struct job *job)
         give_up(saving);
         return;
     }
-    progress = city_image_next(&saving->writing, &saving->chunk);
+    progress = city_image_next(&saving->writing, STEP_BYTES, &saving->chunk);
     if (progress == CITY_IMAGE_VOID) {
         give_up(saving);
         return;
@@ -168,6 +195,8 @@ static bool is_needed(struct saving *saving)
     city_image_find(txn, &row);
     pipeline_read_end(pipeline, txn);
     saving->kept = row.image;
+    show_image(row.image);
+    city_figures_show(pipeline_cities(pipeline));
     saving->visits = count_visits(pipeline_cities(pipeline), &are_whole);
     return are_whole && saving->visits > 0 &&
            (row.image == 0 || row.log_entries >= saving->visits / LOG_SHARE + 1);

@@ -14,9 +14,9 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "base/metric.h"
 #include "engine/city_image.h"
 #include "engine/visit_log.h"
+#include "jobs/city_figures.h"
 #include "jobs/image_file.h"
 #include "jobs/job.h"
 #include "pipeline/pipeline.h"
@@ -153,6 +153,14 @@ static bool is_old(struct job *job)
     return pipeline_now_ms(job->pipeline) - pipeline_cities(job->pipeline)->rebuilt_ms >= DAY_MS;
 }
 
+static void drop_overrun(struct rebuild *rebuild)
+{
+    if (job_tells(rebuild->job))
+        log_event(LOG_WARNING, "city_rebuild_overrun", LOG_NUMBER("visits", rebuild->visits));
+    city_build_drop(pipeline_cities(rebuild->job->pipeline));
+    finish(rebuild, true);
+}
+
 static void catch_up(struct job *job)
 {
     struct city_index *cities = pipeline_cities(job->pipeline);
@@ -161,11 +169,13 @@ static void catch_up(struct job *job)
     if (job->is_stopped) {
         city_build_drop(cities);
         finish(rebuild, false);
+    } else if (city_build_is_overrun(cities->build)) {
+        drop_overrun(rebuild);
     } else if (!city_build_catch_up(cities, SLICE_NOTED)) {
         job_continue(job, 0, catch_up);
     } else {
         city_build_adopt(cities);
-        metric_set(METRIC_CITIES_MEMORY, (int64_t)cities->bytes);
+        city_figures_show(cities);
         if (rebuild->image.image != 0 && is_old(job))
             begin_scan(rebuild, CITY_NONE);
         else

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +25,15 @@ void image_path(char path[IMAGE_PATH_MAX], const char *data_dir, uint64_t number
                  suffix);
 }
 
+/* A number in 16 digits, and what image_path puts behind it: nothing else in there is ours. */
+static bool is_image(const char *name)
+{
+    size_t digits = strspn(name, "0123456789abcdef");
+
+    return digits == 16 &&
+           (strcmp(name + digits, ".image") == 0 || strcmp(name + digits, ".image.new") == 0);
+}
+
 static void delete_others(const char *directory, const char *kept)
 {
     char path[IMAGE_PATH_MAX];
@@ -31,7 +41,7 @@ static void delete_others(const char *directory, const char *kept)
     const struct dirent *entry;
 
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (strstr(entry->d_name, ".image") == NULL)
+        if (!is_image(entry->d_name))
             continue;
         int size = snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
         if (size > 0 && (size_t)size < sizeof path && strcmp(path, kept) != 0)

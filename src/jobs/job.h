@@ -27,8 +27,10 @@ struct job {
     bool has_errand;
     void (*work)(struct job *job);
     uv_async_t errand_end;
-    void *kept;      /* what the next run is to know; freed in the end */
-    bool is_stopped; /* finish at the next chance */
+    void *kept;       /* what the next run is to know; freed in the end */
+    bool is_stopped;  /* finish at the next chance */
+    bool has_failed;  /* the run before, */
+    uint64_t told_ns; /* and this is when it was logged that they do */
 };
 
 const struct jobs_options *jobs_options(const struct jobs *jobs);
@@ -42,6 +44,8 @@ void job_continue(struct job *job, uint64_t after_ms, void (*next)(struct job *j
 /* Does `work` on a thread of its own: reading and writing files. It may touch nothing but job->run.
  * Then `next`, on the loop; when jobs stop, that waits for it. */
 void job_errand(struct job *job, void (*work)(struct job *job), void (*next)(struct job *job));
+/* Is it to be logged why this run fails? Of several in a row the first is, and one an hour. */
+bool job_tells(const struct job *job);
 /* Ends the run, which did `done` things, or failed. */
 void job_finish(struct job *job, uint64_t done, bool is_failed);
 

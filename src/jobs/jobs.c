@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "jobs/job.h"
 #include "pipeline/pipeline.h"
 
@@ -36,6 +38,9 @@ static const struct {
 };
 
 enum { JOB_COUNT = sizeof infos / sizeof *infos };
+
+#define TELL_AGAIN_NS (UINT64_C(60) * 60 * 1000000000)
+#define RETRY_MS_MAX  (INT64_C(20) * 60 * 1000) /* a run that failed is not left for a day */
 
 struct jobs {
     struct pipeline *pipeline;
@@ -104,6 +109,23 @@ static void wait_for(struct job *job, void (*on_done)(void *context), void *cont
     job->waiters = waiter;
 }
 
+bool job_tells(const struct job *job)
+{
+    return !job->has_failed || clock_monotonic_ns() - job->told_ns >= TELL_AGAIN_NS;
+}
+
+static void log_end(struct job *job, uint64_t done, bool is_failed)
+{
+    bool is_told = is_failed && job_tells(job);
+
+    log_event(is_told ? LOG_WARNING : LOG_DEBUG, "job_ended", LOG_TEXT("job", job->status.name),
+              LOG_NUMBER("done", done), LOG_NUMBER("failed", is_failed));
+    if (is_told)
+        job->told_ns = clock_monotonic_ns();
+    job->has_failed = is_failed;
+    metric_add(METRIC_JOB_FAILURES, is_failed);
+}
+
 void job_finish(struct job *job, uint64_t done, bool is_failed)
 {
     struct waiter *waiter = job->waiters, *next;
@@ -113,8 +135,9 @@ void job_finish(struct job *job, uint64_t done, bool is_failed)
     job->status.done += done;
     job->status.failed += is_failed;
     job->waiters = NULL;
-    log_event(is_failed ? LOG_WARNING : LOG_DEBUG, "job_ended", LOG_TEXT("job", job->status.name),
-              LOG_NUMBER("done", done), LOG_NUMBER("failed", is_failed));
+    log_end(job, done, is_failed);
+    if (is_failed && job->status.interval_ms > RETRY_MS_MAX)
+        job->status.next_run_ms = job->status.last_run_ms + RETRY_MS_MAX;
     set_timer(job->jobs);
     for (; waiter != NULL; waiter = next) {
         next = waiter->next;

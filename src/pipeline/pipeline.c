@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "pipeline/campaign_count.h"
 #include "pipeline/due_floor.h"
 #include "pipeline/effect.h"
 #include "pipeline/later.h"
@@ -47,6 +48,7 @@ struct pipeline {
     uv_timer_t due; /* set to due_ms */
     int64_t due_ms; /* when the next thing is due, as far as is known */
     struct due_floor due_floor;
+    struct campaign_count campaign_count;
     int64_t due_set_ms; /* what the timer is set to; INT64_MAX: it is not */
     void (*on_due)(void *context);
     void *on_due_context;
@@ -265,6 +267,16 @@ static void init_handles(struct pipeline *pipeline, uv_loop_t *loop)
     uv_unref((uv_handle_t *)&pipeline->tick);
 }
 
+static void count_campaigns(void *context)
+{
+    struct pipeline *pipeline = context;
+    struct txn *txn = store_begin(pipeline->store);
+
+    if (campaign_count_slice(&pipeline->campaign_count, txn))
+        later_put(&pipeline->later, count_campaigns, pipeline);
+    store_abort(txn);
+}
+
 int pipeline_open(struct pipeline **out, uv_loop_t *loop, const struct pipeline_options *options,
                   struct buffer *why)
 {
@@ -296,6 +308,8 @@ int pipeline_open(struct pipeline **out, uv_loop_t *loop, const struct pipeline_
     pipeline->number_stored = pipeline->state.number_last;
     clock_init(&pipeline->clock, id_time_ms(pipeline->state.number_last),
                options->is_test_clock ? pipeline->state.clock_offset_ms : 0);
+    campaign_count_init(&pipeline->campaign_count);
+    count_campaigns(pipeline);
     *out = pipeline;
     return 0;
 }
@@ -424,6 +438,8 @@ static void run(struct pipeline *pipeline, struct txn *txn, struct command *comm
     if (effect.is_visit_forgotten)
         city_forget(&pipeline->cities, effect.forgotten.city, effect.forgotten.mobile);
     effect_count(&effect);
+    if (effect.campaign != 0)
+        campaign_count_effect(&pipeline->campaign_count, &effect);
     if (effect.webhook_endpoint != 0 && pipeline->on_webhook != NULL)
         pipeline->on_webhook(pipeline->on_webhook_context, effect.webhook_endpoint);
     metric_add(METRIC_COMMANDS, 1);
@@ -513,6 +529,8 @@ uint64_t pipeline_advance_clock(struct pipeline *pipeline, int64_t ms)
 
     assert(pipeline->options.is_test_clock && ms >= 0);
     clock_advance(&pipeline->clock, ms);
+    /* The timer was set by the clock as it was, perhaps for something that has gone since. */
+    pipeline->due_ms = clock_wall_ms(&pipeline->clock);
     command.of.clock_advance.offset_ms = pipeline->clock.offset_ms;
     return pipeline_run(pipeline, &command, &result);
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -29,12 +30,22 @@ enum {
     OPEN_MAX = 4,
     STEP_RECORDS = 256, /* looked at before others have their turn */
     IDLE_S = 5,
+    TOLD_MAX = 16,          /* days whose failures are remembered */
+    TOLD_AGAIN_S = 10 * 60, /* a day that goes on failing is told of again */
     DAY_MS = 86400000,
 };
 
 struct open_day {
     uint32_t day;
     struct history_day *file;
+};
+
+/* A day's failure that was logged, and those since that were not: whoever reads meets it anew. */
+struct told {
+    uint32_t day;
+    int error;
+    uint64_t at_ns; /* 0: none */
+    uint64_t silent;
 };
 
 struct history {
@@ -44,6 +55,8 @@ struct history {
     bool runs;
     struct open_day open[OPEN_MAX]; /* the last used first; the thread's own */
     int open_count;
+    struct told told[TOLD_MAX]; /* likewise; the oldest first out */
+    int told_next;
 
     struct history_days days; /* changed by the thread alone */
 
@@ -91,16 +104,38 @@ static void close_this_day(struct history *history, uint32_t day)
     }
 }
 
-static void log_failure(uint32_t day, int error, struct buffer *why)
+static struct told *told_of(struct history *history, uint32_t day, int error)
 {
+    for (int i = 0; i < TOLD_MAX; i++) {
+        if (history->told[i].at_ns != 0 && history->told[i].day == day &&
+            history->told[i].error == error)
+            return &history->told[i];
+    }
+    struct told *told = &history->told[history->told_next++ % TOLD_MAX];
+    *told = (struct told){.day = day, .error = error};
+    return told;
+}
+
+/* Each is counted; of those that are alike one is logged, and then one every ten minutes. */
+static void log_failure(struct history *history, uint32_t day, int error, struct buffer *why)
+{
+    struct told *told = told_of(history, day, error);
+    uint64_t now_ns = clock_monotonic_ns();
     char text[HISTORY_DAY_TEXT_SIZE];
 
+    metric_add(METRIC_HISTORY_FAILURES, 1);
+    if (told->at_ns != 0 && now_ns - told->at_ns < (uint64_t)TOLD_AGAIN_S * 1000000000) {
+        told->silent++;
+        return;
+    }
     history_day_text(text, day);
     if (why->size == 0)
         buffer_append_text(why, error_text(error));
     buffer_append(why, "", 1);
-    metric_add(METRIC_HISTORY_FAILURES, 1);
-    log_event(LOG_ERROR, "history_failed", LOG_TEXT("day", text), LOG_TEXT("reason", why->data));
+    log_event(LOG_ERROR, "history_failed", LOG_TEXT("day", text), LOG_TEXT("reason", why->data),
+              LOG_NUMBER("again", told->silent));
+    told->at_ns = now_ns;
+    told->silent = 0;
 }
 
 /* To the front. */
@@ -172,7 +207,7 @@ static bool append(struct history *history, struct history_request *request)
         history_days_note(&history->days, day, history_day_bytes(file));
     } else {
         close_this_day(history, day); /* LMDB may not go on after a commit that failed */
-        log_failure(day, error, &why);
+        log_failure(history, day, error, &why);
         request->error = error;
     }
     for (size_t i = 0; i < count; i++)
@@ -278,11 +313,23 @@ static int show_day(struct history *history, struct history_request *request, ui
         history_cursor_close(cursor);
     }
     if (result < 0) {
-        log_failure(day, result, &why);
+        log_failure(history, day, result, &why);
         request->error = result;
     }
     buffer_release(&why);
     return result;
+}
+
+/* As many days as it may look through, and there are more. */
+static bool is_enough(struct history *history, struct history_request *request)
+{
+    uint32_t next;
+
+    if (request->kind != HISTORY_READ || ++request->days < request->days_max ||
+        !find_day(history, request, &next))
+        return false;
+    request->reached = request->last + 1;
+    return true;
 }
 
 static bool look(struct history *history, struct history_request *request)
@@ -292,8 +339,10 @@ static bool look(struct history *history, struct history_request *request)
 
     if (find_day(history, request, &day))
         result = show_day(history, request, day);
-    if (result == SHOWN_SOME || (result == SHOWN_DAY && leave_day(request, day)))
+    if (result == SHOWN_SOME)
         return false;
+    if (result == SHOWN_DAY && leave_day(request, day))
+        return is_enough(history, request);
     if (result == SHOWN_DAY || result == SHOWN_ALL)
         request->reached = request->first;
     return true;
@@ -302,6 +351,7 @@ static bool look(struct history *history, struct history_request *request)
 static bool drop(struct history *history, struct history_request *request)
 {
     char path[FILE_PATH_MAX];
+    struct buffer why;
     int error;
 
     if (!history_days_has(&history->days, request->day))
@@ -311,9 +361,15 @@ static bool drop(struct history *history, struct history_request *request)
     crash_point("history.drop.before_unlink");
     error = unlink(path) != 0 && errno != ENOENT ? errno : file_sync_directory(history->directory);
     crash_point("history.drop.after_unlink");
-    if (error == 0)
-        history_days_forget(&history->days, request->day);
     request->error = file_error(error);
+    if (error == 0) {
+        history_days_forget(&history->days, request->day);
+    } else {
+        buffer_init(&why);
+        file_fail(&why, "remove", path, error);
+        log_failure(history, request->day, request->error, &why);
+        buffer_release(&why);
+    }
     return true;
 }
 
@@ -401,12 +457,24 @@ static void *run(void *context)
     return NULL;
 }
 
+static bool are_in_order(const struct history_record *records, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (records[i - 1].number >= records[i].number)
+            return false;
+    }
+    return true;
+}
+
 int history_ask(struct history *history, struct history_request *request)
 {
     bool has_room;
 
-    assert(request->kind != HISTORY_APPEND || request->record_count <= HISTORY_APPEND_MAX);
-    request->appended = request->examined = 0;
+    assert(request->kind != HISTORY_APPEND ||
+           (request->record_count <= HISTORY_APPEND_MAX &&
+            are_in_order(request->records, request->record_count)));
+    request->appended = 0;
+    request->examined = request->days = 0;
     request->error = 0;
     request->reached = 0;
     pthread_mutex_lock(&history->mutex);

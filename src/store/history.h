@@ -60,18 +60,20 @@ struct history_request {
     uint64_t by;           /* recipient's digits or company */
     uint64_t first, last;  /* numbers, both included */
     uint32_t examined_max; /* records that a READ shows */
+    uint32_t days_max;     /* days that it looks through: each is a file to open */
     uint32_t day;
     /* Non-zero ends it: 1 well, an enum error with that. `value` is valid during the call. */
     int (*on_record)(void *context, uint64_t number, const void *value, size_t value_size);
     void *context; /* of on_record */
     void (*on_end)(void *end_context, int error);
     void *end_context;
-    /* Answered by a READ that ends well: everything from here to `last` was shown. */
+    /* Answered by a READ that ends well: everything from here to `last` was shown. It is above
+     * `first` only where there may be more. */
     uint64_t reached;
 
     /* The history's own. */
     size_t appended;
-    uint32_t examined;
+    uint32_t examined, days;
     int error;
     struct history_request *behind;
 };

@@ -6,6 +6,7 @@ import datetime
 import random
 import signal
 import threading
+import time
 
 import pytest
 
@@ -87,6 +88,7 @@ def test_the_archive_takes_what_is_done_with(mixed):
     done = [shown for shown in before.values()
             if shown["status"] != "sent" or shown["client_reference"].startswith("0/")]
     assert archived(smsd) == len(done) < len(before)
+    assert metric(smsd, "smsd_archive_success_timestamp_seconds") > time.time() + 2 * DAY, "by smsd's own clock"
     assert metric(smsd, "smsd_history_days") == 4
     assert metric(smsd, "smsd_history_bytes") > 0
     assert smsd.get("/v1/audit").body["ok"] is True
@@ -141,6 +143,24 @@ def test_lists_of_a_time_are_of_that_time(mixed):
         span = f"created_from={moments[first]}&created_to={moments[last]}"
         for limit in (4, 500):
             assert pages(smsd, f"/v1/messages?{span}", limit) == expected(before, "", moments[first], moments[last])
+
+
+def test_a_page_goes_through_so_many_days_of_history(platform):
+    """SMS-19: a list of somebody to whom little was sent has pages without anything, and goes on to what there is."""
+    rare = send(platform, "+491510000001")
+    for _ in range(34):
+        platform.advance(DAY)
+        send(platform, "+491520000001")
+    platform.advance(DAY)  # all are delivered by then
+    platform.advance(2 * DAY)
+    assert metric(platform, "smsd_history_days") == 35
+    first = platform.get("/v1/messages?to=%2B491510000001").body
+    assert first["data"] == [] and first["next"] is not None
+    second = platform.get(f"/v1/messages?to=%2B491510000001&after={first['next']}").body
+    assert [message["id"] for message in second["data"]] == [rare] and second["next"] is None
+    # Those that are full do not end early.
+    whole = platform.get("/v1/messages?to=%2B491520000001&limit=20").body
+    assert len(whole["data"]) == 20 and len(pages(platform, "/v1/messages?to=%2B491520000001", 20)) == 34
 
 
 def test_an_archived_message_is_its_companys(mixed):
@@ -383,7 +403,11 @@ def test_a_damaged_day_is_told_and_leaves_the_others(tmp_path):
     assert smsd.get("/v1/messages").status == 500
     since = get(smsd, other)["created_at"]
     assert [shown["id"] for shown in pages(smsd, f"/v1/messages?created_from={since}", 50)] == [other]
-    assert smsd.events("history_failed")[0]["day"] == first.stem
+    failures = metric(smsd, "smsd_history_failures_total")
+    for _ in range(20):
+        assert smsd.get(f"/v1/messages/{marked}").status == 500
+    assert metric(smsd, "smsd_history_failures_total") == failures + 20
+    assert [event["day"] for event in smsd.events("history_failed")] == [first.stem], "told once"
     smsd.stop()
     done = run(["verify", "--data-dir", str(smsd.data_dir)])
     assert done.returncode == 1 and first.stem in done.stdout + done.stderr
@@ -397,7 +421,14 @@ def test_a_damaged_day_is_told_and_leaves_the_others(tmp_path):
     assert done.returncode == 1 and first.stem in done.stdout + done.stderr
     smsd.start()
     assert run_archive(smsd)["failed"] == 1
-    assert smsd.events("history_missing")[0]["day"] == first.stem
+    assert run_archive(smsd)["failed"] == 2
+    assert [(event["day"], event["days"]) for event in smsd.events("history_missing")] == [(first.stem, 1)]
+    assert len([event for event in smsd.events("job_ended") if event["level"] == "warning"]) == 1
+    first.mkdir()
+    assert smsd.get(f"/v1/messages/{near}").status == 404, "nobody reads a file that came while it ran"
+    smsd.restart()
+    assert smsd.get(f"/v1/messages/{near}").status == 500
+    first.rmdir()
     smsd.stop()
     first.write_bytes(whole)
     smsd.start()

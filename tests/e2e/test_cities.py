@@ -5,6 +5,7 @@ import json
 import time
 
 from contract import new_key, pages
+from platform_setup import metric
 
 SHANGHAI = {"lat": 31.2304, "lon": 121.4737, "radius_m": 40000}
 CITY = {"code", "name", "group", "capacity", "misjudgement", "areas", "company", "template", "params", "basis", "window_days", "rollout_percent",
@@ -229,7 +230,9 @@ def test_a_repeated_key_counts_once(shared):
 def test_who_is_not_let_in_is_skipped_and_not_new_later(shared):
     put(shared, "roll", rollout_percent=30)
     signals = [{"mobile": mobile(n), "city": "roll"} for n in range(2000)]
+    before = metric(shared, "smsd_signals_skipped_total")
     first, repeats, skipped, _ = counts(send(shared, signals))
+    assert metric(shared, "smsd_signals_skipped_total") == before + skipped
     assert repeats == 0 and first + skipped == 2000 and 500 < first < 700
     let_in = {n for n in range(2000) if trace(shared, n)[0]["decision"] == "no_message"} if first < 700 else set()
     assert len(let_in) == first

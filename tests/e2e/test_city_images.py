@@ -7,6 +7,7 @@ import time
 
 import pytest
 from smsd import Smsd
+from platform_setup import metric
 from platform_setup import put as put_thing
 from test_cities import DAY, city, counts, mobile, put, rebuild, send
 from test_welcome import MINUTE, message_of, prepare, put_city
@@ -76,6 +77,12 @@ def test_an_image_and_what_came_after_it_are_the_memory_after_a_restart(saved, t
     smsd = copy_of(saved, tmp_path).start()
     assert read(smsd) is True
     assert city(smsd, "image")["filter"]["keys"] == VISITS + 100
+    assert metric(smsd, "smsd_cities") == 3 and metric(smsd, "smsd_cities_without_memory") == 0
+    smsd.post("/v1/jobs/city_image/run", {})
+    assert 0 <= time.time() - metric(smsd, "smsd_city_image_timestamp_seconds") < 3600
+    assert 0 <= time.time() - metric(smsd, "smsd_cities_rebuilt_timestamp_seconds") < 3600
+    assert metric(smsd, "smsd_cities_overgrown") == 0
+    assert metric(smsd, "smsd_city_filter_fill_percent_max") == int(100 * city(smsd, "image")["filter"]["fill"])
     assert city(smsd, "later")["filter"]["keys"] == 50
     check_all_known(smsd, VISITS + 100, 0)
     assert counts(send(smsd, signals(0, 60, "later"))) == (10, 50, 0, 0)
@@ -303,6 +310,9 @@ def test_memory_of_all_cities_is_bounded(tmp_path):
     assert counts(send(smsd, signals(190000, 20000))) == (10000, 10000, 0, 0)
     assert counts(send(smsd, signals(0, 10, "small"))) == (10, 0, 0, 0) and city(smsd, "small")["filter"]["keys"] == 10
     assert not (smsd.data_dir / "filters").exists() and smsd.post("/v1/jobs/city_image/run", {}).status == 200
+    assert [metric(smsd, f"smsd_{name}") for name in ("cities", "cities_without_memory", "city_image_timestamp_seconds")
+            ] == [2, 1, 0]
+    assert metric(smsd, "smsd_cities_memory_bytes") <= 1048576
     rebuild(smsd)
     assert city(smsd, "image")["filter"] is None and city(smsd, "small")["filter"]["keys"] == 10
     smsd.close()

@@ -1,11 +1,12 @@
 """The test clock: time moves when told, is said on every answer, and never goes back."""
 
 import datetime
+import time
 
 import pytest
 
 from contract import topup
-from smsd import Smsd
+from smsd import ANSWER_SECONDS_MAX, Smsd
 
 
 def moment(text):
@@ -33,6 +34,31 @@ def test_the_time_reached_survives_restart_and_kill(smsd):
     smsd.start()
     passed = (created(smsd) - before).total_seconds()
     assert 16 * 86400 <= passed < 16 * 86400 + 120
+
+
+def hold(smsd, seconds):
+    answer = smsd.post("/v1/holds", {"account": "A", "amount": 1, "expires_in": seconds})
+    assert answer.status == 201, answer
+    return answer.body["id"]
+
+
+def wait_until_nothing_is_held(smsd):
+    deadline = time.monotonic() + ANSWER_SECONDS_MAX
+    while smsd.get("/v1/accounts/A").body["held"] != 0:
+        assert time.monotonic() < deadline, "what is due does not happen"
+        time.sleep(0.02)
+
+
+def test_what_becomes_due_after_time_was_moved_happens_at_its_time(smsd):
+    """Also where what had been waited for before was past and gone by then."""
+    topup(smsd, "A", 1)
+    hold(smsd, 3601)
+    smsd.advance(3600)
+    wait_until_nothing_is_held(smsd)
+    assert smsd.post(f"/v1/holds/{hold(smsd, 3600)}/release").status == 200
+    smsd.advance(3700)
+    hold(smsd, 1)
+    wait_until_nothing_is_held(smsd)
 
 
 @pytest.mark.parametrize("body", [{"seconds": -1}, {"seconds": 1.5}, {"seconds": "1"}, {}, {"seconds": 1, "hours": 1}])

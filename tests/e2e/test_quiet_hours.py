@@ -8,12 +8,13 @@ import zoneinfo
 import pytest
 
 import campaign as campaigns
-from platform_setup import (COMPANY, WAIT_SECONDS_MAX, body_of, get, metric, put, put_product, put_route, sandbox, send,
+from platform_setup import (COMPANY, START_MONEY, WAIT_SECONDS_MAX, body_of, get, metric, put, put_product, put_route, sandbox, send,
                             set_up, wait_for)
 from provider import Provider
+from smsd import Smsd
 
 DE, CN, US = "+4915112340001", "+8613800000001", "+12125550001"
-BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+BERLIN, SHANGHAI = zoneinfo.ZoneInfo("Europe/Berlin"), zoneinfo.ZoneInfo("Asia/Shanghai")
 COUNTRIES = {
     "DE": {"name": "Germany", "calling_code": 49, "timezones": ["Europe/Berlin"]},
     "CN": {"name": "China", "calling_code": 86, "number_lengths": [11], "timezones": ["Asia/Shanghai"]},
@@ -174,15 +175,48 @@ def test_a_campaign_waits_for_the_morning(platform):
     campaign = campaigns.create(platform, kind="marketing")
     campaigns.upload(platform, campaign, germans + chinese)
     campaigns.change(platform, campaign, "confirm")
-    campaigns.wait_for(platform, campaign, "running", "finished",
-                       until=lambda body: body["messages"].get("scheduled") == 40)
-    go_to(platform, zoneinfo.ZoneInfo("Asia/Shanghai"), 8)
-    campaigns.wait_for(platform, campaign, "running", "finished",
-                       until=lambda body: body["messages"].get("delivered") == 20)
-    listed = platform.get("/v1/messages?status=scheduled&limit=100").body["data"]
-    assert sorted(message["to"] for message in listed) == germans
+    campaigns.wait_for(platform, campaign, "running", until=lambda body: body["asleep"] == 40)
+    go_to(platform, SHANGHAI, 8)
+    body = campaigns.wait_for(platform, campaign, "running",
+                              until=lambda body: body["messages"].get("delivered") == 20)
+    assert (body["submitted"], body["left"], body["asleep"], body["progress"]) == (20, 20, 20, 50)
+    listed = campaigns.recipients_of(platform, campaign)
+    assert [row["to"] for row in listed if row["status"] == "asleep"] == germans
+    assert [row["to"] for row in listed if row["status"] == "submitted"] == chinese
     go_to(platform, BERLIN, 8)
     campaigns.wait_for(platform, campaign, "finished", until=lambda body: body["messages"].get("delivered") == 40)
+
+
+def test_a_campaign_over_zones_that_is_killed_paused_and_resumed(tmp_path):
+    """SMS-14, SMS-18, SMS-22: who is awake is sent to though more sleep than may wait; in the end each recipient has
+    got one message, none of them by night, and the money is right."""
+    log = tmp_path / "sandbox.log"
+    smsd = Smsd(tmp_path, options=["--sandbox-log", str(log)]).start()
+    set_up(smsd)
+    for alpha2, country in COUNTRIES.items():
+        put(smsd, f"/v1/countries/{alpha2}", country)
+    sandbox(smsd, on_unknown="resend")
+    go_to(smsd, SHANGHAI, 12)  # five or six in the morning in Berlin
+    germans, chinese = campaigns.numbers(200), [f"+86138000{n:05}" for n in range(101, 121)]
+    campaign = campaigns.confirmed(smsd, germans + chinese)
+    campaigns.wait_for(smsd, campaign, "running",
+                       until=lambda body: body["messages"]["delivered"] == 20 and body["asleep"] == 200)
+    assert campaigns.money(smsd)["held"] == 200 * campaigns.PRICE
+    smsd.kill9()
+    smsd.start()
+    campaigns.change(smsd, campaign, "pause")
+    go_to(smsd, BERLIN, 8)
+    assert campaigns.get(smsd, campaign)["asleep"] == 200
+    campaigns.change(smsd, campaign, "resume")
+    campaigns.wait_for(smsd, campaign, "running", "finished", until=lambda body: body["submitted"] > 40)
+    smsd.kill9()
+    smsd.start()
+    finished = campaigns.wait_for(smsd, campaign, "finished")
+    assert (finished["submitted"], finished["asleep"]) == (220, 0)
+    messages = {row["message"] for row in campaigns.recipients_of(smsd, campaign)}
+    assert len(messages) == 220 and set(campaigns.given(log)) == messages
+    campaigns.check_money(smsd, finished, START_MONEY)
+    smsd.close()
 
 
 # Days on which the clocks are changed.

@@ -94,6 +94,70 @@ def test_of_a_stranger_nobody_knows_whom_he_writes_to(smsd, far):
         assert smsd.get(f"/v1/messages/received/{other}").status == 404
 
 
+DAY = 86400
+
+
+def archive(smsd):
+    """Whatever is done with becomes history."""
+    before = metric(smsd, "smsd_messages_archived_total")
+    for seconds in (2 * DAY, 1200):
+        smsd.advance(seconds)
+    assert metric(smsd, "smsd_messages_archived_total") > before
+
+
+def test_a_message_may_answer_one_that_is_archived(smsd, far):
+    """SMS-18, SMS-19: its company is found in history, as it would be among rows; of a stranger, and by another
+    product, nothing is."""
+    first, message = (send(smsd, DE + "111", "notice") for _ in range(2))
+    wait_for(smsd, message, "sent")
+    smsd.advance(3 * DAY)  # until its receipt is not waited for
+    archive(smsd)
+    put_product(smsd, "near", gateway(far))
+    assert told(smsd, {"id": "m1", "from": DE + "111", "text": "Late, but thanks"}) == 200
+    assert told(smsd, {"id": "m2", "from": DE + "112", "text": "Who are you?"}) == 200
+    assert told(smsd, {"id": "m3", "from": DE + "111", "text": "Hello"}, product="near") == 200
+    near, stranger, late = received(smsd)
+    assert (late["company"], late["in_reply_to"]) == (COMPANY, message) and message > first
+    assert (near["company"], near["in_reply_to"]) == (stranger["company"], stranger["in_reply_to"]) == (None, None)
+
+
+def test_how_far_back_a_message_is_looked_for(smsd, far):
+    """SMS-18: what was made in the last 31 days."""
+    message = wait_for(smsd, send(smsd, DE + "111", "notice"), "sent")["id"]
+    smsd.advance(3 * DAY)
+    archive(smsd)
+    smsd.advance(25 * DAY)
+    assert told(smsd, {"from": DE + "111", "text": "In time"}) == 200
+    smsd.advance(3 * DAY)
+    assert told(smsd, {"from": DE + "111", "text": "Too late"}) == 200
+    assert [one["in_reply_to"] for one in received(smsd)] == [None, message]
+
+
+def test_of_several_in_one_callback_each_answers_its_own(smsd, far):
+    """SMS-18, SMS-19: from history and from rows, and a STOP before a START stays before it; the answer is the
+    configured one. Told twice at once they are kept once."""
+    put_product(smsd, "far", gateway(far, received={**RECEIVED, "items": "/all"},
+                                     answer={"status": 200, "content_type": "text/plain", "body": "thanks"}))
+    old = [wait_for(smsd, send(smsd, DE + to, "notice"), "sent")["id"] for to in ("111", "112")]
+    smsd.advance(3 * DAY)
+    archive(smsd)
+    young = wait_for(smsd, send(smsd, DE + "113", "notice"), "sent")["id"]
+    items = [{"id": f"m{place}", "from": DE + to, "text": text} for place, (to, text) in enumerate(
+        [("111", "STOP"), ("113", "live"), ("112", "old"), ("114", "stranger"), ("111", "START")])]
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(
+        call_back(smsd, "far", body={"all": items}, headers={"X-Secret": SECRET}))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [(200, "thanks")] * 4
+    replies = {one["content"]: one["in_reply_to"] for one in received(smsd)}
+    assert len(received(smsd)) == 5
+    assert replies == {"STOP": old[0], "live": young, "old": old[1], "stranger": None, "START": old[0]}
+    assert blocked(smsd, DE + "111") is None
+
+
 def test_what_is_told_twice_is_kept_once(smsd, far):
     """SMS-18: also at the same time, and after a kill. The same id with another text is another message."""
     body = {"id": "m1", "from": DE + "111", "text": "Hello"}
@@ -349,6 +413,7 @@ def test_they_are_counted(box):
         assert in_sandbox(box, {"id": word, "from": DE + "001", "content": word}).status == 204
     assert metric(box, "smsd_messages_received_total") == 3
     assert metric(box, "smsd_messages_received_stops_total") == 1
+    assert metric(box, "smsd_messages_received_starts_total") == 1
 
 
 # The sandbox.

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from platform_setup import get, put_product, put_route, sandbox, send, set_up, wait_for, wait_metric
+from platform_setup import get, metric, put_product, put_route, sandbox, send, set_up, wait_for, wait_metric
 from provider import Provider
 from smsd import ANSWER_SECONDS_MAX, answer_of
 from test_receipts import gateway, receipt
@@ -80,6 +80,8 @@ def test_a_statement_is_held_against_our_messages_line_by_line(far):
         {"line": 3, "provider_id": "m4", "message": other_parts, "ours": {"status": "sent", "parts": 1},
          "theirs": {"status": "sent", "parts": 2}}]
     assert not any(answer[name]["is_cut"] for name in ("only_theirs", "only_ours", "different"))
+    assert metric(far.smsd, "smsd_reconciliations_total") == 1
+    assert metric(far.smsd, "smsd_reconciliation_differences_total") == 4
 
 
 def test_csv_is_read_as_the_standard_has_it(far):

@@ -253,7 +253,9 @@ def test_a_companys_key_neither_checks_nor_sees_the_others_code(platform):
     assert platform.get(f"/v1/verifications/{made['id']}", key=other).code == "verification_not_found"
     for _ in range(5):
         assert not is_valid(platform, to, code, key=other)
+    before = metric(platform, "smsd_verification_attempts_refused_total")
     refused(check(platform, to, code, key=other), "too_many_attempts")
+    assert metric(platform, "smsd_verification_attempts_refused_total") == before + 1
     assert platform.get(f"/v1/verifications/{made['id']}", key=acme).body["wrong_checks"] == 0
     assert not is_valid(platform, to, wrong(code)), "a key of no company means the code that there is"
     assert get(platform, made)["wrong_checks"] == 1
@@ -322,8 +324,12 @@ def test_a_number_gets_one_code_a_minute_five_an_hour_ten_a_day(platform):
     left = refused(answer, "too_many_codes", "/to")
     assert left > 86400 - 3600 - 5 * 1200 - SPARE
     platform.advance(left)
+    counted = [metric(platform, f'smsd_verifications_refused_total{{cap="number_{cap}"}}')
+               for cap in ("minute", "hour", "day")]
     make(platform, to)
     refused(ask(platform, to), "too_many_codes", "/to")
+    assert counted == [0, 1, 1], "since the kill"
+    assert metric(platform, 'smsd_verifications_refused_total{cap="number_minute"}') == 1
 
 
 def test_caps_are_over_all_companies_and_set_by_settings(platform):
@@ -485,7 +491,7 @@ def test_codes_that_are_never_used_are_told_as_pumping(platform, receiver):
     platform.advance(3600)
     pump(platform, pumped, 5)
     assert metric(platform, "smsd_verification_pumping_total") == 2
-    assert metric(platform, "smsd_verifications_unused_total") == 19
+    assert metric(platform, 'smsd_verifications_unused_total{status="expired"}') == 19
 
 
 def rows_of(smsd):

@@ -64,6 +64,7 @@ static void begin(struct cities *cities, struct world *world)
     cities->rows.size = cities->fed = 0;
     cities->expired.size = cities->taken = 0;
     cities->begun_ms = world->now_ms;
+    cities->is_build_of_image = false;
     city_build_new(&cities->index, world->now_ms, CITY_NONE);
     world_rows(world, keep_row, cities);
 }
@@ -95,6 +96,13 @@ static void feed(struct cities *cities, uint32_t rows)
     }
 }
 
+void cities_adopt(struct cities *cities)
+{
+    city_build_adopt(&cities->index);
+    /* A city whose window has grown meanwhile may keep what it has. */
+    cities->is_of_image = cities->is_of_image || cities->is_build_of_image;
+}
+
 void cities_build(struct cities *cities, struct world *world, uint32_t step, uint32_t size)
 {
     if (cities->index.build == NULL) {
@@ -105,7 +113,7 @@ void cities_build(struct cities *cities, struct world *world, uint32_t step, uin
     } else if (cities->fed < cities->rows.size) {
         feed(cities, 1 + size);
     } else if (city_build_catch_up(&cities->index, 1 + size)) {
-        city_build_adopt(&cities->index);
+        cities_adopt(cities);
     }
 }
 
@@ -114,7 +122,7 @@ void cities_build_whole(struct cities *cities, struct world *rows)
     begin(cities, rows);
     feed(cities, UINT32_MAX);
     must(city_build_catch_up(&cities->index, 1));
-    city_build_adopt(&cities->index);
+    cities_adopt(cities);
 }
 
 size_t cities_take_expired(struct cities *cities, struct visit_key *keys, size_t max)

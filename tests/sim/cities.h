@@ -16,6 +16,7 @@ struct cities {
     struct buffer expired;
     size_t taken;
     int64_t begun_ms;
+    bool is_of_image, is_build_of_image; /* memory, and the build of it, began with an image */
 };
 
 void cities_init(struct cities *cities);
@@ -27,6 +28,8 @@ void cities_follow(struct cities *cities, struct txn *txn, const struct command 
                    const struct result *result, const struct engine_effect *effect);
 /* The next step of the build, of about `size` rows. */
 void cities_build(struct cities *cities, struct world *world, uint32_t step, uint32_t size);
+/* Its last: it is caught up. */
+void cities_adopt(struct cities *cities);
 /* From the first step to the last. */
 void cities_build_whole(struct cities *cities, struct world *rows);
 /* Up to `max` of the visits that the last build left out, which were not taken yet. */

@@ -43,8 +43,8 @@ void compare_city_row(struct model *model, enum table table, const char *key, si
 void compare_city_answered(struct txn *txn, struct model *model, const struct command *command,
                            const struct expected *expected, const struct result *result);
 void learn_visits(struct txn *txn, struct model *model, const struct command *command);
-struct city_index;
-void compare_cities(struct model *model, const struct city_index *index, struct txn *txn,
+struct cities;
+void compare_cities(struct model *model, const struct cities *read, struct txn *txn,
                     int64_t now_ms);
 /* compare_verification.c: the same for the tables of verifications; and that none of their rows is
  * missing. */
@@ -57,7 +57,11 @@ void compare_outbox(struct txn *txn, const struct model *model, uint64_t product
                     enum message_kind lane);
 void compare_counts(const struct model *model, const uint32_t rows[TABLE_NUMBER_MAX + 1]);
 /* Everything, from the rows and lists alone. */
-void compare_all(struct model *model, const struct tally *tally, struct world *world);
+struct archive;
+void compare_all(struct model *model, const struct tally *tally, struct world *world,
+                 const struct archive *archive);
+/* Each message is where the model says. */
+void compare_archive(struct model *model, struct archive *archive, struct txn *txn);
 void compare_charge(struct txn *txn, struct model *model, uint64_t number);
 /* The account's last entry of at most that time. */
 void compare_moment(struct txn *txn, const struct model *model, int account, int64_t at_ms);

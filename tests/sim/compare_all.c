@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "archive.h"
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/sha256.h"
@@ -43,22 +44,39 @@ static void on_row(void *context, enum table table, const void *key, size_t key_
     compare_row(survey->model, survey->world, table, key, key_size, value, value_size);
     if (table == TABLE_ACCOUNT)
         add_balance(survey, value);
-    if (table != TABLE_ENTRY && table != TABLE_QUOTA) /* which the audit wants in order */
+    if (table != TABLE_ENTRY && table != TABLE_QUOTA &&
+        table != TABLE_HISTORY_DAY) /* which the audit wants in order */
         audit_row(&survey->audit, table, key, key_size, value, value_size);
 }
 
-static void audit_quotas(struct survey *survey)
+static void audit_in_order(struct survey *survey, enum table table)
 {
-    struct txn_walk *walk = txn_walk(survey->world->txn, TABLE_QUOTA, WALK_UP, NULL, 0);
+    struct txn_walk *walk = txn_walk(survey->world->txn, table, WALK_UP, NULL, 0);
 
     while (txn_walk_next(walk))
-        audit_row(&survey->audit, TABLE_QUOTA, walk->key, walk->key_size, walk->value,
-                  walk->value_size);
+        audit_row(&survey->audit, table, walk->key, walk->key_size, walk->value, walk->value_size);
     txn_walk_end(walk);
 }
 
+/* As `smsd verify` does it, behind all rows. */
+static void audit_archive(struct survey *survey, const struct archive *archive)
+{
+    audit_history(&survey->audit);
+    for (uint32_t i = 0; i < archive->count; i++) {
+        const struct sim_record *record = &archive->of[i];
+        uint64_t to, company;
+        if (!record->is_kept)
+            continue;
+        must(audit_history_record(&survey->audit, record->message.number,
+                                  archive_bytes(archive, record), record->size, !record->is_alone,
+                                  &to, &company));
+        must(to == record->message.to && company == record->message.company);
+    }
+}
+
 /* BILL-13: the chain over all entries from the first, and that it ends where its head says. */
-static void compare_chain(struct survey *survey, const struct tally *tally)
+static void compare_chain(struct survey *survey, const struct tally *tally,
+                          const struct archive *archive)
 {
     uint8_t head[ENTRY_CHAIN_SIZE];
 
@@ -73,7 +91,9 @@ static void compare_chain(struct survey *survey, const struct tally *tally)
     }
     entry_chain_head(survey->world->txn, head);
     must(memcmp(head, tally->chain, sizeof head) == 0);
-    audit_quotas(survey);
+    audit_in_order(survey, TABLE_QUOTA);
+    audit_in_order(survey, TABLE_HISTORY_DAY);
+    audit_archive(survey, archive);
     if (!audit_finish(&survey->audit))
         wrong("the audit says: %s", survey->audit.fault);
 }
@@ -145,7 +165,8 @@ void compare_outbox(struct txn *txn, const struct model *model, uint64_t product
     must(head.message == 0 || (found.due_ms == head.due_ms && found.message == head.message));
 }
 
-void compare_all(struct model *model, const struct tally *tally, struct world *world)
+void compare_all(struct model *model, const struct tally *tally, struct world *world,
+                 const struct archive *archive)
 {
     static struct survey survey;
 
@@ -167,7 +188,17 @@ void compare_all(struct model *model, const struct tally *tally, struct world *w
         compare_quota(world->txn, &model->product[i]);
     compare_sums(model);
     compare_verifications(world->txn, model, survey.rows, world->now_ms);
-    compare_chain(&survey, tally);
+    compare_chain(&survey, tally, archive);
+}
+
+void compare_archive(struct model *model, struct archive *archive, struct txn *txn)
+{
+    archive_check(archive, txn);
+    for (uint32_t i = 0; i < model->messages; i++) {
+        const struct sim_record *record = archive_find(archive, model->message[i].number);
+        must(model->message[i].is_archived == (record != NULL && record->is_alone));
+        archive_read(archive, txn, model->message[i].number);
+    }
 }
 
 void compare_moment(struct txn *txn, const struct model *model, int account, int64_t at_ms)

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
+#include "disk_history.h"
+#include "disk_image.h"
 #include "engine/audit.h"
 #include "engine/due.h"
 #include "episode.h"
@@ -49,16 +52,26 @@ static int on_disk_row(void *context, enum table table, const void *key, size_t 
     if (table == TABLE_META && key_size == strlen(WORLD_STEP_NAME) &&
         memcmp(key, WORLD_STEP_NAME, key_size) == 0)
         memcpy(&reading->step, value, sizeof reading->step);
+    audit_row(&reading->audit, table, key, key_size, value, value_size);
     if (reading->world == NULL)
         return 0;
     reading->rows++;
-    audit_row(&reading->audit, table, key, key_size, value, value_size);
     wanted = txn_get(reading->world->txn, table, key, key_size, &size);
     if (wanted == NULL)
         wrong("disk: there is a row of %s too many", table_infos[table].name);
     if (size != value_size || (size > 0 && memcmp(wanted, value, size) != 0))
         wrong("disk: a row of %s is not what it is in memory", table_infos[table].name);
     return 0;
+}
+
+static int on_disk_record(void *context, uint64_t number, const void *value, size_t value_size,
+                          bool is_row, uint64_t *to, uint64_t *company)
+{
+    struct reading *reading = context;
+
+    return audit_history_record(&reading->audit, number, value, value_size, is_row, to, company)
+               ? 0
+               : ERR_DAMAGED;
 }
 
 static void count_row(void *context, enum table table, const void *key, size_t key_size,
@@ -78,9 +91,16 @@ static void read_disk(const char *data_dir, struct reading *reading, const char 
     audit_init(&reading->audit, true);
     buffer_init(&summary);
     buffer_init(&why);
-    error = store_verify(data_dir, &summary, &why, on_disk_row, reading);
+    audit_history(&reading->audit);
+    error = store_verify_all(data_dir, &summary, &why,
+                             &(struct store_verify){.on_row = on_disk_row,
+                                                    .on_record = on_disk_record,
+                                                    .live = TABLE_MESSAGE,
+                                                    .context = reading});
     if (error != 0)
         wrong("disk: %s verify says %.*s", when, (int)why.size, why.data);
+    if (!audit_finish(&reading->audit))
+        wrong("disk: %s the audit says %s", when, reading->audit.fault);
     buffer_release(&summary);
     buffer_release(&why);
 }
@@ -98,8 +118,6 @@ static void compare_closed(const struct mirror *mirror, struct episode *episode)
     world_abort(&episode->world);
     if (rows != reading.rows)
         wrong("disk: there are %u rows, and must be %u", reading.rows, rows);
-    if (!audit_finish(&reading.audit))
-        wrong("disk: the audit says %s", reading.audit.fault);
 }
 
 static void compare_open_row(void *context, enum table table, const void *key, size_t key_size,
@@ -122,6 +140,7 @@ static void compare_open(struct mirror *mirror, struct episode *episode)
     mirror->txn = store_begin(mirror->store);
     world_begin(&episode->world);
     world_rows(&episode->world, compare_open_row, mirror);
+    disk_history_compare(store_history(mirror->store), &episode->archive, episode->world.txn);
     world_abort(&episode->world);
     engine_state_load(mirror->txn, &state);
     must(state.number_last == episode->world.number_last && state.is_bootstrapped);
@@ -182,9 +201,29 @@ static void open_store(struct mirror *mirror)
         wrong("disk: cannot open: %.*s", (int)why.size, why.data);
     buffer_release(&why);
     mirror->txn = store_begin(mirror->store);
-    cities_load(&mirror->cities, mirror->txn); /* CITY-7: nothing but rows has survived */
+    cities_load(&mirror->cities, mirror->txn); /* CITY-7: nothing but files has survived */
     store_abort(mirror->txn);
     mirror->txn = NULL;
+}
+
+/* At a commit that the memory's store has, too. */
+static void open_again(struct mirror *mirror, struct episode *episode)
+{
+    struct cities *cities = &mirror->cities;
+    bool is_read;
+
+    compare_closed(mirror, episode);
+    open_store(mirror);
+    compare_open(mirror, episode);
+    mirror->txn = store_begin(mirror->store);
+    is_read = disk_image_read(mirror->options.data_dir, cities, mirror->txn, episode->world.now_ms,
+                              (uint32_t)draw_next(&mirror->draw));
+    store_abort(mirror->txn);
+    mirror->txn = NULL;
+    world_begin(&episode->world);
+    if (is_read)
+        images_compare(episode->model, cities, &episode->world);
+    world_abort(&episode->world);
 }
 
 struct mirror *mirror_new(const struct mirror_options *options)
@@ -224,9 +263,7 @@ static void reopen(struct mirror *mirror, struct episode *episode)
     store_close(mirror->store, draw_chance(&mirror->draw, 2));
     where->durable = where->commits;
     memset(mirror->commit_of, 0, sizeof mirror->commit_of);
-    compare_closed(mirror, episode);
-    open_store(mirror);
-    compare_open(mirror, episode);
+    open_again(mirror, episode);
 }
 
 void mirror_end(struct mirror *mirror, struct episode *episode)
@@ -313,17 +350,48 @@ static void turn(struct mirror *mirror, struct episode *episode)
 void mirror_commit(struct mirror *mirror, struct episode *episode)
 {
     if (mirror->store == NULL) {
-        if (where->commits == mirror->opens_at) {
-            compare_closed(mirror, episode);
-            open_store(mirror);
-            compare_open(mirror, episode);
-        }
+        if (where->commits == mirror->opens_at)
+            open_again(mirror, episode);
         return;
     }
     world_note(mirror->txn, episode->world.number_last, where->commits);
     store_commit(mirror->txn);
     mirror->txn = NULL;
     turn(mirror, episode);
+}
+
+/* What has finished is durable long before it goes. */
+void mirror_keep(struct mirror *mirror, struct archive *archive)
+{
+    if (mirror->store == NULL || archive->chunk_count == 0)
+        return;
+    store_flush(mirror->store);
+    note_durable(mirror);
+    disk_history_keep(store_history(mirror->store), archive);
+}
+
+/* Only when its sums are kept. */
+void mirror_drop(struct mirror *mirror, uint32_t day)
+{
+    if (mirror->store == NULL)
+        return;
+    store_flush(mirror->store);
+    note_durable(mirror);
+    disk_history_drop(store_history(mirror->store), day);
+}
+
+/* What the one before has done is durable by then, as the job sees to. It dies only further on than
+ * in the life before: else it would come to the same end again. */
+void mirror_image(struct mirror *mirror, const struct sim_image *image, uint64_t kept)
+{
+    bool dies = mirror->dies_at != 0 && where->commits > mirror->options.begun &&
+                draw_chance(&mirror->draw, 4);
+
+    if (mirror->store == NULL)
+        return;
+    store_flush(mirror->store);
+    note_durable(mirror);
+    disk_image_write(mirror->options.data_dir, image, kept, dies);
 }
 
 void mirror_abort(struct mirror *mirror)

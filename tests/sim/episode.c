@@ -52,7 +52,7 @@ static void try(struct episode *episode, struct command *command, struct result 
               op_texts[episode->plan->ops[episode->at].type], table_infos[trace->table].name);
 }
 
-static void run(struct episode *episode, struct command *command, bool is_tried)
+static struct result run(struct episode *episode, struct command *command, bool is_tried)
 {
     struct expected expected;
     struct engine_effect effect;
@@ -79,6 +79,17 @@ static void run(struct episode *episode, struct command *command, bool is_tried)
     episode->is_refused = episode->is_refused || result.outcome != OUTCOME_OK;
     if (episode->mirror != NULL)
         mirror_run(episode->mirror, command, &result, &effect, is_tried);
+    return result;
+}
+
+struct result episode_run_alone(struct episode *episode, struct command *command, bool is_tried)
+{
+    struct result result;
+
+    begin(episode);
+    result = run(episode, command, is_tried);
+    commit(episode);
+    return result;
 }
 
 /* --- what is due ---------------------------------------------------------------------------------
@@ -117,7 +128,8 @@ static bool is_for_groups(const struct op *op)
 {
     return op->type != OP_DUE && op->type != OP_ATOMIC && op->type != OP_SWEEP &&
            op->type != OP_CLOCK && op->type != OP_LOOK && op->type != OP_PACKET_SWEEP &&
-           op->type != OP_MESSAGE_SWEEP && op->type != OP_CITY_BUILD && op->type != OP_CITY_LOAD;
+           op->type != OP_MESSAGE_SWEEP && op->type != OP_CITY_BUILD && op->type != OP_CITY_LOAD &&
+           op->type != OP_ARCHIVE && op->type != OP_HISTORY_DROP && op->type != OP_CITY_IMAGE;
 }
 
 static void run_op_in_group(struct episode *episode, const struct op *op)
@@ -275,9 +287,9 @@ static void look(struct episode *episode, const struct op *op)
                        model->product[op->number % model->products].number,
                        (enum message_kind)(1 + op->pick % 3));
     if (model->messages > 0)
-        invariant_message_read(episode->world.txn,
-                               model->message[op->pick % model->messages].number);
-    compare_cities(model, &episode->cities.index, episode->world.txn, episode->world.now_ms);
+        archive_read(&episode->archive, episode->world.txn,
+                     model->message[op->pick % model->messages].number);
+    compare_cities(model, &episode->cities, episode->world.txn, episode->world.now_ms);
     world_abort(&episode->world);
 }
 
@@ -299,13 +311,20 @@ static void run_op(struct episode *episode, const struct op *op)
     case OP_LOOK:
         look(episode, op);
         break;
+    case OP_ARCHIVE:
+        op_archive(episode, op);
+        break;
+    case OP_HISTORY_DROP:
+        op_history_drop(episode);
+        break;
     case OP_CITY_BUILD:
         cities_build(&episode->cities, &episode->world, op->pick, op->number % MODEL_MOBILES);
         break;
+    case OP_CITY_IMAGE:
+        op_city_image(episode, op);
+        break;
     case OP_CITY_LOAD:
-        world_begin(&episode->world);
-        cities_load(&episode->cities, episode->world.txn);
-        world_abort(&episode->world);
+        op_city_load(episode, op);
         break;
     default:
         if (!op_command(episode, op, &command))
@@ -318,9 +337,7 @@ static void run_op(struct episode *episode, const struct op *op)
             sweep_message(episode, op, &command);
             break;
         }
-        begin(episode);
-        run(episode, &command, op->is_tried);
-        commit(episode);
+        episode_run_alone(episode, &command, op->is_tried);
         break;
     }
 }
@@ -328,12 +345,12 @@ static void run_op(struct episode *episode, const struct op *op)
 static void compare_everything(struct episode *episode)
 {
     world_begin(&episode->world);
-    compare_all(episode->model, &episode->tally, &episode->world);
+    compare_all(episode->model, &episode->tally, &episode->world, &episode->archive);
     invariant_all(&episode->tally.sums, &episode->world);
     invariant_message_all(&episode->tally.message_sums, &episode->world);
-    compare_cities(episode->model, &episode->cities.index, episode->world.txn,
-                   episode->world.now_ms);
-    invariant_report_all(&episode->tally.reports, &episode->world);
+    compare_cities(episode->model, &episode->cities, episode->world.txn, episode->world.now_ms);
+    invariant_report_all(&episode->tally.reports, &episode->world, &episode->archive);
+    compare_archive(episode->model, &episode->archive, episode->world.txn);
     world_abort(&episode->world);
 }
 
@@ -343,16 +360,7 @@ static void bootstrap(struct episode *episode)
 
     model_init(episode->model, episode->plan->drain_max);
     tally_init(&episode->tally);
-    begin(episode);
-    run(episode, &command, true);
-    commit(episode);
-}
-
-static void run_alone(struct episode *episode, struct command *command)
-{
-    begin(episode);
-    run(episode, command, false);
-    commit(episode);
+    episode_run_alone(episode, &command, true);
 }
 
 static void setup_catalog(struct episode *episode)
@@ -364,10 +372,10 @@ static void setup_catalog(struct episode *episode)
         command = (struct command){.type = COMMAND_TOPUP};
         command.of.topup =
             (struct money_command){.account = op_account_id(i), .amount = 1 + number % 3000};
-        run_alone(episode, &command);
+        episode_run_alone(episode, &command, false);
     }
     for (uint32_t i = 0; op_catalog_setup(i, number + i * 7919, &command); i++)
-        run_alone(episode, &command);
+        episode_run_alone(episode, &command, false);
 }
 
 void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced_from)
@@ -384,6 +392,8 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
     where->commits = 0;
     world_open(&episode.world);
     cities_init(&episode.cities);
+    archive_init(&episode.archive);
+    images_init(&episode.images);
     watch(&episode.world);
     bootstrap(&episode);
     if (plan->has_messages)
@@ -401,5 +411,7 @@ void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced
         mirror_end(mirror, &episode);
     watch(NULL);
     cities_release(&episode.cities);
+    archive_release(&episode.archive);
+    images_release(&episode.images);
     world_close(&episode.world);
 }

@@ -2,8 +2,10 @@
 #ifndef SMSD_TESTS_SIM_EPISODE_H
 #define SMSD_TESTS_SIM_EPISODE_H
 
+#include "archive.h"
 #include "cities.h"
 #include "compare.h"
+#include "images.h"
 #include "model.h"
 #include "op.h"
 #include "world.h"
@@ -20,6 +22,8 @@ struct episode {
     struct command keyed[OPS_MAX]; /* those with a key, by its index */
     struct hash128 sweep_keys[SWEEP_KEYS_MAX];
     struct cities cities;
+    struct archive archive;
+    struct images images;
     struct visit_key expire_keys[EXPIRE_KEYS_MAX];
     struct welcome_key welcome_keys[EXPIRE_KEYS_MAX];
     struct signal signals[OPS_MAX][SIGNALS_MAX]; /* of the op that made them: keys repeat them */
@@ -32,6 +36,15 @@ struct episode {
 /* Runs the plan, with a line a command from op `traced_from` on. What is wrong ends the process. */
 enum { TRACE_ALL = 0, TRACE_NONE = OPS_MAX };
 void episode_run(const struct plan *plan, struct mirror *mirror, uint32_t traced_from);
+
+/* A command that is a transaction of its own. */
+struct result episode_run_alone(struct episode *episode, struct command *command, bool is_tried);
+/* op_archive.c: ops that are more than a command. */
+void op_archive(struct episode *episode, const struct op *op);
+void op_history_drop(struct episode *episode);
+/* op_image.c: likewise. */
+void op_city_image(struct episode *episode, const struct op *op);
+void op_city_load(struct episode *episode, const struct op *op);
 
 /* op_command.c: what an op means now. False: nothing (there is no charge yet to refund, …). */
 bool op_command(struct episode *episode, const struct op *op, struct command *command);
@@ -65,6 +78,11 @@ void mirror_run(struct mirror *mirror, const struct command *command, const stru
 /* After the commit in memory, too. */
 void mirror_commit(struct mirror *mirror, struct episode *episode);
 void mirror_abort(struct mirror *mirror);
+/* What the chunk's records are is in history on disk, too; a day of it goes. */
+void mirror_keep(struct mirror *mirror, struct archive *archive);
+void mirror_drop(struct mirror *mirror, uint32_t day);
+/* A file of the image that was made. */
+void mirror_image(struct mirror *mirror, const struct sim_image *image, uint64_t kept);
 /* Before the episode's store in memory goes. */
 void mirror_end(struct mirror *mirror, struct episode *episode);
 

@@ -25,6 +25,9 @@ struct invariant_sums {
     int64_t taken, grab_rows, place_rows;
 };
 
+struct archive;
+struct archive_record;
+
 struct invariant_message_sums {
     int64_t messages, text_rows, to_rows, company_rows;
     int64_t queued, outbox_rows;
@@ -55,9 +58,11 @@ void invariant_all(const struct invariant_sums *sums, struct world *world);
 void invariant_message_step(struct invariant_message_sums *sums, struct world *world);
 /* As it is read: its history. */
 void invariant_message_read(struct txn *txn, uint64_t number);
+void invariant_record_read(const struct archive_record *record);
 void invariant_message_all(const struct invariant_message_sums *sums, struct world *world);
 /* invariant_report.c: the same for what is counted of them. */
 void invariant_report_step(struct invariant_reports *reports, struct world *world);
-void invariant_report_all(const struct invariant_reports *reports, struct world *world);
+void invariant_report_all(const struct invariant_reports *reports, struct world *world,
+                          const struct archive *archive);
 
 #endif

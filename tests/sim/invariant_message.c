@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/id.h"
+#include "engine/archive.h"
 #include "engine/catalog.h"
 #include "engine/due.h"
 #include "engine/message.h"
@@ -196,26 +197,62 @@ static void check_message(struct txn *txn, uint64_t number)
     must(is_there(txn, TABLE_MESSAGE_COMPANY, key, sizeof key));
 }
 
+static bool has_some(struct txn *txn, enum table table, const char key[8])
+{
+    struct txn_walk *walk = txn_walk(txn, table, WALK_UP, key, 8);
+    bool is_some = txn_walk_next(walk) && memcmp(walk->key, key, 8) == 0;
+
+    txn_walk_end(walk);
+    return is_some;
+}
+
+/* SMS-19: nothing is left of it; of the lists the sums say so. */
+static void check_gone(struct txn *txn, uint64_t number)
+{
+    char key[8];
+
+    bytes_put_u64_be(key, number);
+    must(!is_there(txn, TABLE_MESSAGE_TEXT, key, sizeof key));
+    must(!is_there(txn, TABLE_MESSAGE_SENDING, key, sizeof key));
+    must(!has_some(txn, TABLE_MESSAGE_EVENT, key));
+    must(!has_some(txn, TABLE_MESSAGE_IDS, key));
+}
+
 /* Every moment once, in order, from its acceptance to its end. */
+static void check_history(const struct message_row *row, int64_t send_at_ms,
+                          const struct message_event *events, size_t count)
+{
+    must(count > 0 && events[0].at_ms == id_time_ms(row->number));
+    must(events[0].status == (send_at_ms != 0 ? MESSAGE_SCHEDULED : MESSAGE_QUEUED));
+    for (size_t i = 1; i < count; i++) {
+        must(events[i].at_ms >= events[i - 1].at_ms);
+        if (events[i].detail_size > 0 || events[i - 1].detail_size > 0)
+            continue; /* a late receipt, say */
+        if (row->event_count >= MESSAGE_EVENTS_MAX - MESSAGE_EVENTS_KEPT)
+            continue; /* what was between is not noted any more */
+        if (events[i].status == events[i - 1].status)
+            wrong("%s is said twice", message_status_text(events[i].status));
+    }
+}
+
 void invariant_message_read(struct txn *txn, uint64_t number)
 {
     static struct message_event events[MESSAGE_HISTORY_MAX];
     struct message_text_row text;
     struct message_row row;
-    size_t count;
 
     must(message_find(txn, number, &row));
     message_text_row_find(txn, number, &text);
-    count = message_history(txn, &row, text.send_at_ms, events);
-    must(count > 0 && events[0].at_ms == id_time_ms(number));
-    must(events[0].status == (text.send_at_ms != 0 ? MESSAGE_SCHEDULED : MESSAGE_QUEUED));
-    for (size_t i = 1; i < count; i++) {
-        must(events[i].at_ms >= events[i - 1].at_ms);
-        if (events[i].detail_size > 0 || events[i - 1].detail_size > 0)
-            continue; /* a late receipt, say */
-        if (events[i].status == events[i - 1].status)
-            wrong("%s is said twice", message_status_text(events[i].status));
-    }
+    check_history(&row, text.send_at_ms, events,
+                  message_history(txn, &row, text.send_at_ms, events));
+}
+
+void invariant_record_read(const struct archive_record *record)
+{
+    static struct message_event events[MESSAGE_HISTORY_MAX];
+
+    check_history(&record->row, record->text.row.send_at_ms, events,
+                  archive_history(record, events));
 }
 
 /* --- from one command to the next ----------------------------------------------------------------
@@ -253,7 +290,11 @@ static void check_change(struct txn *txn, uint64_t number, const void *before, s
 {
     struct message_row old, new;
 
-    must(message_row_read(before, size, &old) && message_find(txn, number, &new));
+    must(message_row_read(before, size, &old));
+    if (!message_find(txn, number, &new)) {
+        must(old.finished_ms != 0 && old.due_ms == 0);
+        return;
+    }
     if (!may_become(old.status, new.status))
         wrong("a message went from %s to %s", message_status_text((enum message_status)old.status),
               message_status_text((enum message_status) new.status));
@@ -283,6 +324,16 @@ static uint64_t message_of(const struct change *change)
     }
 }
 
+static void check_whole(struct txn *txn, uint64_t number)
+{
+    struct message_row row;
+
+    if (message_find(txn, number, &row))
+        check_message(txn, number);
+    else
+        check_gone(txn, number);
+}
+
 void invariant_message_step(struct invariant_message_sums *sums, struct world *world)
 {
     uint64_t checked = 0;
@@ -299,11 +350,11 @@ void invariant_message_step(struct invariant_message_sums *sums, struct world *w
         if (after != NULL)
             count(sums, 1, change->table, (const char *)change->key, after, size);
         if (change->table == TABLE_MESSAGE_TEXT)
-            must(!change->was_there);
+            must(!change->was_there || after == NULL);
         if (change->table == TABLE_MESSAGE && change->was_there)
             check_change(world->txn, message, before, change->value_size);
         if (message != 0 && message != checked)
-            check_message(world->txn, message);
+            check_whole(world->txn, message);
         checked = message != 0 ? message : checked;
     }
     check_sums(sums);
@@ -361,6 +412,20 @@ static void count_thing(struct whole *whole, const void *value)
     whole->routes += row.kind == CATALOG_ROUTE && row.status != CATALOG_VOID;
 }
 
+/* What belongs to a message goes with it. */
+static void check_owner(struct txn *txn, enum table table, const void *key, const void *value)
+{
+    struct provider_id_row id;
+    struct message_row row;
+
+    if (table == TABLE_MESSAGE_EVENT || table == TABLE_MESSAGE_IDS)
+        must(message_find(txn, bytes_get_u64_be(key), &row));
+    if (table != TABLE_PROVIDER_ID)
+        return;
+    memcpy(&id, value, sizeof id);
+    must(message_find(txn, id.message, &row));
+}
+
 static void on_row(void *context, enum table table, const void *key, size_t key_size,
                    const void *value, size_t value_size)
 {
@@ -372,6 +437,7 @@ static void on_row(void *context, enum table table, const void *key, size_t key_
     count(&whole->sums, 1, table, key, value, value_size);
     if (table == TABLE_MESSAGE)
         check_message(whole->world->txn, bytes_get_u64_be(key));
+    check_owner(whole->world->txn, table, key, value);
     if (table == TABLE_PRODUCT) {
         memcpy(&product, value, sizeof product);
         check_product(whole->world->txn, &product);

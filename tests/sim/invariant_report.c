@@ -3,6 +3,7 @@
  * and at the end is made anew. What of a message was deleted stays counted. */
 #include <string.h>
 
+#include "archive.h"
 #include "base/bytes.h"
 #include "base/id.h"
 #include "engine/message.h"
@@ -10,29 +11,29 @@
 #include "invariant.h"
 #include "wrong.h"
 
-/* What one message adds: under which key, and what. False: nothing. */
-static bool told_by(struct txn *txn, const void *value, size_t size, char key[REPORT_KEY_SIZE],
-                    struct report_row *counts, size_t *bucket)
-{
-    struct message_text_row text;
+/* A message in hand: its row, and what it costs and when it was to be sent. */
+struct told {
     struct message_row row;
-    struct report_key named;
-    int64_t begun_ms, price;
+    int64_t price, send_at_ms;
+};
 
-    must(message_row_read(value, size, &row));
-    if (row.flags & MESSAGE_IS_TEST)
+/* What one message adds: under which key, and what. False: nothing. */
+static bool told_by(const struct told *told, char key[REPORT_KEY_SIZE], struct report_row *counts,
+                    size_t *bucket)
+{
+    const struct message_row *row = &told->row;
+    int64_t begun_ms = id_time_ms(row->number), price = told->price * row->parts;
+    struct report_key named = report_key_of(row, row->product);
+
+    if (row->flags & MESSAGE_IS_TEST)
         return false;
-    message_text_row_find(txn, row.number, &text);
-    price = text.price * row.parts;
-    begun_ms = id_time_ms(row.number);
-    begun_ms = text.send_at_ms > begun_ms ? text.send_at_ms : begun_ms;
-    named = report_key_of(&row, row.product);
+    begun_ms = told->send_at_ms > begun_ms ? told->send_at_ms : begun_ms;
     report_key_put(key, &named);
-    *counts = (struct report_row){.charged = price, .refunded = price - row.charged};
-    counts->messages[row.status - 1] = 1;
-    counts->parts[row.status - 1] = row.parts;
-    *bucket = row.status == MESSAGE_DELIVERED ? report_bucket(row.finished_ms - begun_ms)
-                                              : REPORT_BUCKETS;
+    *counts = (struct report_row){.charged = price, .refunded = price - row->charged};
+    counts->messages[row->status - 1] = 1;
+    counts->parts[row->status - 1] = row->parts;
+    *bucket = row->status == MESSAGE_DELIVERED ? report_bucket(row->finished_ms - begun_ms)
+                                               : REPORT_BUCKETS;
     return true;
 }
 
@@ -53,15 +54,15 @@ static struct invariant_report *find(struct invariant_reports *reports,
 }
 
 /* `sign` -1: it is counted anew. Returns what it is counted under; NULL: nothing. */
-static struct invariant_report *count(struct invariant_reports *reports, struct txn *txn, int sign,
-                                      const void *value, size_t size)
+static struct invariant_report *count_told(struct invariant_reports *reports, int sign,
+                                           const struct told *of)
 {
     struct invariant_report *report;
     struct report_row told;
     char key[REPORT_KEY_SIZE];
     size_t bucket;
 
-    if (!told_by(txn, value, size, key, &told, &bucket))
+    if (!told_by(of, key, &told, &bucket))
         return NULL;
     report = find(reports, key);
     for (int i = 0; i < REPORT_STATUSES; i++) {
@@ -73,6 +74,19 @@ static struct invariant_report *count(struct invariant_reports *reports, struct 
     if (bucket < REPORT_BUCKETS)
         report->counts.buckets[bucket] += (uint32_t)sign;
     return report;
+}
+
+static struct invariant_report *count(struct invariant_reports *reports, struct txn *txn, int sign,
+                                      const void *value, size_t size)
+{
+    struct message_text_row text;
+    struct told told;
+
+    must(message_row_read(value, size, &told.row));
+    message_text_row_find(txn, told.row.number, &text);
+    told.price = text.price;
+    told.send_at_ms = text.send_at_ms;
+    return count_told(reports, sign, &told);
 }
 
 /* A row that is not there counts nothing. */
@@ -148,13 +162,30 @@ static void on_row(void *context, enum table table, const void *key, size_t key_
     }
 }
 
-void invariant_report_all(const struct invariant_reports *reports, struct world *world)
+/* SMS-19: what is history is counted as before, and so is what was dropped. */
+static void count_archived(struct invariant_reports *reports, const struct archive *archive)
+{
+    static struct archive_record record;
+
+    for (uint32_t i = 0; i < archive->count; i++) {
+        const struct sim_record *one = &archive->of[i];
+        if (!one->is_alone)
+            continue;
+        must(archive_decode(archive_bytes(archive, one), one->size, &record));
+        count_told(reports, 1,
+                   &(struct told){record.row, record.text.row.price, record.text.row.send_at_ms});
+    }
+}
+
+void invariant_report_all(const struct invariant_reports *reports, struct world *world,
+                          const struct archive *archive)
 {
     static struct invariant_reports anew;
     struct whole whole = {.world = world, .reports = &anew};
 
     anew.count = 0;
     world_rows(world, on_row, &whole);
+    count_archived(&anew, archive);
     must(whole.rows == reports->count);
     for (uint32_t i = 0; i < reports->count; i++)
         check(world->txn, &reports->of[i]);

@@ -135,6 +135,7 @@ struct model_message {
     uint32_t parts;
     bool has_quota; /* its parts were taken from the product's, and are not back */
     bool is_paid_back;
+    bool is_archived;    /* its rows have gone */
     uint32_t given;      /* the last attempt that was given to a gateway */
     uint64_t exception;  /* of its refund; 0: none */
     int64_t amount;      /* what it cost */
@@ -147,7 +148,7 @@ struct model_campaign {
     uint64_t number;
     int8_t account; /* where `reserved` is set aside */
     int64_t reserved;
-    uint32_t submitted, messages[CAMPAIGN_STATUSES];
+    uint32_t submitted, asleep, messages[CAMPAIGN_STATUSES];
     int64_t charged, refunded;
 };
 

@@ -1,11 +1,13 @@
 /* The shadow of campaigns. What becomes of one is read from its row. What must follow is: what is
  * set aside is taken from what is free, by confirming only, and leaves with each recipient's turn;
- * a turn makes one message or none, and comes once (SMS-14); and what a campaign says of its
- * messages and their money is what these say. */
+ * a turn makes one message or none, and comes once (SMS-14); by night it makes none, and comes
+ * again by day (SMS-18); and what a campaign says of its messages and their money is what these
+ * say. */
 #include <string.h>
 
 #include "base/bytes.h"
 #include "engine/campaign.h"
+#include "engine/campaign_sleep.h"
 #include "model_rules.h"
 #include "world.h"
 #include "wrong.h"
@@ -116,11 +118,38 @@ void model_campaign_message(struct model *model, struct model_message *message,
         campaign->refunded += message->amount;
 }
 
+/* Is it night where he is? By the clocks that op_catalog.c puts and that nobody changes. */
+static bool is_night(uint64_t to, int64_t now_ms)
+{
+    int64_t zone = to / 10000000 == 658 ? 4 : 8, hour = (now_ms / 3600000 + zone) % 24;
+
+    return hour < 8 || hour >= 21;
+}
+
+/* Who sleeps is sent marketing, and only by night; who does not is not woken. */
+static void check_sleep(struct model *model, const struct command *command,
+                        const struct campaign_row *row, const struct campaign_recipient *before,
+                        const struct campaign_recipient *after)
+{
+    struct model_campaign *campaign =
+        &model->campaign[model_campaign_place(model, row->number) - 1];
+    bool is_asleep = after->row.turn == CAMPAIGN_ASLEEP;
+
+    must(command->type == COMMAND_CAMPAIGN_DUE && row->status != CAMPAIGN_CANCELED);
+    must(!is_asleep || row->kind == MESSAGE_KIND_MARKETING);
+    if (row->kind == MESSAGE_KIND_MARKETING && after->row.turn != CAMPAIGN_REFUSED)
+        must(is_asleep == is_night(after->to, command->now_ms));
+    campaign->asleep += is_asleep;
+    campaign->asleep -= before->row.turn == CAMPAIGN_ASLEEP;
+}
+
 /* Each turn comes once, and makes the message that it names. */
-static uint32_t check_turn(struct model *model, struct world *world, const struct change *change)
+static uint32_t check_turn(struct model *model, struct world *world, const struct command *command,
+                           const struct change *change)
 {
     struct campaign_recipient before, after;
     const struct model_message *message;
+    struct campaign_row row;
     size_t size;
     const void *value = txn_get(world->txn, change->table, change->key, change->key_size, &size);
 
@@ -134,10 +163,13 @@ static uint32_t check_turn(struct model *model, struct world *world, const struc
     must(campaign_recipient_read(change->key, change->key_size,
                                  world->changes.values.data + change->value_at, change->value_size,
                                  &before));
-    if (before.row.turn == after.row.turn)
+    if (before.row.turn == after.row.turn && before.row.message == after.row.message)
         return 0;
-    must(before.row.turn == CAMPAIGN_TO_COME && before.row.amount == after.row.amount);
-    if (after.row.turn == CAMPAIGN_REFUSED)
+    must(before.row.turn == CAMPAIGN_TO_COME || before.row.turn == CAMPAIGN_ASLEEP);
+    must(before.row.amount == after.row.amount);
+    must(campaign_find(world->txn, bytes_get_u64_be(change->key), &row));
+    check_sleep(model, command, &row, &before, &after);
+    if (after.row.turn != CAMPAIGN_SUBMITTED)
         return 0;
     message = model_find_message(model, after.row.message);
     must(message != NULL &&
@@ -145,7 +177,18 @@ static uint32_t check_turn(struct model *model, struct world *world, const struc
     return 1;
 }
 
-static void check_counts(struct model *model, struct world *world, uint64_t number)
+/* Nobody sleeps longer than his night because nothing wakes him. */
+static void check_waking(struct world *world, const struct campaign_row *row, int64_t now_ms)
+{
+    int64_t until_ms;
+
+    if (row->status != CAMPAIGN_RUNNING || row->asleep == 0 || row->due_ms == 0)
+        return;
+    until_ms = campaign_sleep_until_ms(world->txn, row);
+    must(row->due_ms <= (until_ms > now_ms ? until_ms : now_ms));
+}
+
+static void check_counts(struct model *model, struct world *world, uint64_t number, int64_t now_ms)
 {
     const struct model_campaign *campaign =
         &model->campaign[model_campaign_place(model, number) - 1];
@@ -153,21 +196,27 @@ static void check_counts(struct model *model, struct world *world, uint64_t numb
 
     must(campaign_find(world->txn, number, &row));
     must(row.submitted == campaign->submitted && row.reserved == campaign->reserved);
+    must(row.asleep == campaign->asleep);
     must(row.charged == campaign->charged && row.refunded == campaign->refunded);
     for (int i = 0; i < CAMPAIGN_STATUSES; i++)
         must(row.messages[i] == campaign->messages[i]);
+    check_waking(world, &row, now_ms);
 }
 
-void model_check_campaigns(struct model *model, struct world *world, uint32_t messages_before)
+void model_check_campaigns(struct model *model, struct world *world, const struct command *command,
+                           uint32_t messages_before)
 {
     uint32_t turns = 0, made = 0;
 
     for (size_t i = 0; i < world->changes.count; i++) {
         const struct change *change = &world->changes.items[i];
         if (change->table == TABLE_CAMPAIGN_RECIPIENT)
-            turns += check_turn(model, world, change);
-        else if (change->table == TABLE_CAMPAIGN)
-            check_counts(model, world, bytes_get_u64_be(change->key));
+            turns += check_turn(model, world, command, change);
+    }
+    for (size_t i = 0; i < world->changes.count; i++) {
+        const struct change *change = &world->changes.items[i];
+        if (change->table == TABLE_CAMPAIGN)
+            check_counts(model, world, bytes_get_u64_be(change->key), command->now_ms);
     }
     for (uint32_t i = messages_before; i < model->messages; i++)
         made += model->message[i].campaign != 0;

@@ -77,6 +77,9 @@ bool model_is_open(struct model *model, const struct command *command)
     case COMMAND_VERIFICATION_DUE:
     case COMMAND_RECEIVED:
     case COMMAND_RECEIVED_FORGET:
+    case COMMAND_MESSAGES_ARCHIVED:
+    case COMMAND_HISTORY_DROP:
+    case COMMAND_CITY_IMAGE:
         return true;
     default:
         return model_is_of_campaign(command);
@@ -433,6 +436,47 @@ static void learn_due(struct model *model, struct world *world, const struct cha
     model->other_due[model->other_dues++] = due;
 }
 
+/* SMS-19: it has come to its end, and nothing is owed for it. */
+static void learn_archived(struct model *model, const struct command *command, uint64_t number)
+{
+    struct model_message *message = model_find_message(model, number);
+
+    must(command->type == COMMAND_MESSAGES_ARCHIVED && message != NULL && !message->is_archived);
+    must(message->status >= MESSAGE_SENT);
+    if (message->status == MESSAGE_FAILED || message->status == MESSAGE_CANCELED ||
+        message->status == MESSAGE_REJECTED)
+        must(message->is_paid_back || message->amount == 0);
+    message->is_archived = true;
+}
+
+/* SMS-19: what has left the rows cannot be changed any more. */
+static void check_archived(struct model *model, const struct command *command,
+                           const struct result *result)
+{
+    const struct model_message *message;
+
+    switch (command->type) {
+    case COMMAND_MESSAGE_CANCEL:
+    case COMMAND_MESSAGE_REPLAY:
+    case COMMAND_MESSAGE_SENDING:
+    case COMMAND_MESSAGE_RESULT:
+    case COMMAND_MESSAGE_RECOVER:
+    case COMMAND_MESSAGE_SWEEP: /* which all begin with the number */
+        message = model_find_message(model, command->of.message_cancel.message);
+        break;
+    default:
+        return;
+    }
+    if (message == NULL || !message->is_archived)
+        return;
+    if (command->type == COMMAND_MESSAGE_CANCEL && command->of.message_cancel.is_history)
+        must(result->outcome == OUTCOME_NOT_CANCELABLE);
+    else if (command->type == COMMAND_MESSAGE_REPLAY && command->of.message_replay.is_history)
+        must(result->outcome == OUTCOME_MESSAGE_ARCHIVED);
+    else
+        must(result->outcome == OUTCOME_MESSAGE_NOT_FOUND);
+}
+
 static void learn_message(struct model *model, struct world *world, const struct command *command,
                           const struct result *result, const struct change *change,
                           struct expected *expected)
@@ -440,7 +484,10 @@ static void learn_message(struct model *model, struct world *world, const struct
     struct message_row before, after;
     uint64_t number = bytes_get_u64_be(change->key);
 
-    must(message_find(world->txn, number, &after));
+    if (!message_find(world->txn, number, &after)) {
+        learn_archived(model, command, number);
+        return;
+    }
     if (!change->was_there && after.origin == MESSAGE_FROM_CAMPAIGN) {
         learn_of_campaign(model, world, command, &after, expected);
         return;
@@ -496,6 +543,7 @@ void model_learn(struct model *model, struct world *world, const struct command 
     uint32_t messages_before = model->messages;
 
     model_learn_verification(model, world, command, result);
+    check_archived(model, command, result);
     if (result->outcome != OUTCOME_OK)
         return;
     if (command->type == COMMAND_CATALOG_PUT)
@@ -520,5 +568,5 @@ void model_learn(struct model *model, struct world *world, const struct command 
         else if (change->table == TABLE_EXCEPTION)
             learn_exception(model, world, change);
     }
-    model_check_campaigns(model, world, messages_before);
+    model_check_campaigns(model, world, command, messages_before);
 }

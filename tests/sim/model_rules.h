@@ -75,7 +75,8 @@ void model_learn_campaigns(struct model *model, struct world *world, const struc
 void model_campaign_message(struct model *model, struct model_message *message,
                             enum message_status from, bool is_back);
 /* After what follows for messages. */
-void model_check_campaigns(struct model *model, struct world *world, uint32_t messages_before);
+void model_check_campaigns(struct model *model, struct world *world, const struct command *command,
+                           uint32_t messages_before);
 
 /* --- model_received.c ----------------------------------------------------------------------------
  */

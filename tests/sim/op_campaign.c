@@ -27,6 +27,7 @@ static bool create_command(const struct episode *episode, const struct op *op,
         return false;
     *create = (struct campaign_create_command){
         .company = text_of(op->pick % 64 == 62 ? "nobody" : companies[op->pick / 4 % 2]),
+        .draft_ms = 2 * HOUR_MS,
         .is_test = op->number % 32 == 7,
         .tries_max = (uint8_t)(1 + op->pick / 8 % 3)};
     if (op->pick % 2 == 0) {
@@ -61,9 +62,12 @@ static bool campaign_of(const struct episode *episode, const struct op *op, uint
 
 static void fill_line(const struct op *op, uint32_t place, struct campaign_line *line, char to[24])
 {
+    /* Of two time zones, and one that is none. */
+    static const char *const begins[] = {"+86138000000", "+65812345", "+9990"};
     uint32_t pick = op->pick / 64 + place * (1 + op->number % 7);
+    uint32_t kind = pick % 23 == 22 ? 2 : pick % 5 == 4;
 
-    snprintf(to, 24, pick % 23 == 22 ? "+999%u" : "+86138000000%02u", pick % RECIPIENTS);
+    snprintf(to, 24, "%s%02u", begins[kind], pick % RECIPIENTS);
     *line = (struct campaign_line){.line = place + 1, .outcome = OUTCOME_OK, .to = text_of(to)};
     if (pick % 29 == 28)
         line->outcome = OUTCOME_MALFORMED_JSON;
@@ -87,6 +91,7 @@ static bool upload_command(struct episode *episode, const struct op *op,
         fill_line(op, i, &lines[i], numbers[i]);
     upload->lines = lines;
     upload->count = count;
+    upload->draft_ms = 2 * HOUR_MS;
     return true;
 }
 

@@ -102,7 +102,7 @@ static const struct model_message *message_in(const struct model *model, const s
         return NULL;
     for (uint32_t i = 0; i < count && op->pick % 16 != 0; i++) {
         const struct model_message *message = &model->message[from + (op->pick / 16 + i) % count];
-        if (message->status == status)
+        if (message->status == status && !message->is_archived)
             return message;
     }
     return op->pick % 16 < 2 ? &model->message[from + op->pick / 16 % count] : NULL;
@@ -215,6 +215,20 @@ static bool sending_command(const struct episode *episode, const struct op *op,
 /* --- the others ----------------------------------------------------------------------------------
  */
 
+/* One that is history, and known to be. */
+static bool about_archived(const struct episode *episode, const struct op *op,
+                           struct message_command *about)
+{
+    const struct model *model = episode->model;
+    const struct model_message *message =
+        model->messages == 0 ? NULL : &model->message[op->pick % model->messages];
+
+    if (message == NULL || !message->is_archived || op->number / 64 % 2 == 0)
+        return false;
+    *about = (struct message_command){message->number, true};
+    return true;
+}
+
 static bool about_message(const struct episode *episode, const struct op *op, uint64_t *number)
 {
     static const enum message_status statuses[] = {MESSAGE_QUEUED, MESSAGE_SCHEDULED, MESSAGE_SENT,
@@ -277,7 +291,8 @@ bool op_message_command(struct episode *episode, const struct op *op, struct com
         return receipt_command(episode, op, &command->of.receipt);
     case COMMAND_MESSAGE_CANCEL:
     case COMMAND_MESSAGE_REPLAY:
-        return about_message(episode, op, &command->of.message_cancel.message);
+        return about_archived(episode, op, &command->of.message_cancel) ||
+               about_message(episode, op, &command->of.message_cancel.message);
     case COMMAND_MESSAGE_SWEEP:
         command->of.message_sweep.is_standing = op->pick / 1024 % 2 == 0;
         return about_message(episode, op, &command->of.message_sweep.message);

@@ -95,6 +95,33 @@ static void every_line_is_a_comment_or_a_sample(void **state)
     buffer_release(&text);
 }
 
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part))
+        count++;
+    return count;
+}
+
+static void rows_of_one_name_are_one_metric_with_a_label(void **state)
+{
+    (void)state;
+    struct buffer text;
+    metric_set(METRIC_CAMPAIGNS_DRAFT, 3);
+    metric_set(METRIC_CAMPAIGNS_RUNNING, 4);
+    metric_add(METRIC_CAMPAIGNS_RUNNING, (uint64_t)-1);
+    assert_sample("smsd_campaigns{status=\"draft\"}", "3");
+    assert_sample("smsd_campaigns{status=\"running\"}", "3");
+    assert_sample("# TYPE smsd_campaigns", "gauge");
+    buffer_init(&text);
+    metrics_render(&text);
+    buffer_append(&text, "", 1);
+    assert_int_equal(count_of(text.data, "# HELP smsd_campaigns "), 1);
+    assert_int_equal(count_of(text.data, "# TYPE smsd_campaigns "), 1);
+    assert_int_equal(count_of(text.data, "# TYPE smsd_campaigns_ended_total "), 1);
+    buffer_release(&text);
+}
+
 static void *count_a_lot(void *unused)
 {
     (void)unused;
@@ -123,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_and_gauges_show_their_value),
         cmocka_unit_test(a_histogram_is_cumulative_with_bounds_in_seconds),
+        cmocka_unit_test(rows_of_one_name_are_one_metric_with_a_label),
         cmocka_unit_test(every_line_is_a_comment_or_a_sample),
         cmocka_unit_test(threads_lose_no_count),
     };

@@ -6,7 +6,7 @@
 
 #include "engine/campaign.h"
 
-enum { MANY = 200 };
+enum { MANY = 200, DRAFT_MS = 30 * 60 * 60 * 1000 };
 
 /* --- steps ---------------------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@ __attribute__((unused)) static struct campaign_create_command marketing(void)
                                             .content = TEXT("Buy!"),
                                             .kind = MESSAGE_KIND_MARKETING,
                                             .callback_url = TEXT("https://client.example/told"),
+                                            .draft_ms = DRAFT_MS,
                                             .tries_max = 2};
 }
 
@@ -68,8 +69,8 @@ try_upload(struct world *world, uint64_t number, const struct campaign_line *lin
 {
     struct command command = {.type = COMMAND_CAMPAIGN_RECIPIENTS};
 
-    command.of.campaign_recipients =
-        (struct campaign_recipients_command){.campaign = number, .lines = lines, .count = count};
+    command.of.campaign_recipients = (struct campaign_recipients_command){
+        .campaign = number, .lines = lines, .count = count, .draft_ms = DRAFT_MS};
     return apply(world, &command);
 }
 

@@ -371,6 +371,29 @@ static void a_dropped_day_is_remembered_by_its_sums(void **state)
     assert_true(audit_says(world, true, false)); /* its file may still be there */
 }
 
+/* What was owed, say, and could be given back only when the others of its day were dropped. */
+static void what_is_archived_after_its_day_was_dropped_is_history_again(void **state)
+{
+    struct world *world = *state;
+    uint64_t first = delivered(world, "x1"), second = delivered(world, "x2");
+    struct command command = {.type = COMMAND_HISTORY_DROP};
+    uint32_t day = archive_day(first);
+
+    assert_int_equal(archive_day(second), day);
+    archive(world, encode(world, first));
+    command.of.history_drop.day = day;
+    assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
+    buffer_release(&kept[0].record); /* its file has gone */
+    kept_count = 0;
+    assert_int_equal(archive(world, encode(world, second)), 1);
+    assert_int_equal(day_row(world, day).messages, 1);
+    assert_true(audit_says(world, true, false));
+    assert_false(audit_says(world, false, false));
+    assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
+    assert_int_equal(day_row(world, HISTORY_DAYS_DROPPED).messages, 2);
+    assert_true(audit_says(world, false, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +409,7 @@ int main(void)
         TEST(a_late_receipt_of_an_archived_message_is_kept_as_unknown),
         TEST(the_audit_misses_what_history_lost),
         TEST(a_dropped_day_is_remembered_by_its_sums),
+        TEST(what_is_archived_after_its_day_was_dropped_is_history_again),
 #undef TEST
     };
 

@@ -89,6 +89,10 @@ static void a_number_stands_once_in_a_campaign(void **state)
     line.params = bob;
     assert_int_equal(upload(world, number, &line, 1).duplicates, 1);
     assert_string_equal(errors(world, number), "duplicate:to");
+    line.params = ann;
+    line.client_reference = TEXT("another");
+    assert_int_equal(upload(world, number, &line, 1).duplicates, 1);
+    assert_string_equal(errors(world, number), "duplicate:to duplicate:to");
     assert_int_equal(campaign(world, number).recipients, 1);
     assert_int_equal(campaign(world, number).amount, PRICE);
 }
@@ -249,6 +253,44 @@ static void few_messages_wait_and_the_window_follows_the_pace(void **state)
     assert_int_equal(row.window, CAMPAIGN_WINDOW_MIN);
 }
 
+static void it_goes_on_when_half_of_the_window_has_left(void **state)
+{
+    struct world *world = *state;
+    uint64_t number = create(world, marketing());
+    char id[16];
+
+    upload_many(world, number, MANY);
+    confirm(world, number);
+    run_due(world);
+    world->now_ms += 1000; /* a pace that leaves the window as it is */
+    for (int sent = 1; sent <= CAMPAIGN_WINDOW_FIRST / 2; sent++) {
+        snprintf(id, sizeof id, "w%d", sent);
+        accept(world, recipient(world, number, UINT64_C(8613799999999) + (uint64_t)sent).message,
+               id);
+        run_due(world);
+        assert_int_equal(campaign(world, number).waiting, sent < CAMPAIGN_WINDOW_FIRST / 2
+                                                              ? CAMPAIGN_WINDOW_FIRST - sent
+                                                              : CAMPAIGN_WINDOW_FIRST);
+    }
+    assert_int_equal(campaign(world, number).window, CAMPAIGN_WINDOW_FIRST);
+}
+
+static void a_resume_fills_the_window_and_no_more(void **state)
+{
+    struct world *world = *state;
+    uint64_t number = create(world, marketing());
+
+    upload_many(world, number, MANY);
+    confirm(world, number);
+    run_due(world);
+    assert_int_equal(change(world, COMMAND_CAMPAIGN_PAUSE, number), OUTCOME_OK);
+    accept(world, recipient(world, number, UINT64_C(8613800000000)).message, "w1");
+    assert_int_equal(campaign(world, number).waiting, CAMPAIGN_WINDOW_FIRST - 1);
+    assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_OK);
+    run_due(world);
+    assert_int_equal(campaign(world, number).waiting, CAMPAIGN_WINDOW_FIRST);
+}
+
 static void it_starts_at_its_time(void **state)
 {
     struct world *world = *state;
@@ -312,6 +354,26 @@ static void who_is_blocked_meanwhile_is_refused_alone(void **state)
     assert_int_equal(purse(world), PURSE - 9 * PRICE);
 }
 
+static void whose_country_is_served_no_more_is_refused_alone(void **state)
+{
+    struct world *world = *state;
+    struct campaign_create_command signed_by = marketing();
+    struct campaign_line line = {.line = 11, .to = TEXT("+6591234567")};
+    uint64_t number;
+
+    signed_by.signature = TEXT("Acme");
+    number = create(world, signed_by);
+    put_route(world, "s1", (struct route){.product = "a", .country = "SG"});
+    upload_many(world, number, 10);
+    assert_int_equal(upload(world, number, &line, 1).accepted, 1);
+    confirm(world, number);
+    set_status(world, CATALOG_COUNTRY, "SG", CATALOG_DISABLED);
+    assert_int_equal(send_all(world), 10);
+    expect_campaign(world, number, CAMPAIGN_FINISHED);
+    assert_string_equal(errors(world, number), "country_not_allowed:to");
+    assert_int_equal(held(world), 0);
+}
+
 static void without_a_route_it_pauses_and_says_why(void **state)
 {
     struct world *world = *state;
@@ -331,142 +393,6 @@ static void without_a_route_it_pauses_and_says_why(void **state)
     expect_campaign(world, number, CAMPAIGN_FINISHED);
 }
 
-static void it_has_finished_when_no_message_waits_and_then_still_counts(void **state)
-{
-    struct world *world = *state;
-    uint64_t number = create(world, marketing()), message;
-    uint32_t attempt;
-    const char *id = "late";
-
-    upload_many(world, number, 1);
-    confirm(world, number);
-    run_due(world);
-    message = recipient(world, number, UINT64_C(8613800000000)).message;
-    attempt = give(world, message);
-    expect_campaign(world, number, CAMPAIGN_RUNNING);
-    answer(world, message, attempt, MESSAGE_RETRY, NULL, 0);
-    expect_campaign(world, number, CAMPAIGN_RUNNING);
-    attempt = give(world, message);
-    answer(world, message, attempt, MESSAGE_ACCEPTED, &id, 1);
-    expect_campaign(world, number, CAMPAIGN_FINISHED);
-    assert_int_equal(campaign(world, number).messages[MESSAGE_SENT], 1);
-    receipt(world, "late", RECEIPT_DELIVERED);
-    assert_int_equal(campaign(world, number).messages[MESSAGE_SENT], 0);
-    assert_int_equal(campaign(world, number).messages[MESSAGE_DELIVERED], 1);
-}
-
-static void what_fails_is_counted_and_refunded(void **state)
-{
-    struct world *world = *state;
-    uint64_t number = create(world, marketing()), message;
-
-    upload_many(world, number, 1);
-    confirm(world, number);
-    run_due(world);
-    message = recipient(world, number, UINT64_C(8613800000000)).message;
-    attempt(world, message, MESSAGE_REFUSED);
-    expect_campaign(world, number, CAMPAIGN_FINISHED);
-    assert_int_equal(campaign(world, number).messages[MESSAGE_REJECTED], 1);
-    assert_int_equal(campaign(world, number).refunded, PRICE);
-    assert_int_equal(purse(world), PURSE);
-}
-
-/* --- cancel --------------------------------------------------------------------------------------
- */
-
-static void a_cancel_takes_back_what_waits_and_gives_back_the_money(void **state)
-{
-    struct world *world = *state;
-    uint64_t number = create(world, marketing()), message;
-    struct campaign_row row;
-    uint32_t attempt;
-
-    upload_many(world, number, MANY);
-    confirm(world, number);
-    run_due(world);
-    message = recipient(world, number, UINT64_C(8613800000000)).message;
-    attempt = give(world, message);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_OK);
-    expect_campaign(world, number, CAMPAIGN_CANCELING);
-    assert_int_equal(held(world), 0);
-    run_due(world);
-    row = campaign(world, number);
-    assert_int_equal(row.status, CAMPAIGN_CANCELED);
-    assert_int_equal(row.messages[MESSAGE_CANCELED], CAMPAIGN_WINDOW_FIRST - 1);
-    assert_int_equal(row.messages[MESSAGE_SENDING], 1);
-    assert_int_equal(row.released, (MANY - CAMPAIGN_WINDOW_FIRST) * PRICE);
-    assert_int_equal(purse(world), PURSE - PRICE);
-    assert_string_equal(told_of(world), "running canceled");
-    /* What comes back from a gateway does not go again. */
-    answer(world, message, attempt, MESSAGE_RETRY, NULL, 0);
-    run_due(world);
-    expect_status(world, message, MESSAGE_CANCELED, MESSAGE_ERROR_NONE);
-    assert_int_equal(purse(world), PURSE);
-    assert_int_equal(send_all(world), 0);
-    assert_int_equal(quota(world, "a"), 1000);
-}
-
-static void every_state_refuses_what_it_cannot_do(void **state)
-{
-    struct world *world = *state;
-    uint64_t number = create(world, marketing());
-    struct campaign_line line = {.line = 1, .to = TEXT("+8613900000001")};
-
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_PAUSE, number), OUTCOME_CAMPAIGN_NOT_RUNNING);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_CAMPAIGN_NOT_PAUSED);
-    upload_many(world, number, MANY);
-    confirm(world, number);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CONFIRM, number), OUTCOME_CAMPAIGN_NOT_DRAFT);
-    assert_int_equal(try_upload(world, number, &line, 1).outcome, OUTCOME_CAMPAIGN_NOT_DRAFT);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_CAMPAIGN_NOT_PAUSED);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_PAUSE, number), OUTCOME_OK);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_PAUSE, number), OUTCOME_CAMPAIGN_NOT_RUNNING);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_OK);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_CAMPAIGN_NOT_PAUSED);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_CAMPAIGN_ENDED);
-    run_due(world);
-    expect_campaign(world, number, CAMPAIGN_CANCELED);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_CAMPAIGN_ENDED);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CONFIRM, number + 1),
-                     OUTCOME_CAMPAIGN_NOT_FOUND);
-}
-
-static void a_draft_that_is_canceled_is_over_at_once(void **state)
-{
-    struct world *world = *state;
-    uint64_t number = create(world, marketing());
-
-    upload_many(world, number, 10);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_OK);
-    expect_campaign(world, number, CAMPAIGN_CANCELED);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CONFIRM, number), OUTCOME_CAMPAIGN_NOT_DRAFT);
-}
-
-/* The audit holds in the middle of it, too. */
-static void recipients_are_forgotten_long_after_the_end(void **state)
-{
-    struct world *world = *state;
-    uint64_t number = create(world, marketing());
-    struct campaign_row row;
-
-    upload_many(world, number, 600);
-    confirm(world, number);
-    assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_OK);
-    run_due(world);
-    row = campaign(world, number);
-    world->now_ms = row.forget_ms;
-    for (int slices = 0; row.forget_ms != 0; slices++) {
-        struct command command = {.type = COMMAND_CAMPAIGN_FORGET};
-        command.of.campaign_forget = (struct due_command){number, row.forget_ms};
-        assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
-        assert_true(slices < 4);
-        expect_audit(world);
-        row = campaign(world, number);
-    }
-    assert_int_equal(count_rows(world, TABLE_CAMPAIGN_RECIPIENT), 0);
-    assert_int_equal(row.recipients, 600);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_messages, teardown_messages)
@@ -481,16 +407,13 @@ int main(void)
         TEST(two_campaigns_cannot_be_confirmed_with_the_same_money),
         TEST(a_price_that_rose_is_paid_from_what_is_free_and_else_pauses),
         TEST(few_messages_wait_and_the_window_follows_the_pace),
+        TEST(it_goes_on_when_half_of_the_window_has_left),
+        TEST(a_resume_fills_the_window_and_no_more),
         TEST(it_starts_at_its_time),
         TEST(a_pause_makes_no_more_and_a_resume_goes_on_where_it_was),
         TEST(who_is_blocked_meanwhile_is_refused_alone),
+        TEST(whose_country_is_served_no_more_is_refused_alone),
         TEST(without_a_route_it_pauses_and_says_why),
-        TEST(it_has_finished_when_no_message_waits_and_then_still_counts),
-        TEST(what_fails_is_counted_and_refunded),
-        TEST(a_cancel_takes_back_what_waits_and_gives_back_the_money),
-        TEST(every_state_refuses_what_it_cannot_do),
-        TEST(a_draft_that_is_canceled_is_over_at_once),
-        TEST(recipients_are_forgotten_long_after_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,7 +127,9 @@ static void full_it_grows_and_stays_within_twice_the_rate(void **state)
     city_filter_init(&filter, &secret, 10000, 1e-3);
     fill(&filter, 0, 10000);
     assert_int_equal(filter.part_count, 1);
-    fill(&filter, 10000, 150000);
+    fill(&filter, 10000, 10001);
+    assert_int_equal(filter.part_count, 2);
+    fill(&filter, 10001, 150000);
     assert_int_equal(filter.part_count, 4); /* 10, 20, 40, 80 thousand */
     city_filter_figures(&filter, &figures);
     assert_int_equal(figures.keys, 150000);

@@ -5,6 +5,7 @@
 #include "engine_world.h"
 
 #include "base/crc32c.h"
+#include "engine/city_build.h"
 #include "engine/city_image.h"
 #include "engine/visit_log.h"
 
@@ -12,6 +13,7 @@ enum {
     MOBILES = 20000,
     SMALL = 300,
     LARGE = 1200000, /* its filter takes several steps */
+    PIECE_BYTES = 1 << 20,
 };
 #define START_MS INT64_C(1800000000000)
 
@@ -31,17 +33,22 @@ static uint64_t next_random(struct sights *sights)
     return x ^ x >> 31;
 }
 
+static struct command put_of(struct sights *sights, const char *code, uint16_t window_days)
+{
+    return (struct command){.type = COMMAND_CITY_PUT,
+                            .of.city_put = {.code = text_of(code),
+                                            .name = text_of(code),
+                                            .capacity = sights->capacity,
+                                            .misjudgement = 1000000,
+                                            .basis = CITY_SEEN,
+                                            .window_days = window_days,
+                                            .rollout_percent = 100,
+                                            .is_enabled = true}};
+}
+
 static void put_city(struct sights *sights, const char *code)
 {
-    struct command command = {.type = COMMAND_CITY_PUT,
-                              .of.city_put = {.code = text_of(code),
-                                              .name = text_of(code),
-                                              .capacity = sights->capacity,
-                                              .misjudgement = 1000000,
-                                              .basis = CITY_SEEN,
-                                              .window_days = 15,
-                                              .rollout_percent = 100,
-                                              .is_enabled = true}};
+    struct command command = put_of(sights, code, 15);
 
     assert_int_equal(apply(&sights->world, &command).outcome, OUTCOME_OK);
     struct txn *txn = store_begin(sights->world.store);
@@ -113,7 +120,7 @@ static void save(struct sights *sights, struct buffer *image, int commands)
     city_image_begin(&writing, &sights->index, sights->world.number_last, image);
     do {
         see(sights, commands);
-        progress = city_image_next(&writing, image);
+        progress = city_image_next(&writing, PIECE_BYTES, image);
     } while (progress == CITY_IMAGE_MORE);
     assert_int_equal(progress, CITY_IMAGE_END);
     see(sights, commands);
@@ -297,6 +304,77 @@ static void one_of_another_directory_is_refused(void **state)
     close_sights(&other);
 }
 
+static void set_window(struct sights *sights, const char *code, uint16_t window_days)
+{
+    struct command command = put_of(sights, code, window_days);
+
+    assert_int_equal(apply(&sights->world, &command).outcome, OUTCOME_OK);
+}
+
+/* What had expired for the shorter one was left out of it. */
+static void one_of_a_shorter_window_is_refused(void **state)
+{
+    struct city_index read;
+    struct sights sights;
+    struct buffer image;
+
+    (void)state;
+    open_sights(&sights, 21, SMALL);
+    see(&sights, 10);
+    save(&sights, &image, 0);
+    struct city_image_row row = row_of(&sights);
+    for (uint16_t window_days = 14; window_days <= 16; window_days++) {
+        set_window(&sights, "first", window_days);
+        assert_true((load(&sights, &read, &image, &row) == NULL) == (window_days <= 15));
+        city_index_release(&read);
+    }
+    buffer_release(&image);
+    close_sights(&sights);
+}
+
+/* A city that is older than the image and not in it is no empty one. */
+static void one_that_lacks_a_city_is_refused(void **state)
+{
+    struct city_image_writing writing;
+    struct city_image_row row = {.image = UINT64_MAX};
+    struct city_index read;
+    struct sights sights;
+    struct buffer image;
+
+    (void)state;
+    open_sights(&sights, 22, SMALL);
+    see(&sights, 10);
+    buffer_init(&image);
+    city_image_begin(&writing, &sights.index, row.image, &image);
+    assert_int_equal(city_image_next(&writing, PIECE_BYTES, &image), CITY_IMAGE_END);
+    row.bytes = writing.bytes;
+    row.crc = writing.crc;
+    assert_null(load(&sights, &read, &image, &row));
+    city_index_release(&read);
+    put_city(&sights, "third");
+    assert_non_null(load(&sights, &read, &image, &row));
+    city_index_release(&read);
+    buffer_release(&image);
+    close_sights(&sights);
+}
+
+/* CITY-2: one that has outgrown its size is one part again. */
+static void a_build_makes_room_for_what_there_is(void **state)
+{
+    struct sights sights;
+
+    (void)state;
+    open_sights(&sights, 23, 100);
+    see(&sights, 20);
+    const struct city *city = sights.index.cities[0];
+    assert_true(city->memory.filter.part_count > 1);
+    struct city_build *build = city_build_new(&sights.index, sights.world.now_ms, 0);
+    assert_true(city_build_made(build, 0)->memory.filter.parts[0].capacity >=
+                city->memory.table.count);
+    city_build_drop(&sights.index);
+    close_sights(&sights);
+}
+
 static void memory_that_is_replaced_makes_the_image_void(void **state)
 {
     struct city_image_writing writing;
@@ -311,7 +389,7 @@ static void memory_that_is_replaced_makes_the_image_void(void **state)
     city_image_begin(&writing, &sights.index, sights.world.number_last, &image);
     city_build_new(&sights.index, sights.world.now_ms, 0);
     city_build_adopt(&sights.index);
-    assert_int_equal(city_image_next(&writing, &image), CITY_IMAGE_VOID);
+    assert_int_equal(city_image_next(&writing, PIECE_BYTES, &image), CITY_IMAGE_VOID);
     /* Nor is one told of that was begun before another. */
     assert_int_equal(
         image_step(&sights, (struct city_image_command){CITY_IMAGE_DONE, writing.number + 1, 1, 1})
@@ -346,6 +424,9 @@ int main(void)
         cmocka_unit_test(a_second_image_makes_the_log_before_it_useless),
         cmocka_unit_test(a_damaged_image_is_refused),
         cmocka_unit_test(one_of_another_directory_is_refused),
+        cmocka_unit_test(one_of_a_shorter_window_is_refused),
+        cmocka_unit_test(one_that_lacks_a_city_is_refused),
+        cmocka_unit_test(a_build_makes_room_for_what_there_is),
         cmocka_unit_test(memory_that_is_replaced_makes_the_image_void),
         cmocka_unit_test(memory_beyond_the_bound_is_let_go),
     };

@@ -266,6 +266,17 @@ static void a_percentile_is_within_a_quarter_of_the_true_one(void **state)
     }
 }
 
+/* SMS-21: the rank is the smallest that is no less than the share. */
+static void the_middle_of_three_is_the_second(void **state)
+{
+    uint64_t buckets[REPORT_BUCKETS] = {[1] = 1, [2] = 1, [3] = 1};
+
+    (void)state;
+    assert_int_equal(report_percentile(buckets, 333), 1);
+    assert_int_equal(report_percentile(buckets, 500), 2);
+    assert_int_equal(report_percentile(buckets, 667), 3);
+}
+
 static void one_time_is_every_percentile(void **state)
 {
     uint64_t buckets[REPORT_BUCKETS] = {0};
@@ -355,6 +366,7 @@ int main(void)
         TEST(the_audit_names_the_day_that_is_wrong),
         cmocka_unit_test(buckets_follow_one_another_without_a_gap),
         cmocka_unit_test(a_percentile_is_within_a_quarter_of_the_true_one),
+        cmocka_unit_test(the_middle_of_three_is_the_second),
         cmocka_unit_test(one_time_is_every_percentile),
     };
 #undef TEST

@@ -27,6 +27,28 @@ static void the_window_of_what_was_sent_is_exact_to_the_second(void **state)
     assert_int_equal(see(world, city, MOBILE), FIRST);
 }
 
+/* A signal may be a day late, and is then asked as of its own day: until nobody can ask for it, a
+ * visit stays, by each of what it says alone. */
+static void a_visit_expires_when_no_signal_can_ask_for_it(void **state)
+{
+    const int64_t day_ms = INT64_C(1000) * DAY, now_ms = 20000 * day_ms + 5000;
+    struct visit_row old = {.last_day = 20000 - 17};
+
+    (void)state;
+    assert_true(visit_is_expired(&old, 15, now_ms));
+    assert_false(visit_is_expired(&old, 16, now_ms));
+    assert_false(visit_is_expired(&old, 15, now_ms - day_ms));
+    old.sent_s = (uint32_t)(now_ms / 1000 - 16 * DAY - 1);
+    assert_true(visit_is_expired(&old, 15, now_ms));
+    old.sent_s++;
+    assert_false(visit_is_expired(&old, 15, now_ms));
+    old.sent_s = 0;
+    old.decided_s = (uint32_t)(now_ms / 1000 - DAY - 30 * MINUTE - 1);
+    assert_true(visit_is_expired(&old, 15, now_ms));
+    old.decided_s++;
+    assert_false(visit_is_expired(&old, 15, now_ms));
+}
+
 /* On that basis whoever was sent nothing is new again. */
 static void by_messages_sent_the_switch_welcomes_who_is_there(void **state)
 {
@@ -271,15 +293,37 @@ static void memory_answers_as_the_rows_do(void **state)
     into(&with);
 }
 
+/* OPS-8: a scan may last, and signals do not wait for it: what is noted meanwhile has its bound,
+ * and a build that has met it is of no use. */
+static void a_build_keeps_no_more_visits_than_it_may(void **state)
+{
+    enum { MAY = 10, NOTED_BYTES = 16, SHARE = 8 };
+    struct world *world = *state;
+    uint32_t city = put_city(world, "sha", city_that_sends());
+
+    cities.bytes_max = (uint64_t)MAY * NOTED_BYTES * SHARE;
+    for (int count = MAY; count <= MAY + 1; count++) {
+        struct city_build *build = city_build_new(&cities, world->now_ms, city);
+        for (int i = 0; i < count; i++)
+            city_note(&cities, cities.cities[city], 8613800000000 + (uint64_t)i, 20000);
+        assert_int_equal(city_build_is_overrun(build), count > MAY);
+        assert_true(city_build_catch_up(&cities, SIZE_MAX));
+        city_build_drop(&cities);
+    }
+    cities.bytes_max = UINT64_MAX;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_cities, teardown_cities)
     const struct CMUnitTest tests[] = {
         TEST(the_window_of_what_was_sent_is_exact_to_the_second),
+        TEST(a_visit_expires_when_no_signal_can_ask_for_it),
         TEST(by_messages_sent_the_switch_welcomes_who_is_there),
         TEST(a_late_signal_and_a_present_one_are_one_visit),
         TEST(traces_and_groups_are_kept_as_long_as_they_are_asked),
         TEST(memory_answers_as_the_rows_do),
+        TEST(a_build_keeps_no_more_visits_than_it_may),
     };
 #undef TEST
 

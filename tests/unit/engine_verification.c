@@ -162,6 +162,21 @@ static void the_fifth_wrong_check_ends_a_code(void **state)
     assert_false(is_valid(world, TO, code));
 }
 
+static void a_right_check_clears_the_wrong_ones_before_it(void **state)
+{
+    struct world *world = *state;
+    struct result made = make(world, TO);
+    char code[16];
+
+    snprintf(code, sizeof code, "%s", code_of(world, made));
+    for (int i = 0; i < 4; i++)
+        assert_false(is_valid(world, TO, "x"));
+    assert_true(is_valid(world, TO, code));
+    for (int i = 0; i < 5; i++)
+        assert_false(is_valid(world, TO, "x"));
+    assert_int_equal(check_refused_for(world, TO, "x"), VERIFICATION_LOCK_MS);
+}
+
 static void expect_answered_alike(struct world *world, const char *company, const char *known,
                                   const char *unknown)
 {
@@ -328,6 +343,7 @@ int main(void)
         TEST(a_code_is_good_until_the_very_millisecond),
         TEST(what_only_looks_like_the_code_is_wrong),
         TEST(the_fifth_wrong_check_ends_a_code),
+        TEST(a_right_check_clears_the_wrong_ones_before_it),
         TEST(a_number_without_a_code_is_answered_as_one_with),
         TEST(wrong_checks_are_counted_over_all_codes_of_a_day),
         TEST(a_company_checks_its_own_codes),

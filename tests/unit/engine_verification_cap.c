@@ -265,6 +265,32 @@ static void codes_that_nobody_uses_are_told_once_an_hour(void **state)
     assert_int_equal(alarms(world), 2);
 }
 
+static void sent_and_unused(struct world *world, const char *to)
+{
+    accept(world, make(world, to).of.verification.message, to);
+}
+
+/* Two codes: one ends a millisecond early, the other then. */
+static void an_alarm_is_told_again_in_the_very_millisecond_an_hour_later(void **state)
+{
+    struct world *world = *state;
+    int64_t told_ms;
+
+    set(world, "verification_pumping_unused", "1");
+    sent_and_unused(world, TO);
+    told_ms = world->now_ms + 10 * MINUTE_MS;
+    wait_until(world, told_ms);
+    assert_int_equal(alarms(world), 1);
+    world->now_ms = told_ms + 50 * MINUTE_MS - 1;
+    sent_and_unused(world, "+8613812345671");
+    world->now_ms++;
+    sent_and_unused(world, "+8613812345672");
+    wait_until(world, told_ms + HOUR_MS - 1);
+    assert_int_equal(alarms(world), 1);
+    wait_until(world, told_ms + HOUR_MS);
+    assert_int_equal(alarms(world), 2);
+}
+
 static void codes_that_are_used_are_no_pumping(void **state)
 {
     struct world *world = *state;
@@ -323,6 +349,7 @@ int main(void)
         TEST(a_refusal_leaves_nothing),
         TEST(a_repeated_key_makes_no_second_code),
         TEST(codes_that_nobody_uses_are_told_once_an_hour),
+        TEST(an_alarm_is_told_again_in_the_very_millisecond_an_hour_later),
         TEST(codes_that_are_used_are_no_pumping),
         TEST(the_share_is_reached_by_as_much_as_it_says),
         TEST(what_was_never_sent_is_no_pumping),

@@ -238,6 +238,31 @@ static void a_group_of_cities_sends_one_message(void **state)
     pass(world, 15 * DAY);
     assert_int_equal(see(world, hgh, MOBILE), FIRST);
     assert_int_equal(see(world, sha, MOBILE), SKIPPED);
+    assert_int_equal(see(world, sha, MOBILE + 2), FIRST);
+    pass(world, 15 * DAY);
+    assert_int_equal(see(world, hgh, MOBILE + 2), FIRST);
+}
+
+/* CITY-9: at 0 % nobody, at 1 % about one of a hundred, who are among those at 2 %. */
+static void a_roll_out_is_as_wide_as_it_says(void **state)
+{
+    struct world *world = *state;
+    struct city_put_command put = city_that_sends();
+    int count[3] = {0};
+
+    put.template = put.company = NO_TEXT;
+    for (uint8_t percent = 0; percent < 3; percent++) {
+        static const char *const codes[] = {"none", "one", "two"};
+        put.rollout_percent = percent;
+        uint32_t city = put_city(world, codes[percent], put);
+        for (uint64_t i = 0; i < 2000; i++) {
+            see(world, city, MOBILE + i);
+            count[percent] += trace_of(world, MOBILE + i).decision != DECISION_NOT_ROLLED_OUT;
+        }
+    }
+    assert_int_equal(count[0], 0);
+    assert_in_range(count[1], 8, 40);
+    assert_in_range(count[2], count[1] + 1, 70);
 }
 
 /* --- putting -------------------------------------------------------------------------------------
@@ -304,6 +329,7 @@ int main(void)
         TEST(one_that_was_not_delivered_keeps_its_mark),
         TEST(a_mark_goes_only_with_its_own_message),
         TEST(a_group_of_cities_sends_one_message),
+        TEST(a_roll_out_is_as_wide_as_it_says),
         TEST(a_city_may_only_send_what_there_is),
         TEST(a_template_that_has_changed_refuses_the_message),
     };

@@ -134,8 +134,10 @@ static int append(struct world *world, uint32_t first, uint32_t days, size_t cou
 
 static struct history_request read_all(void)
 {
-    return (struct history_request){
-        .kind = HISTORY_READ, .last = UINT64_MAX, .examined_max = UINT32_MAX};
+    return (struct history_request){.kind = HISTORY_READ,
+                                    .last = UINT64_MAX,
+                                    .examined_max = UINT32_MAX,
+                                    .days_max = UINT32_MAX};
 }
 
 static void a_record_is_found_by_its_number(void **state)
@@ -210,6 +212,34 @@ static void pages_join_without_gap_or_repeat(void **state)
         last = request.reached - 1;
         assert_true(page < 10);
     }
+}
+
+/* However few it finds: of a company that has nothing there, pages of so many days. */
+static void a_read_looks_through_so_many_days_and_says_how_far_it_came(void **state)
+{
+    struct world *world = *state;
+    struct history_request request = read_all();
+    assert_int_equal(append(world, FIRST, 7, 1, 100), 0);
+    request.index = HISTORY_BY_COMPANY;
+    request.by = 99;
+    request.days_max = 3;
+    assert_int_equal(ask(world, &request), 0);
+    assert_int_equal(request.reached, number_of(FIRST + 4, 0));
+    request.last = request.reached - 1;
+    assert_int_equal(ask(world, &request), 0);
+    assert_int_equal(request.reached, number_of(FIRST + 1, 0));
+    request.last = request.reached - 1;
+    assert_int_equal(ask(world, &request), 0);
+    assert_int_equal(request.reached, request.first);
+    /* The last days of what is asked for are its end, though nothing is in them. */
+    request = read_all();
+    request.first = number_of(FIRST + 4, 0);
+    request.by = 99;
+    request.index = HISTORY_BY_COMPANY;
+    request.days_max = 3;
+    assert_int_equal(ask(world, &request), 0);
+    assert_int_equal(request.reached, request.first);
+    assert_int_equal(world->shown_count, 0);
 }
 
 static void a_scan_shows_every_record_of_its_days_upwards(void **state)
@@ -449,6 +479,7 @@ int main(void)
         TEST(a_record_is_found_by_its_number),
         TEST(lists_go_down_over_days_by_recipient_and_company),
         TEST(pages_join_without_gap_or_repeat),
+        TEST(a_read_looks_through_so_many_days_and_says_how_far_it_came),
         TEST(a_scan_shows_every_record_of_its_days_upwards),
         TEST(a_record_appended_twice_is_there_once),
         TEST(history_is_there_after_a_restart),
