@@ -37,17 +37,17 @@ uint32_t campaign_left(const struct campaign_row *row)
     return row->recipients - row->submitted - row->refused;
 }
 
-uint32_t campaign_ahead(const struct campaign_row *row)
-{
-    return row->waiting - row->held_back;
-}
-
 uint32_t campaign_waiting(const struct campaign_row *row)
 {
     bool is_under_way = row->status == CAMPAIGN_SCHEDULED || row->status == CAMPAIGN_RUNNING ||
                         row->status == CAMPAIGN_PAUSED;
 
     return is_under_way ? campaign_left(row) : 0;
+}
+
+uint32_t campaign_ahead(const struct campaign_row *row)
+{
+    return row->waiting - row->held_back;
 }
 
 /* --- the campaign --------------------------------------------------------------------------------

@@ -75,10 +75,10 @@ const char *campaign_status_text(enum campaign_status status);
 enum campaign_status campaign_status_parse(struct text text);
 /* Recipients that have not had their turn, or slept through it. */
 uint32_t campaign_left(const struct campaign_row *row);
-/* Its messages that wait for a gateway by day: what the window bounds. */
-uint32_t campaign_ahead(const struct campaign_row *row);
 /* The same of one that is confirmed and has not ended; of others 0. */
 uint32_t campaign_waiting(const struct campaign_row *row);
+/* Its messages that wait for a gateway by day: what the window bounds. */
+uint32_t campaign_ahead(const struct campaign_row *row);
 
 /* A recipient or an error in hand; texts point into the value it was read from. False: it is none.
  * Any thread. */

@@ -10,6 +10,8 @@
 #include "base/pages.h"
 #include "engine/visit_log.h"
 
+enum { NOTED_SHARE = 8 }; /* of the memory that cities may have */
+
 struct noted {
     uint64_t mobile;
     uint32_t city;
@@ -22,7 +24,8 @@ struct city_build {
     uint32_t first, count;  /* cities: those of the beginning */
     struct city_made *made; /* of each */
     struct buffer noted;
-    size_t taken; /* of them, in bytes */
+    size_t taken;    /* of them, in bytes */
+    bool is_overrun; /* and so `noted` is empty */
 };
 
 static size_t made_bytes(const struct city_build *build)
@@ -115,8 +118,21 @@ void city_build_note(struct city_build *build, uint32_t city, uint64_t mobile, u
 {
     struct noted noted = {mobile, city, value};
 
-    if (city_build_has(build, city))
-        buffer_append(&build->noted, &noted, sizeof noted);
+    if (build->is_overrun || !city_build_has(build, city))
+        return;
+    if (build->noted.size >= build->index->bytes_max / NOTED_SHARE) {
+        build->is_overrun = true;
+        buffer_release(&build->noted);
+        buffer_init(&build->noted);
+        build->taken = 0;
+        return;
+    }
+    buffer_append(&build->noted, &noted, sizeof noted);
+}
+
+bool city_build_is_overrun(const struct city_build *build)
+{
+    return build->is_overrun;
 }
 
 bool city_build_catch_up(struct city_index *index, size_t max)
@@ -144,7 +160,7 @@ void city_build_adopt(struct city_index *index)
 {
     struct city_build *build = index->build;
 
-    assert(build->taken == build->noted.size);
+    assert(build->taken == build->noted.size && !build->is_overrun);
     for (uint32_t i = 0; i < build->count; i++) {
         struct city *city = index->cities[build->first + i];
         if (city->view.row.window_days > build->made[i].window_days) {

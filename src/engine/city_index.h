@@ -105,6 +105,9 @@ bool city_build_has(const struct city_build *build, uint32_t city);
 bool city_build_row(struct city_build *build, struct visit_key *key, const struct visit_row *row);
 /* A value of TABLE_VISIT_LOG, in the order of the keys, behind the image. Any one thread. */
 void city_build_log(struct city_build *build, const void *value, size_t size);
+/* More was noted since than the build may keep (an eighth of `bytes_max`): it can only be dropped.
+ */
+bool city_build_is_overrun(const struct city_build *build);
 /* Takes in up to `max` of the visits noted since; true: all of them. */
 bool city_build_catch_up(struct city_index *index, size_t max);
 /* In the same turn of the loop. Frees the build. */

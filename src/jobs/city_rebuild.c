@@ -144,6 +144,14 @@ static bool is_old(struct job *job)
     return pipeline_now_ms(job->pipeline) - pipeline_cities(job->pipeline)->rebuilt_ms >= DAY_MS;
 }
 
+static void drop_overrun(struct rebuild *rebuild)
+{
+    if (job_tells(rebuild->job))
+        log_event(LOG_WARNING, "city_rebuild_overrun", LOG_NUMBER("visits", rebuild->visits));
+    city_build_drop(pipeline_cities(rebuild->job->pipeline));
+    finish(rebuild, true);
+}
+
 static void catch_up(struct job *job)
 {
     struct city_index *cities = pipeline_cities(job->pipeline);
@@ -152,6 +160,8 @@ static void catch_up(struct job *job)
     if (job->is_stopped) {
         city_build_drop(cities);
         finish(rebuild, false);
+    } else if (city_build_is_overrun(cities->build)) {
+        drop_overrun(rebuild);
     } else if (!city_build_catch_up(cities, SLICE_NOTED)) {
         job_continue(job, 0, catch_up);
     } else {

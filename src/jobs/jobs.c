@@ -40,6 +40,7 @@ static const struct {
 enum { JOB_COUNT = sizeof infos / sizeof *infos };
 
 #define TELL_AGAIN_NS (UINT64_C(60) * 60 * 1000000000)
+#define RETRY_MS_MAX  (INT64_C(20) * 60 * 1000) /* a run that failed is not left for a day */
 
 struct jobs {
     struct pipeline *pipeline;
@@ -135,6 +136,8 @@ void job_finish(struct job *job, uint64_t done, bool is_failed)
     job->status.failed += is_failed;
     job->waiters = NULL;
     log_end(job, done, is_failed);
+    if (is_failed && job->status.interval_ms > RETRY_MS_MAX)
+        job->status.next_run_ms = job->status.last_run_ms + RETRY_MS_MAX;
     set_timer(job->jobs);
     for (; waiter != NULL; waiter = next) {
         next = waiter->next;

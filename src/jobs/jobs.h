@@ -1,5 +1,6 @@
 /* The timers, as rows of job.def. A job runs when its time has come by smsd's own clock, never
- * twice at once; what it changes it changes by commands. Loop thread only. */
+ * twice at once; what it changes it changes by commands. After a run that failed the next is twenty
+ * minutes later at the latest. Loop thread only. */
 #ifndef SMSD_JOBS_JOBS_H
 #define SMSD_JOBS_JOBS_H
 

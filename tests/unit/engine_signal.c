@@ -293,6 +293,26 @@ static void memory_answers_as_the_rows_do(void **state)
     into(&with);
 }
 
+/* OPS-8: a scan may last, and signals do not wait for it: what is noted meanwhile has its bound,
+ * and a build that has met it is of no use. */
+static void a_build_keeps_no_more_visits_than_it_may(void **state)
+{
+    enum { MAY = 10, NOTED_BYTES = 16, SHARE = 8 };
+    struct world *world = *state;
+    uint32_t city = put_city(world, "sha", city_that_sends());
+
+    cities.bytes_max = (uint64_t)MAY * NOTED_BYTES * SHARE;
+    for (int count = MAY; count <= MAY + 1; count++) {
+        struct city_build *build = city_build_new(&cities, world->now_ms, city);
+        for (int i = 0; i < count; i++)
+            city_note(&cities, cities.cities[city], 8613800000000 + (uint64_t)i, 20000);
+        assert_int_equal(city_build_is_overrun(build), count > MAY);
+        assert_true(city_build_catch_up(&cities, SIZE_MAX));
+        city_build_drop(&cities);
+    }
+    cities.bytes_max = UINT64_MAX;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_cities, teardown_cities)
@@ -303,6 +323,7 @@ int main(void)
         TEST(a_late_signal_and_a_present_one_are_one_visit),
         TEST(traces_and_groups_are_kept_as_long_as_they_are_asked),
         TEST(memory_answers_as_the_rows_do),
+        TEST(a_build_keeps_no_more_visits_than_it_may),
     };
 #undef TEST
 
