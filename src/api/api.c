@@ -1,5 +1,5 @@
-/* From request to handler: route, key, media type, idempotency key, body, in that order, so that
- * nothing is parsed for a caller who may not. */
+/* From request to handler: route, key, query, idempotency key, media type, body, in that order, so
+ * that nothing is parsed for a caller who may not. */
 #include "api/api.h"
 
 #include <assert.h>
@@ -22,11 +22,21 @@ static bool is_type(struct text type, struct text wanted)
             type.data[wanted.size] == ' ');
 }
 
-/* None at all is taken for JSON, which a statement is not. */
+static bool is_encoded(const struct call *call)
+{
+    struct text encoding = {call->request->content_encoding.data,
+                            call->request->content_encoding.size};
+
+    return encoding.size > 0 && !is_type(encoding, TEXT("identity"));
+}
+
+/* None at all is taken for JSON, which a statement is not. Nothing is unpacked. */
 static bool take_type(struct call *call)
 {
     struct text type = {call->request->content_type.data, call->request->content_type.size};
 
+    if (is_encoded(call))
+        return false;
     if (call->route->body == BODY_STATEMENT) {
         call->is_lines = is_type(type, TEXT("application/x-ndjson"));
         return call->is_lines || is_type(type, TEXT("text/csv"));
@@ -126,7 +136,10 @@ static bool parse_body(struct call *call)
     if (request->body.size == 0 || call->route->body == BODY_NONE || call->route->body == BODY_ANY)
         return true;
     if (!take_type(call)) {
-        call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE, NULL);
+        if (is_encoded(call))
+            buffer_append_literal(call->reply->headers, "Accept-Encoding: identity\r\n");
+        call_refuse(call, OUTCOME_UNSUPPORTED_MEDIA_TYPE,
+                    is_encoded(call) ? "The body must be without a Content-Encoding" : NULL);
         return false;
     }
     if (call->route->body != BODY_JSON)
@@ -152,10 +165,16 @@ static bool is_admitted(struct call *call)
     return false;
 }
 
+/* Before the key, which stands for the whole request. */
+static bool is_query_known(struct call *call)
+{
+    return call->route->query != QUERY_NONE || call_bind_query(call, NULL, 0, NULL);
+}
+
 static bool may(struct call *call)
 {
     return find_route(call) && call_authenticate(call) && is_admitted(call) &&
-           take_idempotency_key(call);
+           is_query_known(call) && take_idempotency_key(call);
 }
 
 /* May this request, whose body is still to come, become a batch? If not it is refused once it is

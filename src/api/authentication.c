@@ -85,7 +85,12 @@ bool call_authenticate_for(struct call *call, uint32_t scope)
         return false;
     }
     if (!(session->key.row.scopes & (scope | SCOPE_ADMIN))) {
-        call_refuse(call, OUTCOME_FORBIDDEN, NULL);
+        call_refuse(call, OUTCOME_FORBIDDEN, "The API key does not have this scope");
+        return false;
+    }
+    /* Keys, jobs, webhooks and their secret are everybody's. */
+    if (scope == SCOPE_ADMIN && session->key.row.company_size > 0) {
+        call_refuse(call, OUTCOME_FORBIDDEN, "The API key is of one company");
         return false;
     }
     call->key = &session->key;

@@ -72,16 +72,6 @@ static bool set_text(const struct json_field *field, struct json_text value, voi
     return true;
 }
 
-static const char *pointer_of(struct arena *arena, struct json_text name)
-{
-    char *pointer = arena_alloc(arena, name.size + 2);
-
-    pointer[0] = '/';
-    memcpy(pointer + 1, name.data, name.size);
-    pointer[name.size + 1] = '\0';
-    return pointer;
-}
-
 static void bind_parameter(struct call *call, const struct json_field *fields, size_t count,
                            struct json_text name, struct json_text value, void *target,
                            struct json_errors *errors)
@@ -94,11 +84,12 @@ static void bind_parameter(struct call *call, const struct json_field *fields, s
         is_set = field->kind == JSON_INT ? set_int(field, value, target)
                                          : set_text(field, value, target);
         if (!is_set)
-            json_errors_add(call->arena, errors, pointer_of(call->arena, name),
+            json_errors_add(call->arena, errors, json_pointer_name(call->arena, "", name.data),
                             field->rule != NULL ? field->rule : "is out of range");
         return;
     }
-    json_errors_add(call->arena, errors, pointer_of(call->arena, name), "unknown parameter");
+    json_errors_add(call->arena, errors, json_pointer_name(call->arena, "", name.data),
+                    "unknown parameter");
     errors->has_unknown_field = true;
 }
 

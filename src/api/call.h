@@ -155,7 +155,8 @@ static inline struct text text_of(struct json_text text)
 }
 
 /* The handlers, one a row of route.def. */
-#define ROUTE(method, path, scope, success, body, handler) void api_##handler(struct call *call);
+#define ROUTE(method, path, scope, success, body, query, handler)                                  \
+    void api_##handler(struct call *call);
 #include "api/route.def"
 #undef ROUTE
 

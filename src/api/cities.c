@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/billing.h"
+#include "api/cities.h"
 #include "api/messages.h"
 #include "api/page.h"
 #include "base/id.h"
@@ -318,13 +319,25 @@ static void write_city(struct json_writer *w, const struct city_index *cities, s
     json_object_end(w);
 }
 
-/* NULL: replied. */
+bool call_may_see_city(const struct call *call, struct txn *txn, uint32_t city)
+{
+    struct text own = call_company(call);
+    struct city_message message;
+
+    return own.data == NULL || !city_message_find(txn, city, &message) ||
+           text_equals(own, message.company);
+}
+
+/* NULL: there is none for the caller, and that is replied. */
 static const struct city *city_of(struct call *call)
 {
     const struct city_index *cities = pipeline_cities(call->api->pipeline);
     uint32_t index = city_index_find(cities, call->params[0]);
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    bool is_seen = index != CITY_NONE && call_may_see_city(call, txn, index);
 
-    if (index != CITY_NONE)
+    call_read_end(call, txn);
+    if (is_seen)
         return cities->cities[index];
     call_refuse(call, OUTCOME_CITY_NOT_FOUND, NULL);
     return NULL;
@@ -438,11 +451,16 @@ void api_city_list(struct call *call)
 
     if (!call_bind_page(call, &page) || !call_page_after(call, &page, &after))
         return;
-    next = after > cities->count ? cities->count : after - 1;
+    next = after > cities->count ? cities->count : after - (after > 0);
     txn = pipeline_read_begin(call->api->pipeline);
     w = call_begin_list(call);
-    for (; next > 0 && page.limit > 0; next--, page.limit--)
-        write_city(&w, cities, txn, cities->cities[next - 1]);
+    for (; next > 0 && page.limit > 0; next--) {
+        const struct city *city = cities->cities[next - 1];
+        if (!call_may_see_city(call, txn, city->view.row.index))
+            continue;
+        write_city(&w, cities, txn, city);
+        page.limit--;
+    }
     call_read_end(call, txn);
     call_end_list(&w, next > 0 ? next + 1 : 0);
 }
@@ -477,8 +495,8 @@ void api_visit_get(struct call *call)
 
     if (city == NULL)
         return;
-    if (!mobile_parse(call->params[1], &mobile)) {
-        call_refuse(call, OUTCOME_INVALID, "a mobile must be + and 7 to 15 digits");
+    if (!mobile_of_parameter(call->params[1], &mobile)) {
+        call_refuse(call, OUTCOME_INVALID, "The path's last part " MOBILE_RULE);
         return;
     }
     txn = pipeline_read_begin(call->api->pipeline);

@@ -19,16 +19,22 @@ static void write_job(struct json_writer *w, const struct job_status *job)
     json_object_end(w);
 }
 
+/* In the order in which they are declared: a cursor is how many were shown before. */
 void api_job_list(struct call *call)
 {
-    struct json_writer w = call_begin_list(call);
+    uint64_t next = 0, count = (uint64_t)jobs_count();
+    struct json_writer w;
+    struct page page;
 
-    for (int i = 0; i < jobs_count(); i++) {
+    if (!call_bind_page(call, &page) || !call_page_after(call, &page, &next))
+        return;
+    w = call_begin_list(call);
+    for (; next < count && page.limit > 0; next++, page.limit--) {
         struct job_status status;
-        jobs_status(call->api->jobs, i, &status);
+        jobs_status(call->api->jobs, (int)next, &status);
         write_job(&w, &status);
     }
-    call_end_list(&w, 0);
+    call_end_list(&w, next < count ? next : 0);
 }
 
 struct run {

@@ -2,6 +2,7 @@
  * key is a command, too: the engine keeps it, so that it is replayed like any other answer. */
 #include "api/call.h"
 #include "base/time_text.h"
+#include "engine/engine.h"
 
 enum { REQUEST_ID_MAX = 128 };
 
@@ -114,13 +115,44 @@ void call_write_problem_errors(struct buffer *body, enum outcome outcome, const 
     write_problem(body, &outcome_infos[outcome], detail, errors);
 }
 
-/* A refusal that the engine never saw is kept under its key all the same. */
+/* What the call's key is kept with. False: it has none, or it is free. */
+static bool find_key(struct call *call, struct idempotency_row *row)
+{
+    struct pipeline *pipeline = call->api->pipeline;
+    struct txn *txn;
+    bool is_found;
+
+    if (!call->has_idempotency_key)
+        return false;
+    txn = pipeline_read_begin(pipeline);
+    is_found = idempotency_find(txn, &call->idempotency_key, pipeline_now_ms(pipeline), row);
+    call_read_end(call, txn);
+    return is_found;
+}
+
+/* Another request under a key that was used is refused for that, and not for what else is wrong
+ * with it. True: replied. */
+static bool refuse_reused_key(struct call *call, const struct idempotency_row *row)
+{
+    if (row->fingerprint == call->fingerprint)
+        return false;
+    answer_problem(call, OUTCOME_IDEMPOTENCY_KEY_REUSED, NULL, NULL);
+    return true;
+}
+
+/* A refusal that the engine never saw is kept under its key all the same; but not in the place of a
+ * success, of which only the command that had it can tell. False: replied. */
 static bool keep_refusal(struct call *call, enum outcome outcome)
 {
     struct command command = {.type = COMMAND_REFUSAL, .of.refusal.outcome = outcome};
+    struct idempotency_row row;
     struct result result;
+    bool is_used = find_key(call, &row);
 
-    if (!call->has_idempotency_key || !outcome_is_kept(outcome))
+    if (is_used && refuse_reused_key(call, &row))
+        return false;
+    if (!call->has_idempotency_key || !outcome_is_kept(outcome) ||
+        (is_used && row.outcome == OUTCOME_OK))
         return true;
     command.has_key = true;
     command.key = call->idempotency_key;
@@ -143,6 +175,10 @@ void call_refuse(struct call *call, enum outcome outcome, const char *detail)
 
 void call_refuse_errors(struct call *call, const struct json_errors *errors)
 {
+    struct idempotency_row row;
+
+    if (find_key(call, &row) && refuse_reused_key(call, &row))
+        return;
     answer_problem(call, errors->has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID, NULL,
                    errors);
 }

@@ -9,8 +9,8 @@
 #include "base/buffer.h"
 
 static const struct route routes[] = {
-#define ROUTE(method, path, scope, success, body, handler)                                         \
-    {HTTP_METHOD_##method, path, SCOPE_##scope, success, BODY_##body, api_##handler},
+#define ROUTE(method, path, scope, success, body, query, handler)                                  \
+    {HTTP_METHOD_##method, path, SCOPE_##scope, success, BODY_##body, QUERY_##query, api_##handler},
 #include "api/route.def"
 #undef ROUTE
 };

@@ -27,12 +27,15 @@ enum route_body {
     BODY_ANY
 };
 
+enum route_query { QUERY_NONE, QUERY_READ, QUERY_ANY };
+
 struct route {
     enum http_method method;
     const char *path;
     uint32_t scope; /* enum scope, or SCOPE_OPEN */
     int success;
     enum route_body body;
+    enum route_query query;
     void (*handler)(struct call *call);
 };
 

@@ -59,28 +59,33 @@ static const struct json_field signal_fields[] = {
     {.name = "city",
      .kind = JSON_TEXT,
      .offset = offsetof(struct signal_body, city),
+     .is_nullable = true,
      .min = 1,
      .max = CITY_CODE_MAX},
     {.name = "lat",
      .kind = JSON_DECIMAL,
      .offset = offsetof(struct signal_body, lat),
+     .is_nullable = true,
      .min = -AREA_LAT_MAX,
      .max = AREA_LAT_MAX,
      .decimals = 6},
     {.name = "lon",
      .kind = JSON_DECIMAL,
      .offset = offsetof(struct signal_body, lon),
+     .is_nullable = true,
      .min = -AREA_LON_MAX,
      .max = AREA_LON_MAX,
      .decimals = 6},
     {.name = "at",
      .kind = JSON_TEXT,
      .offset = offsetof(struct signal_body, at),
+     .is_nullable = true,
      .min = 1,
      .max = AT_TEXT_MAX},
     {.name = "label",
      .kind = JSON_TEXT,
      .offset = offsetof(struct signal_body, label),
+     .is_nullable = true,
      .min = 1,
      .max = CITY_LABEL_MAX},
 };
@@ -96,6 +101,22 @@ static void refuse_line(struct signal_stream *stream, const char *pointer, const
     note_error(stream, stream->lines.line, OUTCOME_INVALID, pointer, detail);
 }
 
+enum { DEGREES_NONE = AREA_LON_MAX + 1 };
+
+/* What is null is not given. */
+static uint64_t given_values(const struct signal_body *body, uint64_t given)
+{
+    if (body->city.data == NULL)
+        given &= ~(uint64_t)GIVEN_CITY;
+    if (body->lat == DEGREES_NONE)
+        given &= ~(uint64_t)GIVEN_LAT;
+    if (body->lon == DEGREES_NONE)
+        given &= ~(uint64_t)GIVEN_LON;
+    if (body->at.data == NULL)
+        given &= ~(uint64_t)GIVEN_AT;
+    return given;
+}
+
 /* By the parser. False: what is wrong is noted. */
 static bool read_slowly(struct signal_stream *stream, const char *text, size_t size,
                         struct signal_body *body, uint64_t *given)
@@ -105,15 +126,17 @@ static bool read_slowly(struct signal_stream *stream, const char *text, size_t s
     const char *why;
     const struct json_value *value = json_parse(arena, text, size, &why);
 
-    *body = (struct signal_body){.lat = 0};
+    *body = (struct signal_body){.lat = DEGREES_NONE, .lon = DEGREES_NONE};
     json_errors_init(&errors);
     if (value == NULL) {
         note_error(stream, stream->lines.line, OUTCOME_MALFORMED_JSON, "", why);
         return false;
     }
     if (json_bind(arena, value, signal_fields, FIELD_COUNT(signal_fields), body, given, "",
-                  &errors))
+                  &errors)) {
+        *given = given_values(body, *given);
         return true;
+    }
     note_error(stream, stream->lines.line,
                errors.has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID,
                errors.items[0].pointer, errors.items[0].detail);

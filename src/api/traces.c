@@ -1,10 +1,9 @@
 /* GET /v1/traces: for a mobile what was seen, decided and sent, and why (CITY-10). */
-#include <string.h>
-
+#include "api/cities.h"
+#include "api/messages.h"
 #include "api/page.h"
 #include "base/id.h"
 #include "engine/city_index.h"
-#include "engine/city_message.h"
 #include "engine/message.h"
 #include "engine/mobile.h"
 
@@ -61,17 +60,8 @@ static void write_item(struct json_writer *w, const struct city *city, struct tx
     json_object_end(w);
 }
 
-/* A key of a company sees what its own cities have decided, and those that send for nobody. */
-static bool may_see(const struct call *call, struct txn *txn, uint32_t city)
-{
-    struct text own = call_company(call);
-    struct city_message message;
-
-    return own.data == NULL || !city_message_find(txn, city, &message) ||
-           text_equals(own, message.company);
-}
-
 struct trace_query {
+    struct page page;
     struct json_text mobile;
 };
 
@@ -79,46 +69,62 @@ static const struct json_field trace_parameters[] = {
     {.name = "mobile",
      .kind = JSON_TEXT,
      .offset = offsetof(struct trace_query, mobile),
-     .is_required = true,
      .min = 1,
-     .max = MOBILE_TEXT_MAX}};
+     .max = MOBILE_TEXT_MAX},
+    PAGE_FIELDS(struct trace_query, page),
+};
 
-/* A + that is not written %2B is a space in a query. */
-static bool parse_mobile(struct json_text text, uint64_t *mobile)
+/* What a page goes on behind: when it was decided, and how many of that millisecond are older. */
+static uint64_t place_of(const struct trace_row *row, uint32_t i)
 {
-    char spelled[MOBILE_TEXT_MAX];
+    uint64_t place = (uint64_t)row->items[i].decided_ms * TRACE_ITEMS_MAX;
 
-    if (text.data == NULL)
-        return false;
-    memcpy(spelled, text.data, text.size);
-    if (spelled[0] == ' ')
-        spelled[0] = '+';
-    return mobile_parse((struct text){spelled, text.size}, mobile);
+    for (uint32_t j = i + 1; j < row->count && row->items[j].decided_ms == row->items[i].decided_ms;
+         j++)
+        place++;
+    return place;
+}
+
+/* Returns what the next page goes on behind; 0: there is none. */
+static uint64_t write_items(const struct call *call, struct json_writer *w, struct txn *txn,
+                            uint64_t mobile, const struct trace_row *row, uint64_t after,
+                            int64_t limit)
+{
+    const struct city_index *cities = pipeline_cities(call->api->pipeline);
+    uint64_t last = 0;
+
+    for (uint32_t i = 0; i < row->count; i++) {
+        const struct trace_item *item = &row->items[i];
+        uint64_t place = place_of(row, i);
+        if (place >= after || !call_may_see_city(call, txn, item->city))
+            continue;
+        if (limit-- == 0)
+            return last;
+        write_item(w, cities->cities[item->city], txn, mobile, item);
+        last = place;
+    }
+    return 0;
 }
 
 void api_trace_list(struct call *call)
 {
-    const struct city_index *cities = pipeline_cities(call->api->pipeline);
-    struct trace_query query = {.mobile = {NULL, 0}};
+    struct trace_query query = {PAGE_DEFAULT, {NULL, 0}};
     struct trace_row row = {.count = 0};
+    uint64_t mobile, next, after = UINT64_MAX;
     struct json_writer w;
     struct txn *txn;
-    uint64_t mobile;
 
-    if (!call_bind_query(call, trace_parameters, FIELD_COUNT(trace_parameters), &query))
+    if (!call_bind_query(call, trace_parameters, FIELD_COUNT(trace_parameters), &query) ||
+        !call_page_after(call, &query.page, &after))
         return;
-    if (!parse_mobile(query.mobile, &mobile)) {
-        call_refuse_field(call, "/mobile", "must be + and 7 to 15 digits");
+    if (!mobile_of_parameter(text_of(query.mobile), &mobile)) {
+        call_refuse_field(call, "/mobile", MOBILE_RULE);
         return;
     }
     txn = pipeline_read_begin(call->api->pipeline);
     trace_find(txn, mobile, &row);
     w = call_begin_list(call);
-    for (uint32_t i = 0; i < row.count; i++) {
-        const struct trace_item *item = &row.items[i];
-        if (may_see(call, txn, item->city))
-            write_item(&w, cities->cities[item->city], txn, mobile, item);
-    }
+    next = write_items(call, &w, txn, mobile, &row, after, query.page.limit);
     call_read_end(call, txn);
-    call_end_list(&w, 0);
+    call_end_list(&w, next);
 }

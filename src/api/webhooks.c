@@ -78,7 +78,16 @@ static void write_history(struct json_writer *w, const struct webhook *webhook)
 /* --- one -----------------------------------------------------------------------------------------
  */
 
-static void answer_webhook(struct call *call, uint64_t number)
+/* As it was made, whatever has become of it. */
+static void forget_attempts(struct webhook *webhook)
+{
+    webhook->row.status = WEBHOOK_PENDING;
+    webhook->row.error = WEBHOOK_ERROR_NONE;
+    webhook->row.attempt_count = 0;
+    webhook->row.due_ms = webhook->row.finished_ms = 0;
+}
+
+static void answer_webhook(struct call *call, uint64_t number, bool is_first_answer)
 {
     struct webhook webhook;
     struct json_writer w;
@@ -90,6 +99,8 @@ static void answer_webhook(struct call *call, uint64_t number)
         call_refuse(call, OUTCOME_NOT_FOUND, NULL);
         return;
     }
+    if (is_first_answer)
+        forget_attempts(&webhook);
     w = call_answer(call);
     json_object_begin(&w, NULL);
     write_webhook(&w, number, &webhook);
@@ -110,7 +121,7 @@ void api_webhook_get(struct call *call)
     uint64_t number;
 
     if (webhook_number(call, &number))
-        answer_webhook(call, number);
+        answer_webhook(call, number, false);
 }
 
 void api_webhook_replay(struct call *call)
@@ -124,7 +135,7 @@ void api_webhook_replay(struct call *call)
     if (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given))
         return;
     if (call_run(call, &command, &result))
-        answer_webhook(call, result.of.webhook.number);
+        answer_webhook(call, result.of.webhook.number, true);
 }
 
 /* --- list ----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #define SMSD_ENGINE_ENGINE_H
 
 #include "engine/command.h"
+#include "engine/row.h"
 #include "store/txn.h"
 
 /* How long a first answer is replayed. */
@@ -75,6 +76,9 @@ void engine_apply(struct txn *txn, const struct command *command, struct result 
 void engine_expect(const struct txn *txn, const struct command *command,
                    enum txn_distance distance);
 
+/* What the key is kept with. False: it is free. */
+bool idempotency_find(struct txn *txn, const struct hash128 *key, int64_t now_ms,
+                      struct idempotency_row *row);
 /* Of a row of TABLE_IDEMPOTENCY: is it past its age? Any thread. */
 bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms);
 

@@ -28,20 +28,37 @@ bool idempotency_is_expired(const void *value, size_t size, int64_t now_ms)
     return is_expired(&row, now_ms);
 }
 
+/* The kept row, which `size` bytes of result stand behind; NULL: the key is free. */
+static const char *find(struct txn *txn, const struct hash128 *key, int64_t now_ms,
+                        struct idempotency_row *row, size_t *size)
+{
+    const char *value = txn_get(txn, TABLE_IDEMPOTENCY, key, sizeof *key, size);
+
+    if (value == NULL)
+        return NULL;
+    assert(*size >= sizeof *row);
+    memcpy(row, value, sizeof *row);
+    assert(row->version == IDEMPOTENCY_ROW_VERSION && row->outcome < OUTCOME_COUNT);
+    *size -= sizeof *row;
+    return is_expired(row, now_ms) ? NULL : value + sizeof *row;
+}
+
+bool idempotency_find(struct txn *txn, const struct hash128 *key, int64_t now_ms,
+                      struct idempotency_row *row)
+{
+    size_t size;
+
+    return find(txn, key, now_ms, row, &size) != NULL;
+}
+
 bool idempotency_replay(struct engine *engine, struct result *answer, size_t result_size)
 {
     const struct command *command = engine->command;
     struct idempotency_row row;
     size_t size;
-    const char *value =
-        txn_get(engine->txn, TABLE_IDEMPOTENCY, &command->key, sizeof command->key, &size);
+    const char *kept = find(engine->txn, &command->key, command->now_ms, &row, &size);
 
-    if (value == NULL)
-        return false;
-    assert(size >= sizeof row);
-    memcpy(&row, value, sizeof row);
-    assert(row.version == IDEMPOTENCY_ROW_VERSION && row.outcome < OUTCOME_COUNT);
-    if (is_expired(&row, command->now_ms))
+    if (kept == NULL)
         return false;
     if (row.fingerprint != command->fingerprint) {
         answer->outcome = OUTCOME_IDEMPOTENCY_KEY_REUSED;
@@ -52,8 +69,8 @@ bool idempotency_replay(struct engine *engine, struct result *answer, size_t res
     answer->number = row.number;
     if (answer->outcome == OUTCOME_OK) {
         /* A result of another size was kept by a version whose result was another struct. */
-        assert(row.result_size == result_size && size == sizeof row + result_size);
-        memcpy(&answer->of, value + sizeof row, result_size);
+        assert(row.result_size == result_size && size == result_size);
+        memcpy(&answer->of, kept, result_size);
     }
     return true;
 }

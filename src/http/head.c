@@ -289,6 +289,9 @@ static enum http_refusal read_header(struct http_head *head, const char *name, s
     case 15:
         return IS_NAME(name, "idempotency-key") ? read_idempotency_key(request, value)
                                                 : HTTP_REFUSAL_NONE;
+    case 16:
+        return IS_NAME(name, "content-encoding") ? set_first(&request->content_encoding, value)
+                                                 : HTTP_REFUSAL_NONE;
     case 17:
         return IS_NAME(name, "transfer-encodin") && (name[16] | 0x20) == 'g'
                    ? read_transfer_encoding(head, value)

@@ -59,7 +59,8 @@ struct http_request {
     struct http_span
         path; /* as sent, without the query: "/v1/accounts/u1"; absolute-form is reduced to it */
     struct http_span query; /* behind the "?", NULL if none */
-    struct http_span authorization, content_type, idempotency_key, request_id, accept;
+    struct http_span authorization, content_type, content_encoding, idempotency_key, request_id;
+    struct http_span accept;
     struct http_span headers;         /* all of them, as they came: see http_request_header */
     struct http_span body;            /* in on_request only */
     int header_count_idempotency_key; /* how often the header came: more than 1 is the handler's to

@@ -457,11 +457,22 @@ static void *run(void *context)
     return NULL;
 }
 
+static bool are_in_order(const struct history_record *records, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (records[i - 1].number >= records[i].number)
+            return false;
+    }
+    return true;
+}
+
 int history_ask(struct history *history, struct history_request *request)
 {
     bool has_room;
 
-    assert(request->kind != HISTORY_APPEND || request->record_count <= HISTORY_APPEND_MAX);
+    assert(request->kind != HISTORY_APPEND ||
+           (request->record_count <= HISTORY_APPEND_MAX &&
+            are_in_order(request->records, request->record_count)));
     request->appended = 0;
     request->examined = request->days = 0;
     request->error = 0;

@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SOURCES = ["tests/e2e/edit_rows.c", "src/store/tree.c", "src/store/tree_writer.c", "src/store/leaf_index.c", "src/store/table.c", "src/store/file.c",
+SOURCES = ["tests/e2e/edit_rows.c", *(f"src/store/{name}.c" for name in ("tree", "tree_writer", "lmdb_row", "leaf_index", "table", "file")),
            *(f"src/base/{name}.c" for name in ("buffer", "clock", "crc32c", "digits", "error", "log", "metric",
                                                "time_text", "utf8"))]
 

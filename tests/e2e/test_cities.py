@@ -97,6 +97,13 @@ def test_cities_are_listed_newest_first(smsd):
     assert found == [f"list.{n}" for n in reversed(range(7))]
 
 
+def test_a_cursor_that_no_list_returned_does_no_harm(shared):
+    put(shared, "cursor")
+    for after in ("0000000000000", "0000000000001", "fzzzzzzzzzzzz"):
+        assert shared.get(f"/v1/cities?after={after}").status == 200
+    assert shared.get("/v1/cities?after=0000000000000").body == {"data": [], "next": None}
+
+
 # CITY-1, CITY-3, CITY-4, CITY-12
 
 
@@ -153,6 +160,16 @@ def test_a_bad_line_is_told_and_the_others_are_taken(shared):
     assert [error["line"] for error in answer["errors"]] == list(range(1, 2 * len(bad), 2))
     assert counts(answer) == (1, len(bad) - 1, 0, len(bad)) and answer["accepted"] == len(bad)
     assert len(send(shared, bad[:1] * 250)["errors"]) == 100
+
+
+def test_null_in_a_line_is_as_not_given(shared):
+    put(shared, "nulls", areas=[SHANGHAI])
+    here = {"lat": SHANGHAI["lat"], "lon": SHANGHAI["lon"]}
+    nulls = [{"mobile": mobile(20), "city": "nulls", "lat": None, "lon": None, "at": None, "label": None},
+             {"mobile": mobile(21), "city": None, **here, "label": None},
+             {"mobile": mobile(22), "city": None, "lat": 0, "lon": None}]
+    answer = send(shared, nulls)
+    assert counts(answer) == (2, 0, 0, 1) and answer["errors"][0]["line"] == 3, answer
 
 
 def test_the_short_way_and_the_parser_mean_the_same(shared):
@@ -256,7 +273,21 @@ def test_a_trace_keeps_the_last_sixteen(shared):
     for n in range(20):
         put(shared, f"trace.{n}")
         send(shared, [{"mobile": mobile(60000), "city": f"trace.{n}"}])
-    assert [item["city"] for item in trace(shared, 60000)] == [f"trace.{n}" for n in range(19, 3, -1)]
+    last = [f"trace.{n}" for n in range(19, 3, -1)]
+    assert [item["city"] for item in trace(shared, 60000)] == last
+    # It is a list as others are, and a number in a query or path needs no plus.
+    for spelled in ("%2B", "+", ""):
+        path = f"/v1/traces?mobile={spelled}{mobile(60000)[1:]}"
+        assert [item["city"] for item in pages(shared, path, 3)] == last
+    assert shared.get(f"/v1/cities/trace.1/visits/{mobile(60000)[1:]}").body["seen"]
+
+
+def test_decisions_of_one_moment_are_paged(shared):
+    for n in range(5):
+        put(shared, f"at.once.{n}")
+    send(shared, [{"mobile": mobile(60001), "city": f"at.once.{n}"} for n in range(5)])
+    found = pages(shared, f"/v1/traces?mobile={mobile(60001)[1:]}", 1)
+    assert [item["city"] for item in found] == [f"at.once.{n}" for n in (4, 3, 2, 1, 0)]
 
 
 # CITY-4, CITY-6, CITY-7

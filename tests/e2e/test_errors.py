@@ -1,5 +1,7 @@
 """How smsd says no: problem details, statuses, codes, pointers; what it does with hostile bytes (OPS-7)."""
 
+import gzip
+
 import pytest
 
 from contract import balance, charge, new_key, topup
@@ -47,6 +49,20 @@ def test_all_errors_of_the_fields_are_said_at_once(shared):
     answer = shared.post("/v1/charges", {"account": 5, "amount": 0, "mode": "later", "reference": ["x"]})
     assert answer.status == 422 and answer.code == "invalid"
     assert answer.pointers == ["/account", "/amount", "/mode", "/reference"]
+
+
+def test_another_body_under_a_used_key_is_told_so_whatever_else_is_wrong_with_it(shared):
+    # BILL-9
+    topup(shared, "errors.key", 100)
+    body = {"account": "errors.key", "amount": 30}
+    assert shared.post("/v1/charges", body, idempotency="errors-1").status == 201
+    for other in ({**body, "amount": -1}, {**body, "amont": 1}, {}, [], "{"):
+        answer = shared.post("/v1/charges", other, idempotency="errors-1")
+        assert (answer.status, answer.code) == (422, "idempotency_key_reused"), other
+    assert shared.post("/v1/charges", {**body, "amount": -1}, idempotency="errors-2").code == "invalid"
+    assert shared.post("/v1/charges", body, idempotency="errors-2").status == 201, "a 422 is not kept"
+    assert shared.post("/v1/charges", body, idempotency="errors-1").replayed
+    assert shared.get("/v1/accounts/errors.key").body["balance"] == 40
 
 
 def test_missing_fields_are_named(shared):
@@ -145,6 +161,35 @@ def test_another_content_type_is_415(shared, kind):
 def test_json_is_json_however_it_is_spelt(shared, kind):
     topup(shared, "errors", 10)
     assert shared.post("/v1/charges", GOOD, headers={"Content-Type": kind}).status == 201
+
+
+@pytest.mark.parametrize("path, kind, body", [
+    ("/v1/charges", "application/json", '{"account":"errors","amount":1}'),
+    ("/v1/signals", "application/x-ndjson", '{"mobile":"+8613800000000","city":"packed"}'),
+])
+def test_a_body_that_is_packed_is_415(shared, path, kind, body):
+    # RFC 9110, 15.5.16: and is not taken for lines that are all wrong.
+    headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+    answer = shared.post(path, gzip.compress(body.encode()), headers=headers)
+    assert (answer.status, answer.code) == (415, "unsupported_media_type")
+    assert answer.headers["accept-encoding"] == "identity"
+    topup(shared, "errors", 10)
+    assert shared.post(path, body, headers={**headers, "Content-Encoding": "identity"}).status < 300
+
+
+@pytest.mark.parametrize("method, path, body", [
+    ("POST", "/v1/charges", GOOD), ("GET", "/v1/accounts/errors", None), ("GET", "/v1/accounts", None),
+    ("POST", "/v1/charges/batch", [GOOD]), ("POST", "/v1/signals", '{"mobile":"+8613800000000","city":"x"}'),
+    ("POST", "/v1/keys", {"name": "x", "scopes": ["billing"]}), ("PATCH", "/v1/accounts/errors", {"credit_limit": 5}),
+])
+def test_a_parameter_nobody_knows_is_refused_and_nothing_done(shared, method, path, body):
+    topup(shared, "errors", 10)
+    before = shared.get("/v1/accounts/errors").body
+    answer = shared.request(method, f"{path}?atomic%2F=true&x", body, idempotency="errors-query")
+    assert (answer.status, answer.code) == (422, "unknown_field")
+    assert answer.pointers == ["/atomic~1", "/x"]
+    assert shared.get("/v1/accounts/errors").body == before
+    assert shared.get("/healthz?from=a.balancer").status == 200
 
 
 def test_a_request_id_is_echoed_or_made(shared):

@@ -83,6 +83,16 @@ def test_the_admin_scope_is_all_scopes(shared):
         assert shared.get(path, key=secret).status == 200
 
 
+def test_a_key_of_a_company_makes_no_keys_whatever_its_scopes(shared):
+    # OPS-2: it would make one for every company. The same for what else is everybody's.
+    secret = shared.post("/v1/keys", {"name": "own", "scopes": ["admin"], "company": "acme"}).body["secret"]
+    assert shared.get("/v1/messages", key=secret).status == 200
+    assert shared.post("/v1/keys", {"name": "all", "scopes": ["admin"]}, key=secret).status == 403
+    assert shared.post("/v1/webhooks/secret", key=secret).code == "forbidden"
+    for path in ("/v1/keys", "/v1/webhooks", "/v1/webhooks/endpoints", "/v1/jobs", "/v1/exceptions"):
+        assert shared.get(path, key=secret).code == "forbidden", path
+
+
 @pytest.mark.parametrize("body, pointers", [
     ({}, ["/name", "/scopes"]), ({"name": "x", "scopes": "billing"}, ["/scopes"]),
     ({"name": 5, "scopes": ["billing"]}, ["/name"]),

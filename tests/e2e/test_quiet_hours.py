@@ -180,7 +180,7 @@ def test_a_campaign_waits_for_the_morning(platform):
     body = campaigns.wait_for(platform, campaign, "running",
                               until=lambda body: body["messages"].get("delivered") == 20)
     assert (body["submitted"], body["left"], body["asleep"], body["progress"]) == (20, 20, 20, 50)
-    listed = campaigns.all_rows(platform, f"/v1/campaigns/{campaign}/recipients")
+    listed = campaigns.recipients_of(platform, campaign)
     assert [row["to"] for row in listed if row["status"] == "asleep"] == germans
     assert [row["to"] for row in listed if row["status"] == "submitted"] == chinese
     go_to(platform, BERLIN, 8)
@@ -213,7 +213,7 @@ def test_a_campaign_over_zones_that_is_killed_paused_and_resumed(tmp_path):
     smsd.start()
     finished = campaigns.wait_for(smsd, campaign, "finished")
     assert (finished["submitted"], finished["asleep"]) == (220, 0)
-    messages = {row["message"] for row in campaigns.all_rows(smsd, f"/v1/campaigns/{campaign}/recipients")}
+    messages = {row["message"] for row in campaigns.recipients_of(smsd, campaign)}
     assert len(messages) == 220 and set(campaigns.given(log)) == messages
     campaigns.check_money(smsd, finished, START_MONEY)
     smsd.close()

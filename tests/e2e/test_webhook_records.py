@@ -84,6 +84,8 @@ def test_a_replay_says_the_same_under_a_new_id(start_telling, receiver):
     first, second = receiver.wait(2)
     assert first.body == second.body and second.headers["webhook-id"] == answer.body["id"]
     assert len(settled(smsd, "delivered", 2)) == 2
+    late = smsd.post(f"/v1/webhooks/{webhook['id']}/replay", idempotency="K")
+    assert late.replayed and late.raw == answer.raw, "BILL-9: the first answer, whatever has happened since"
 
 
 def test_what_nobody_wanted_can_be_replayed_once_there_is_a_url(start_telling, receiver):

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from contract import balance
+from contract import balance, pages
 from platform_setup import COMPANY, START_MONEY, get, metric, put, put_product, put_route, sandbox, set_up, wait_for
 from provider import Provider
 from test_cities import at, counts, lines, mobile, rebuild, send, trace
@@ -118,6 +118,23 @@ def test_a_key_of_a_company_puts_and_feeds_its_own_cities(greeting):
     assert {item["city"] for item in trace(greeting, 1)} == {"acmes", "others"}
     seen = greeting.get(f"/v1/traces?mobile=%2B{mobile(1)[1:]}", key=key).body["data"]
     assert [item["city"] for item in seen] == ["others"]
+
+
+def test_a_key_of_a_company_sees_no_city_that_sends_for_another(greeting):
+    # CITY-8, OPS-2: neither what is sent there nor who was there.
+    put(greeting, "/v1/companies/other", {"name": "Other", "account": "money"})
+    key = greeting.post("/v1/keys", {"name": "other", "scopes": ["signals"], "company": "other"}).body["secret"]
+    put_city(greeting, "acmes")
+    put_city(greeting, "others", company="other")
+    put(greeting, "/v1/cities/nobodys", {"name": "Nobody's", "capacity": 1, "enabled": True})
+    see(greeting, "acmes", 1)
+    for method, path in [("GET", ""), ("GET", f"/visits/{mobile(1)}"), ("POST", "/rebuild")]:
+        answer = greeting.request(method, f"/v1/cities/acmes{path}", key=key)
+        assert (answer.status, answer.code) == (404, "city_not_found"), path
+        for code in ("others", "nobodys"):
+            assert greeting.request(method, f"/v1/cities/{code}{path}", key=key).status in (200, 202)
+    assert [city["code"] for city in pages(greeting, "/v1/cities", 1, key=key)] == ["nobodys", "others"]
+    assert [city["code"] for city in pages(greeting, "/v1/cities", 1)] == ["nobodys", "others", "acmes"]
 
 
 # --- one message ---------------------------------------------------------------------------------------------------

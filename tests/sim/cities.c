@@ -99,7 +99,8 @@ static void feed(struct cities *cities, uint32_t rows)
 void cities_adopt(struct cities *cities)
 {
     city_build_adopt(&cities->index);
-    cities->is_of_image = cities->is_build_of_image;
+    /* A city whose window has grown meanwhile may keep what it has. */
+    cities->is_of_image = cities->is_of_image || cities->is_build_of_image;
 }
 
 void cities_build(struct cities *cities, struct world *world, uint32_t step, uint32_t size)

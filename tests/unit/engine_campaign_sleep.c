@@ -352,15 +352,15 @@ static void a_morning_without_money_pauses(void **state)
 
     go_to(world, "2020-02-01T22:00");
     add(world, number, "DE", FEW);
-    pay_out(world, PURSE - FEW * PRICE);
+    pay_out(world, "purse", PURSE - FEW * PRICE);
     confirm(world, number);
     run_due(world);
-    set_price(world, "a", PRICE + 1);
+    put_priced(world, "a", PRICE + 1, ON_UNKNOWN_QUERY);
     go_to(world, "2020-02-02T07:00");
     assert_int_equal(send_now(world), 0);
     assert_int_equal(campaign(world, number).reason, OUTCOME_INSUFFICIENT_FUNDS);
     expect_figures(world, number, 0, FEW);
-    set_price(world, "a", PRICE);
+    put_priced(world, "a", PRICE, ON_UNKNOWN_QUERY);
     assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_OK);
     assert_int_equal(send_now(world), FEW);
     expect_campaign(world, number, CAMPAIGN_FINISHED);
