@@ -160,7 +160,7 @@ void api_account_get(struct call *call)
     struct account account;
     bool is_found = account_find(txn, call->params[0], &account);
 
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (is_found) {
         struct json_writer w = call_answer(call);
         write_account(&w, NULL, call->params[0], &account.row);
@@ -174,7 +174,7 @@ bool call_account(struct call *call, uint64_t number, struct account *account)
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
     bool is_found = account_find_number(txn, number, account);
 
-    pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (!is_found)
         call_refuse(call, OUTCOME_INTERNAL, "an account is missing");
     return is_found;
@@ -228,6 +228,6 @@ void api_account_lookup(struct call *call)
         if (account_find(txn, id, &account))
             write_account(&w, NULL, id, &account.row);
     }
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     call_end_list(&w, 0);
 }

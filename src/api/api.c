@@ -30,23 +30,20 @@ static bool is_encoded(const struct call *call)
     return encoding.size > 0 && !is_type(encoding, TEXT("identity"));
 }
 
-/* None at all is taken for JSON, which a statement is not. Nothing is unpacked. */
+/* None at all is taken for JSON. Nothing is unpacked. */
 static bool take_type(struct call *call)
 {
+    const struct body_stream_type *stream = body_stream_type(call->route->body);
     struct text type = {call->request->content_type.data, call->request->content_type.size};
 
     if (is_encoded(call))
         return false;
-    if (call->route->body == BODY_STATEMENT) {
-        call->is_lines = is_type(type, TEXT("application/x-ndjson"));
-        return call->is_lines || is_type(type, TEXT("text/csv"));
-    }
     if (type.data == NULL || is_type(type, TEXT("application/json")))
-        return true;
-    call->is_lines = (call->route->body == BODY_BATCH || call->route->body == BODY_LINES ||
-                      call->route->body == BODY_RECIPIENTS) &&
-                     is_type(type, TEXT("application/x-ndjson"));
-    return call->is_lines;
+        return stream == NULL || stream->takes_json;
+    if (stream == NULL)
+        return false;
+    call->is_lines = is_type(type, TEXT("application/x-ndjson"));
+    return call->is_lines || (stream->takes_csv && is_type(type, TEXT("text/csv")));
 }
 
 static bool find_route(struct call *call)
@@ -177,43 +174,50 @@ static bool may(struct call *call)
            is_query_known(call) && take_idempotency_key(call);
 }
 
-/* May this request, whose body is still to come, become a batch? If not it is refused once it is
- * whole, or by then it may. */
-static bool may_become_batch(struct call *call, const struct http_request *request)
+/* A call whose body is still to come. What it is refused with is found again once it is whole. */
+static struct call trial(struct api *api, const struct http_request *request,
+                         struct http_reply *never_sent)
 {
-    struct api *api = call->api;
-    struct text path = {request->path.data, request->path.size};
-    struct http_reply never_sent = {.headers = &api->try_headers, .body = &api->try_body};
-    bool is_so;
-
-    if (route_that_streams(request->method, path) == NULL)
-        return false;
+    *never_sent = (struct http_reply){.headers = &api->try_headers, .body = &api->try_body};
     api->try_headers.size = api->try_body.size = 0;
-    call->reply = &never_sent;
-    is_so = may(call) && take_type(call);
-    call->reply = NULL;
-    return is_so;
+    return (struct call){.api = api,
+                         .arena = &api->arena,
+                         .request = request,
+                         .reply = never_sent,
+                         .is_trial = true};
+}
+
+/* May this request, whose body is still to come, be taken as it comes? */
+static bool may_stream(struct call *call)
+{
+    struct text path = {call->request->path.data, call->request->path.size};
+
+    return route_that_streams(call->request->method, path) != NULL && may(call) && take_type(call);
 }
 
 static size_t on_headers(void *context, const struct http_request *request)
 {
     struct api *api = context;
-    struct call call = {.api = api, .arena = &api->arena, .request = request};
-    bool is_batch = may_become_batch(&call, request);
+    struct http_reply never_sent;
+    struct call call = trial(api, request, &never_sent);
+    size_t bytes_max = api->options.body_bytes_max;
 
+    if (may_stream(&call))
+        memcpy(&bytes_max,
+               (const char *)&api->options + body_stream_type(call.route->body)->bytes_max_at,
+               sizeof bytes_max);
     arena_reset(&api->arena);
-    if (is_batch && call.route->body == BODY_RECIPIENTS)
-        return api->options.campaigns_upload_bytes_max;
-    return is_batch ? api->options.batch_bytes_max : api->options.body_bytes_max;
+    return bytes_max;
 }
 
 static size_t on_body(void *context, const struct http_request *request, const char *data,
                       size_t size)
 {
     struct api *api = context;
-    struct call call = {.api = api, .arena = &api->arena, .request = request};
+    struct http_reply never_sent;
+    struct call call = trial(api, request, &never_sent);
 
-    if (*request->request_data == NULL && !may_become_batch(&call, request)) {
+    if (*request->request_data == NULL && !may_stream(&call)) {
         arena_reset(&api->arena);
         return 0;
     }

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/deferred.h"
 #include "engine/audit.h"
 #include "engine/entry.h"
 
 struct audit_call {
     struct api *api;
-    struct http_deferred *deferred;
-    struct buffer headers;
+    struct deferred deferred;
     int64_t checked_at_ms;
     struct audit audit;
 };
@@ -21,19 +21,6 @@ static int on_row(void *context, enum table table, const void *key, size_t key_s
 
     audit_row(&audit_call->audit, table, key, key_size, value, value_size);
     return 0;
-}
-
-/* The hash chain's value after the last entry: to be noted down elsewhere. */
-static void write_head(struct json_writer *w, const uint8_t head[ENTRY_CHAIN_SIZE])
-{
-    static const char digits[] = "0123456789abcdef";
-    char text[2 * ENTRY_CHAIN_SIZE];
-
-    for (size_t i = 0; i < ENTRY_CHAIN_SIZE; i++) {
-        text[2 * i] = digits[head[i] >> 4];
-        text[2 * i + 1] = digits[head[i] & 15];
-    }
-    json_text(w, "chain_head", text, sizeof text);
 }
 
 static void write_audit(struct buffer *body, struct audit_call *audit_call, bool is_ok)
@@ -51,7 +38,8 @@ static void write_audit(struct buffer *body, struct audit_call *audit_call, bool
     json_int(&w, "held", audit->held);
     json_int(&w, "pending", audit->pending);
     json_time(&w, "checked_at", audit_call->checked_at_ms);
-    write_head(&w, audit->chain_head);
+    /* After the last entry: to be noted down elsewhere. */
+    json_hex(&w, "chain_head", audit->chain_head, ENTRY_CHAIN_SIZE);
     if (!is_ok)
         json_string(&w, "fault", audit->fault);
     json_object_end(&w);
@@ -61,19 +49,15 @@ static void on_end(void *context, int error)
 {
     struct audit_call *audit_call = context;
     struct buffer body;
-    int status = 200;
 
-    buffer_init(&body);
-    if (error == 0) {
-        write_audit(&body, audit_call, audit_finish(&audit_call->audit));
+    if (error != 0) {
+        deferred_refuse(&audit_call->deferred, OUTCOME_INTERNAL, "the accounts could not be read");
     } else {
-        status = call_write_problem(&body, OUTCOME_INTERNAL, "the accounts could not be read");
+        buffer_init(&body);
+        write_audit(&body, audit_call, audit_finish(&audit_call->audit));
+        deferred_answer(&audit_call->deferred, &body);
+        buffer_release(&body);
     }
-    http_answer(audit_call->deferred, status,
-                status == 200 ? "application/json" : "application/problem+json",
-                &audit_call->headers, &body, 0);
-    buffer_release(&body);
-    buffer_release(&audit_call->headers);
     free(audit_call);
 }
 
@@ -95,7 +79,5 @@ void api_audit(struct call *call)
         call_refuse(call, OUTCOME_OVERLOADED, "too many audits are under way");
         return;
     }
-    buffer_init(&audit_call->headers);
-    buffer_append(&audit_call->headers, call->reply->headers->data, call->reply->headers->size);
-    audit_call->deferred = http_defer(call->reply);
+    call_defer(call, &audit_call->deferred);
 }

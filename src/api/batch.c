@@ -16,6 +16,7 @@
 #include "api/batch.h"
 #include "api/body_stream.h"
 #include "api/call.h"
+#include "api/deferred.h"
 #include "base/bytes.h"
 #include "json/items.h"
 
@@ -48,15 +49,14 @@ struct batch {
     struct json_items reading;
     int read_status; /* what json_items said last */
     size_t refusal_bytes, text_bytes;
-    struct http_deferred *deferred;
-    struct buffer headers, body;
+    struct deferred deferred;
+    struct buffer body;
     struct json_writer writer;
     struct arena texts; /* what the commands point to */
     struct item *items;
     struct result *results; /* of an atomic batch */
     size_t count, done, capacity;
     size_t succeeded;
-    uint64_t hold;
     bool is_atomic, is_failed;
     bool has_failed_before;       /* under the same key: this is a replay */
     uint64_t request_fingerprint; /* the whole request's */
@@ -276,7 +276,7 @@ static void batch_free(struct batch *batch)
     free(batch->items);
     free(batch->results);
     arena_release(&batch->texts);
-    buffer_release(&batch->headers);
+    deferred_release(&batch->deferred);
     buffer_release(&batch->body);
     free(batch);
 }
@@ -288,10 +288,11 @@ static void finish(struct batch *batch)
     json_int(&batch->writer, "failed",
              (int64_t)(batch->count - (batch->is_failed ? 0 : batch->succeeded)));
     json_object_end(&batch->writer);
-    http_answer(batch->deferred,
-                batch->is_failed ? outcome_infos[OUTCOME_BATCH_FAILED].status : 200,
-                batch->is_failed ? "application/problem+json" : "application/json", &batch->headers,
-                &batch->body, batch->hold);
+    if (batch->is_failed)
+        deferred_answer_status(&batch->deferred, outcome_infos[OUTCOME_BATCH_FAILED].status,
+                               PROBLEM_TYPE, &batch->body);
+    else
+        deferred_answer(&batch->deferred, &batch->body);
     batch_free(batch);
 }
 
@@ -316,10 +317,9 @@ static void run_slice(void *context)
         expect(batch, batch->done + 2 * ITEMS_AHEAD, TXN_FAR);
         expect(batch, batch->done + ITEMS_AHEAD, TXN_NEAR);
         struct result result = {.outcome = OUTCOME_INVALID};
-        if (item->outcome == OUTCOME_OK) {
-            uint64_t hold = pipeline_run(batch->api->pipeline, &item->command, &result);
-            batch->hold = hold > batch->hold ? hold : batch->hold;
-        }
+        if (item->outcome == OUTCOME_OK)
+            deferred_hold(&batch->deferred,
+                          pipeline_run(batch->api->pipeline, &item->command, &result));
         write_item(batch, item, &result);
     }
     if (batch->done < batch->count)
@@ -338,12 +338,10 @@ static void keep_failure(struct batch *batch, struct command *commands)
                                                 .items = commands,
                                                 .answers = batch->results}};
     struct result result;
-    uint64_t hold;
 
     for (size_t i = 0; i < batch->count; i++)
         commands[i].key = key_of_place(batch, i);
-    hold = pipeline_run(batch->api->pipeline, &command, &result);
-    batch->hold = hold > batch->hold ? hold : batch->hold;
+    deferred_hold(&batch->deferred, pipeline_run(batch->api->pipeline, &command, &result));
 }
 
 static void run_atomic(struct batch *batch)
@@ -358,8 +356,9 @@ static void run_atomic(struct batch *batch)
         if (batch->has_failed_before)
             commands[i].key = key_of_place(batch, i);
     }
-    batch->is_failed = !pipeline_run_atomic(batch->api->pipeline, commands, batch->count,
-                                            batch->results, batch->has_failed_before, &batch->hold);
+    batch->is_failed =
+        !pipeline_run_atomic(batch->api->pipeline, commands, batch->count, batch->results,
+                             batch->has_failed_before, &batch->deferred.hold);
     for (size_t i = 0; i < batch->count; i++)
         batch->items[i].command = commands[i];
     if (batch->is_failed && batch->stream.has_key && !batch->has_failed_before)
@@ -443,7 +442,6 @@ static struct body_stream *begin(struct call *call)
     batch->caller = *call->key;
     json_items_init(&batch->reading, call->is_lines, ITEM_BYTES_MAX, on_item, batch);
     arena_init(&batch->texts, BATCH_ARENA_BYTES_MAX);
-    buffer_init(&batch->headers);
     buffer_init(&batch->body);
     return &batch->stream;
 }
@@ -453,7 +451,13 @@ static void abandon(struct body_stream *stream)
     batch_free((struct batch *)stream);
 }
 
-const struct body_stream_type batch_stream = {begin, feed, abandon};
+const struct body_stream_type batch_stream = {
+    .takes_json = true,
+    .bytes_max_at = offsetof(struct api_options, batch_bytes_max),
+    .begin = begin,
+    .feed = feed,
+    .abandon = abandon,
+};
 
 void batch_answer(struct call *call)
 {
@@ -472,9 +476,7 @@ void batch_answer(struct call *call)
         return;
     call->stream = NULL; /* it outlives the call */
     batch->request_fingerprint = call->fingerprint;
-    batch->hold = call->reply->hold;
-    buffer_append(&batch->headers, call->reply->headers->data, call->reply->headers->size);
-    batch->deferred = http_defer(call->reply);
+    call_defer(call, &batch->deferred);
     if (batch->is_atomic) {
         run_atomic(batch);
     } else {

@@ -7,28 +7,24 @@
 #include "api/call.h"
 #include "base/metric.h"
 
-static const struct body_stream_type *type_of(const struct route *route)
+const struct body_stream_type *body_stream_type(enum route_body body)
 {
-    switch (route->body) {
-    case BODY_BATCH:
-        return &batch_stream;
-    case BODY_LINES:
-        return &signal_stream;
-    case BODY_RECIPIENTS:
-        return &campaign_stream;
-    case BODY_STATEMENT:
-        return &reconciliation_stream;
-    default:
-        assert(!"a route whose body does not stream");
-        return NULL;
-    }
+    static const struct body_stream_type *const types[] = {[BODY_BATCH] = &batch_stream,
+                                                           [BODY_LINES] = &signal_stream,
+                                                           [BODY_RECIPIENTS] = &campaign_stream,
+                                                           [BODY_STATEMENT] =
+                                                               &reconciliation_stream,
+                                                           [BODY_ANY] = NULL};
+
+    return types[body];
 }
 
 struct body_stream *call_stream(struct call *call)
 {
-    const struct body_stream_type *type = type_of(call->route);
+    const struct body_stream_type *type = body_stream_type(call->route->body);
     struct body_stream *stream = call->stream;
 
+    assert(type != NULL);
     if (stream != NULL)
         return stream;
     stream = call->stream = type->begin(call);

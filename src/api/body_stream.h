@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api/route.h"
 #include "base/hash.h"
 
 struct call;
@@ -19,6 +20,8 @@ struct body_stream {
 };
 
 struct body_stream_type {
+    bool takes_json, takes_csv; /* beside lines of JSON; without a type it is JSON */
+    size_t bytes_max_at;        /* offset in struct api_options of the most that it may have */
     /* For a call that has passed all checks up to its idempotency key. NULL: too many are there. */
     struct body_stream *(*begin)(struct call *call);
     void (*feed)(struct body_stream *stream, struct call *call, const char *data, size_t size);
@@ -28,6 +31,8 @@ struct body_stream_type {
 
 extern const struct body_stream_type batch_stream, signal_stream, campaign_stream,
     reconciliation_stream;
+/* NULL: bodies of this kind are gathered. */
+const struct body_stream_type *body_stream_type(enum route_body body);
 
 /* The call's; made if there is none yet. NULL: too many are there. A handler that keeps it sets
  * call->stream NULL. */

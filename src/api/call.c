@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/id.h"
 #include "base/time_text.h"
 #include "engine/catalog.h"
 #include "engine/ledger.h"
@@ -22,6 +23,22 @@ bool call_bind(struct call *call, const struct json_field *fields, size_t count,
     if (json_bind(call->arena, call->json, fields, count, target, given, "", &errors))
         return true;
     call_refuse_errors(call, &errors);
+    return false;
+}
+
+bool call_bind_nothing(struct call *call)
+{
+    uint64_t given;
+
+    return call->json == NULL || call_bind(call, NULL, 0, NULL, &given);
+}
+
+bool call_path_number(struct call *call, const char *prefix, enum outcome not_found,
+                      uint64_t *number)
+{
+    if (id_parse(call->params[0].data, call->params[0].size, prefix, number))
+        return true;
+    call_refuse(call, not_found, NULL);
     return false;
 }
 

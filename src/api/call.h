@@ -55,6 +55,7 @@ struct call {
     const struct route *route;
     struct text params[ROUTE_PARAMS_MAX];
     const struct api_key *key;     /* NULL on open routes */
+    bool is_trial;                 /* the body still comes: no reply is sent, and no refusal kept */
     bool is_lines;                 /* the body is NDJSON: only of routes that take it */
     const struct json_value *json; /* the body; NULL: none was sent */
     bool has_idempotency_key;
@@ -72,7 +73,9 @@ struct call {
 /* Answers with a problem (RFC 9457). `detail` NULL: the outcome's title says it. Where the request
  * has an idempotency key and the outcome is of the kept kind, the refusal is kept. */
 void call_refuse(struct call *call, enum outcome outcome, const char *detail);
-/* The same with field errors: `unknown_field` or `invalid`. */
+/* The same with field errors, if there are any (NULL). */
+void call_refuse_faults(struct call *call, enum outcome outcome, const struct json_errors *errors);
+/* The same: `unknown_field` or `invalid`. */
 void call_refuse_errors(struct call *call, const struct json_errors *errors);
 /* A single field error. */
 void call_refuse_field(struct call *call, const char *pointer, const char *detail);
@@ -81,9 +84,9 @@ void call_refuse_field(struct call *call, const char *pointer, const char *detai
 int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail);
 void call_write_problem_errors(struct buffer *body, enum outcome outcome, const char *detail,
                                const struct json_errors *errors);
-/* Answers with the problem what was deferred. */
-void call_refuse_later(struct http_deferred *deferred, struct buffer *headers, enum outcome outcome,
-                       const char *detail, uint64_t hold);
+/* And the headers that go with one; `retry_after_s` 0: one second. */
+void call_problem_headers(struct buffer *headers, enum outcome outcome, int retry_after_s);
+#define PROBLEM_TYPE "application/problem+json"
 
 /* --- reading -------------------------------------------------------------------------------------
  */
@@ -91,6 +94,11 @@ void call_refuse_later(struct http_deferred *deferred, struct buffer *headers, e
 /* Fills `target` from the body, which must be an object. False: replied. */
 bool call_bind(struct call *call, const struct json_field *fields, size_t count, void *target,
                uint64_t *given);
+/* For a call whose body may be left out, or be an empty object. False: replied. */
+bool call_bind_nothing(struct call *call);
+/* The number of what the path's id names. False: it is no such id, and `not_found` is replied. */
+bool call_path_number(struct call *call, const char *prefix, enum outcome not_found,
+                      uint64_t *number);
 /* Fills `target` from the query: JSON_TEXT and JSON_INT fields only. False: replied. */
 bool call_bind_query(struct call *call, const struct json_field *fields, size_t count,
                      void *target);

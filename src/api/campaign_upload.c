@@ -253,7 +253,7 @@ static void find_campaign(struct call *call, struct campaign_upload *upload)
         upload->lines.refusal = OUTCOME_CAMPAIGN_NOT_FOUND;
     else
         upload->campaign = row.number;
-    upload->lines.hold = pipeline_read_end(call->api->pipeline, txn);
+    deferred_hold(&upload->lines.deferred, pipeline_read_end(call->api->pipeline, txn));
 }
 
 static struct body_stream *begin(struct call *call)
@@ -270,7 +270,13 @@ static struct body_stream *begin(struct call *call)
     return &upload->lines.stream;
 }
 
-const struct body_stream_type campaign_stream = {begin, line_stream_feed, line_stream_abandon};
+const struct body_stream_type campaign_stream = {
+    .takes_json = true,
+    .bytes_max_at = offsetof(struct api_options, campaigns_upload_bytes_max),
+    .begin = begin,
+    .feed = line_stream_feed,
+    .abandon = line_stream_abandon,
+};
 
 void api_campaign_upload(struct call *call)
 {

@@ -88,27 +88,16 @@ static bool bind_create(struct call *call, struct campaign_create_command *creat
 /* --- writing -------------------------------------------------------------------------------------
  */
 
-static void write_params(struct json_writer *w, struct text encoded)
-{
-    struct template_param params[TEMPLATE_NAMES_MAX];
-    size_t count = campaign_params_read(encoded, params);
-
-    json_object_begin(w, "params");
-    for (size_t i = 0; i < count; i++) {
-        json_member(w, params[i].name.data, params[i].name.size);
-        json_text(w, NULL, params[i].value.data, params[i].value.size);
-    }
-    json_object_end(w);
-}
-
 static void write_texts(struct json_writer *w, const struct campaign_row *row,
                         const struct campaign_text *text)
 {
+    struct template_param params[TEMPLATE_NAMES_MAX];
+
     json_text(w, "company", text->company.data, text->company.size);
     json_text_or_null(w, "name", text->name.data, text->name.size);
     json_string(w, "kind", message_kind_text((enum message_kind)row->kind));
     json_text_or_null(w, "template", text->template.data, text->template.size);
-    write_params(w, text->params);
+    write_params(w, params, campaign_params_read(text->params, params));
     json_text_or_null(w, "content", text->content.data, text->content.size);
     if (row->flags & CAMPAIGN_HAS_SIGNATURE)
         json_text(w, "signature", text->signature.data, text->signature.size);
@@ -224,16 +213,13 @@ void api_campaign_get(struct call *call)
         answer_campaign(call, &row);
 }
 
-/* The body may be left out, or be an empty object. */
 static void change(struct call *call, enum command_type type)
 {
     struct command command = {.type = type};
     struct campaign_row row;
     struct result result;
-    uint64_t given;
 
-    if (!call_campaign(call, &row) ||
-        (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given)))
+    if (!call_campaign(call, &row) || !call_bind_nothing(call))
         return;
     command.of.campaign_confirm.campaign = row.number;
     if (call_run(call, &command, &result))

@@ -115,7 +115,7 @@ static bool bind_draft(struct call *call, struct catalog_draft *draft)
 
     json_errors_init(&errors);
     catalog_bind(call, txn, call->params[0], is_new ? NULL : &before, draft, &errors);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (errors.count > 0)
         call_refuse_errors(call, &errors);
     return errors.count == 0;
@@ -147,18 +147,9 @@ void api_catalog_put(struct call *call)
 /* --- status --------------------------------------------------------------------------------------
  */
 
-static enum catalog_status parse_status(struct text text)
-{
-    if (text_equals(text, TEXT("enabled")))
-        return CATALOG_ENABLED;
-    if (text_equals(text, TEXT("disabled")))
-        return CATALOG_DISABLED;
-    return text_equals(text, TEXT("void")) ? CATALOG_VOID : (enum catalog_status)0;
-}
-
 static bool is_status(const char *data, size_t size)
 {
-    return parse_status((struct text){data, size}) != 0;
+    return catalog_status_parse((struct text){data, size}) != 0;
 }
 
 #define STATUS_FIELD(type, required)                                                               \
@@ -187,7 +178,7 @@ void api_catalog_update(struct call *call)
     command.of.catalog_status =
         (struct catalog_status_command){.kind = kind,
                                         .id = call->params[0],
-                                        .status = parse_status(text_of(body.status)),
+                                        .status = catalog_status_parse(text_of(body.status)),
                                         .by = call->key->row.number};
     run_change(call, kind, &command);
 }
@@ -265,7 +256,7 @@ static bool passes_filter(const struct catalog_thing *thing, enum catalog_field 
 static bool passes(const struct call *call, const struct catalog_query *query,
                    const struct catalog_thing *thing)
 {
-    if (query->status.data != NULL && parse_status(text_of(query->status)) != thing->status)
+    if (query->status.data != NULL && catalog_status_parse(text_of(query->status)) != thing->status)
         return false;
     for (int i = 0; i < CATALOG_FIELD_COUNT; i++) {
         const struct json_text *wanted = &query->filters[catalog_field_infos[i].number];

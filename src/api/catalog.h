@@ -6,6 +6,10 @@
 #include "api/call.h"
 #include "engine/catalog.h"
 
+/* "enabled", "disabled", "void"; and back, 0: it is none of these. */
+const char *catalog_status_text(enum catalog_status status);
+enum catalog_status catalog_status_parse(struct text text);
+
 /* The kind that the call's path names. */
 enum catalog_kind call_catalog_kind(const struct call *call);
 /* False, and replied: an API key that is of a company may not see things of this kind. */

@@ -73,8 +73,6 @@ static void write_change(struct json_writer *w, const struct catalog_thing *thin
     static const char *const actions[] = {[CATALOG_CREATED] = "created",
                                           [CATALOG_CHANGED] = "changed",
                                           [CATALOG_STATUS_SET] = "status"};
-    static const char *const statuses[] = {
-        [CATALOG_ENABLED] = "enabled", [CATALOG_DISABLED] = "disabled", [CATALOG_VOID] = "void"};
     struct catalog_change_row row;
 
     assert(size == sizeof row);
@@ -89,7 +87,7 @@ static void write_change(struct json_writer *w, const struct catalog_thing *thin
             json_string(w, NULL, info->json);
     }
     json_array_end(w);
-    json_string(w, "status", statuses[row.status]);
+    json_string(w, "status", catalog_status_text((enum catalog_status)row.status));
     json_id_or_null(w, "changed_by", "key_", row.by);
     json_time(w, "created_at", id_time_ms(number));
     json_object_end(w);

@@ -101,11 +101,26 @@ static void write_quota(struct json_writer *w, struct txn *txn, uint64_t product
         json_null(w, "quota");
 }
 
+static const char *const statuses[] = {
+    [CATALOG_ENABLED] = "enabled", [CATALOG_DISABLED] = "disabled", [CATALOG_VOID] = "void"};
+
+const char *catalog_status_text(enum catalog_status status)
+{
+    return statuses[status];
+}
+
+enum catalog_status catalog_status_parse(struct text text)
+{
+    for (size_t i = 1; i < sizeof statuses / sizeof *statuses; i++) {
+        if (text_equals((struct text){statuses[i], strlen(statuses[i])}, text))
+            return (enum catalog_status)i;
+    }
+    return 0;
+}
+
 void catalog_write(struct json_writer *w, struct txn *txn, const struct catalog_thing *thing,
                    struct arena *scratch)
 {
-    static const char *const statuses[] = {
-        [CATALOG_ENABLED] = "enabled", [CATALOG_DISABLED] = "disabled", [CATALOG_VOID] = "void"};
 
     json_object_begin(w, NULL);
     json_text(w, "id", thing->id.data, thing->id.size);
@@ -120,7 +135,7 @@ void catalog_write(struct json_writer *w, struct txn *txn, const struct catalog_
     }
     if (thing->kind == CATALOG_PRODUCT)
         write_quota(w, txn, thing->number);
-    json_string(w, "status", statuses[thing->status]);
+    json_string(w, "status", catalog_status_text(thing->status));
     json_id_or_null(w, "changed_by", "key_", thing->changed_by);
     json_time(w, "created_at", id_time_ms(thing->number));
     json_time(w, "updated_at", thing->updated_ms);

@@ -174,7 +174,7 @@ void api_charge_get(struct call *call)
                     charge_find(txn, number, &charge) &&
                     account_find_number(txn, charge.account, &account);
 
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (is_found) {
         struct json_writer w = call_answer(call);
         if (charge.entry == 0)
@@ -203,10 +203,8 @@ void api_refund_create(struct call *call)
     struct result result;
     uint64_t given = 0;
 
-    if (!id_parse(call->params[0].data, call->params[0].size, "chg_", &refund->charge)) {
-        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
+    if (!call_path_number(call, "chg_", OUTCOME_NOT_FOUND, &refund->charge))
         return;
-    }
     if (call->json != NULL &&
         !call_bind(call, refund_fields, FIELD_COUNT(refund_fields), &body, &given))
         return;

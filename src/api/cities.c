@@ -43,76 +43,50 @@ static bool is_basis(const char *data, size_t size)
     return text_equals(text, TEXT("seen")) || text_equals(text, TEXT("sent"));
 }
 
+#define BODY struct city_body
+
 static const struct json_field city_fields[] = {
-    {.name = "name",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct city_body, name),
-     .is_required = true,
-     .min = 1,
-     .max = CITY_NAME_MAX},
+    TEXT_FIELD(BODY, name, true, 1, CITY_NAME_MAX, NULL, NULL),
     {.name = "capacity",
      .kind = JSON_INT,
-     .offset = offsetof(struct city_body, capacity),
+     .offset = offsetof(BODY, capacity),
      .is_required = true,
      .min = 1,
      .max = CAPACITY_MAX},
     {.name = "misjudgement",
      .kind = JSON_DECIMAL,
-     .offset = offsetof(struct city_body, misjudgement),
+     .offset = offsetof(BODY, misjudgement),
      .min = RATE_MIN,
      .max = RATE_MAX,
      .decimals = RATE_DECIMALS},
-    {.name = "areas", .kind = JSON_ANY, .offset = offsetof(struct city_body, areas)},
-    {.name = "group",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct city_body, group),
-     .is_nullable = true,
-     .min = 1,
-     .max = PACKET_GROUP_MAX,
-     .check = account_id_is_valid,
-     .rule = ID_RULE},
-    {.name = "company",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct city_body, company),
-     .is_nullable = true,
-     .min = 1,
-     .max = COMPANY_ID_MAX},
-    {.name = "template",
-     .kind = JSON_TEXT,
-     .offset = offsetof(struct city_body, template),
-     .is_nullable = true,
-     .min = 1,
-     .max = TEMPLATE_ID_MAX},
-    {.name = "params",
-     .kind = JSON_ANY,
-     .offset = offsetof(struct city_body, params),
-     .is_nullable = true},
+    {.name = "areas", .kind = JSON_ANY, .offset = offsetof(BODY, areas)},
+    TEXT_FIELD(BODY, group, false, 1, PACKET_GROUP_MAX, is_id, ID_RULE),
+    TEXT_FIELD(BODY, company, false, 1, COMPANY_ID_MAX, NULL, NULL),
+    TEXT_FIELD(BODY, template, false, 1, TEMPLATE_ID_MAX, NULL, NULL),
+    PARAMS_FIELD(BODY),
     {.name = "basis",
      .kind = JSON_TEXT,
-     .offset = offsetof(struct city_body, basis),
+     .offset = offsetof(BODY, basis),
      .check = is_basis,
      .rule = "must be seen or sent"},
     {.name = "window_days",
      .kind = JSON_INT,
-     .offset = offsetof(struct city_body, window_days),
+     .offset = offsetof(BODY, window_days),
      .min = 1,
      .max = CITY_WINDOW_DAYS_MAX},
     {.name = "rollout_percent",
      .kind = JSON_INT,
-     .offset = offsetof(struct city_body, rollout_percent),
+     .offset = offsetof(BODY, rollout_percent),
      .min = 0,
      .max = 100},
     {.name = "labels",
      .kind = JSON_TEXTS,
-     .offset = offsetof(struct city_body, labels),
+     .offset = offsetof(BODY, labels),
      .is_nullable = true,
      .min = 0,
      .max = CITY_LABELS_MAX,
      .text_bytes_max = CITY_LABEL_MAX},
-    {.name = "enabled",
-     .kind = JSON_BOOL,
-     .offset = offsetof(struct city_body, enabled),
-     .is_required = true},
+    {.name = "enabled", .kind = JSON_BOOL, .offset = offsetof(BODY, enabled), .is_required = true},
 };
 
 struct area_body {
@@ -279,15 +253,7 @@ static void write_message_of(struct json_writer *w, struct txn *txn, uint32_t ci
               is_there ? message.company.size : 0);
     json_text(w, "template", is_there ? message.template.data : NULL,
               is_there ? message.template.size : 0);
-    json_object_begin(w, "params");
-    for (size_t i = 0; is_there && i < message.param_count; i++) {
-        char name[TEMPLATE_NAME_MAX + 1];
-        const struct template_param *param = &message.params[i];
-        memcpy(name, param->name.data, param->name.size);
-        name[param->name.size] = '\0';
-        json_text(w, name, param->value.data, param->value.size);
-    }
-    json_object_end(w);
+    write_params(w, message.params, is_there ? message.param_count : 0);
 }
 
 static void write_city(struct json_writer *w, const struct city_index *cities, struct txn *txn,
@@ -353,8 +319,8 @@ static void answer_city(struct call *call, const struct city *city)
     call_read_end(call, txn);
 }
 
-/* What is wrong with its message, in place of what call_run has said of it. */
-static void write_faults(struct call *call, const struct city_put_command *put)
+/* With what is wrong with its message, if it was refused for that. */
+static void refuse_city(struct call *call, const struct city_put_command *put, enum outcome outcome)
 {
     struct message_fault faults[MESSAGE_FAULTS_MAX];
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
@@ -363,12 +329,10 @@ static void write_faults(struct call *call, const struct city_put_command *put)
 
     json_errors_init(&errors);
     message_list_faults(call->arena, faults, count, &errors);
-    pipeline_read_end(call->api->pipeline, txn);
-    if (count == 0)
-        return;
-    call->reply->body->size = 0;
-    call_write_problem_errors(call->reply->body, city_message_outcome(faults, count), NULL,
-                              &errors);
+    call_read_end(call, txn);
+    call_answer_refusal(call, outcome,
+                        count > 0 && city_message_outcome(faults, count) == outcome ? &errors
+                                                                                    : NULL);
 }
 
 /* A key of a company puts cities that send for it, and none that send for another. */
@@ -385,7 +349,7 @@ static bool may_put(struct call *call, const struct city_put_command *put)
         return true;
     txn = pipeline_read_begin(call->api->pipeline);
     is_there = city_message_find(txn, index, &message);
-    pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     return !is_there || call_may_act_for(call, message.company);
 }
 
@@ -422,13 +386,13 @@ void api_city_put(struct call *call)
         call_refuse(call, OUTCOME_CITIES_MEMORY_FULL, "see the option cities_memory_bytes_max");
         return;
     }
-    if (!call_run(call, &command, &result)) {
-        write_faults(call, &command.of.city_put);
+    if (!call_try(call, &command, &result)) {
+        refuse_city(call, &command.of.city_put, result.outcome);
         return;
     }
     txn = pipeline_read_begin(call->api->pipeline);
     city_index_changed(cities, txn, call->params[0], result.of.city.is_new != 0);
-    pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     answer_city(call, cities->cities[result.of.city.index]);
 }
 
@@ -501,7 +465,7 @@ void api_visit_get(struct call *call)
     }
     txn = pipeline_read_begin(call->api->pipeline);
     bool is_seen = visit_find(txn, city->view.row.index, mobile, &row);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     w = call_answer(call);
     json_object_begin(&w, NULL);
     json_bool(&w, "seen", is_seen);

@@ -148,14 +148,14 @@ void api_entry_list(struct call *call)
     filter_init(&filter, &query);
     txn = pipeline_read_begin(call->api->pipeline);
     if (!account_find(txn, call->params[0], &account)) {
-        call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+        call_read_end(call, txn);
         call_refuse(call, OUTCOME_ACCOUNT_NOT_FOUND, NULL);
         return;
     }
     w = call_begin_list(call);
     next = write_page(&w, txn, &account, first_of_page(txn, &account, after, &filter), &filter,
                       query.page.limit);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     call_end_list(&w, next);
 }
 
@@ -188,7 +188,7 @@ void api_balance_get(struct call *call)
         balance = account.row.balance;
     else if (is_found && entry_find_before(txn, &account, id_at(at_ms + 1), &entry))
         balance = entry.row.balance;
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (!is_found) {
         call_refuse(call, OUTCOME_ACCOUNT_NOT_FOUND, NULL);
         return;

@@ -35,14 +35,6 @@ static void write_exception(struct json_writer *w, const struct exception_row *r
     json_object_end(w);
 }
 
-static bool exception_number(struct call *call, uint64_t *number)
-{
-    if (id_parse(call->params[0].data, call->params[0].size, "exc_", number))
-        return true;
-    call_refuse(call, OUTCOME_NOT_FOUND, NULL);
-    return false;
-}
-
 static void answer_exception(struct call *call, const struct exception_row *row)
 {
     struct account account;
@@ -61,11 +53,11 @@ void api_exception_get(struct call *call)
     uint64_t number;
     bool is_found;
 
-    if (!exception_number(call, &number))
+    if (!call_path_number(call, "exc_", OUTCOME_NOT_FOUND, &number))
         return;
     txn = pipeline_read_begin(call->api->pipeline);
     is_found = exception_find(txn, number, &row);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (is_found)
         answer_exception(call, &row);
     else
@@ -76,11 +68,9 @@ static void change(struct call *call, enum command_type type)
 {
     struct command command = {.type = type};
     struct result result;
-    uint64_t given;
 
-    if (!exception_number(call, &command.of.exception_retry.exception))
-        return;
-    if (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given))
+    if (!call_path_number(call, "exc_", OUTCOME_NOT_FOUND, &command.of.exception_retry.exception) ||
+        !call_bind_nothing(call))
         return;
     if (call_run(call, &command, &result))
         answer_exception(call, &result.of.exception.row);

@@ -64,14 +64,6 @@ void api_hold_create(struct call *call)
         write_hold(call, &result.of.hold.row);
 }
 
-static bool hold_number(struct call *call, uint64_t *number)
-{
-    if (id_parse(call->params[0].data, call->params[0].size, "hld_", number))
-        return true;
-    call_refuse(call, OUTCOME_NOT_FOUND, NULL);
-    return false;
-}
-
 void api_hold_get(struct call *call)
 {
     struct hold_row hold;
@@ -79,11 +71,11 @@ void api_hold_get(struct call *call)
     uint64_t number;
     bool is_found;
 
-    if (!hold_number(call, &number))
+    if (!call_path_number(call, "hld_", OUTCOME_NOT_FOUND, &number))
         return;
     txn = pipeline_read_begin(call->api->pipeline);
     is_found = hold_find(txn, number, &hold);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (is_found)
         write_hold(call, &hold);
     else
@@ -103,7 +95,7 @@ void api_hold_capture(struct call *call)
     struct result result;
     uint64_t given = 0;
 
-    if (!hold_number(call, &command.of.hold_capture.hold))
+    if (!call_path_number(call, "hld_", OUTCOME_NOT_FOUND, &command.of.hold_capture.hold))
         return;
     if (call->json != NULL &&
         !call_bind(call, capture_fields, FIELD_COUNT(capture_fields), &body, &given))
@@ -118,11 +110,9 @@ void api_hold_release(struct call *call)
 {
     struct command command = {.type = COMMAND_HOLD_RELEASE};
     struct result result;
-    uint64_t given;
 
-    if (!hold_number(call, &command.of.hold_release.hold))
-        return;
-    if (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given))
+    if (!call_path_number(call, "hld_", OUTCOME_NOT_FOUND, &command.of.hold_release.hold) ||
+        !call_bind_nothing(call))
         return;
     if (call_run(call, &command, &result))
         write_hold(call, &result.of.hold.row);

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "api/deferred.h"
 #include "api/page.h"
 #include "jobs/jobs.h"
 
@@ -39,8 +40,7 @@ void api_job_list(struct call *call)
 
 struct run {
     struct api *api;
-    struct http_deferred *deferred;
-    struct buffer headers;
+    struct deferred deferred;
     int job;
 };
 
@@ -55,9 +55,8 @@ static void on_done(void *context)
     w = json_writer(&body);
     jobs_status(run->api->jobs, run->job, &status);
     write_job(&w, &status);
-    http_answer(run->deferred, 200, "application/json", &run->headers, &body, 0);
+    deferred_answer(&run->deferred, &body);
     buffer_release(&body);
-    buffer_release(&run->headers);
     free(run);
 }
 
@@ -74,8 +73,6 @@ void api_job_run(struct call *call)
     assert(run != NULL);
     run->api = call->api;
     run->job = job;
-    buffer_init(&run->headers);
-    buffer_append(&run->headers, call->reply->headers->data, call->reply->headers->size);
-    run->deferred = http_defer(call->reply);
+    call_defer(call, &run->deferred);
     jobs_run(call->api->jobs, job, on_done, run);
 }

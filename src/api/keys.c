@@ -141,11 +141,8 @@ void api_key_update(struct call *call)
     struct result result;
     bool is_enabled;
 
-    if (!id_parse(call->params[0].data, call->params[0].size, "key_", &update->number)) {
-        call_refuse(call, OUTCOME_NOT_FOUND, NULL);
-        return;
-    }
-    if (!call_bind_enabled(call, &is_enabled))
+    if (!call_path_number(call, "key_", OUTCOME_NOT_FOUND, &update->number) ||
+        !call_bind_enabled(call, &is_enabled))
         return;
     update->status = is_enabled ? API_KEY_ENABLED : API_KEY_DISABLED;
     if (!call_run(call, &command, &result))

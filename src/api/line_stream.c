@@ -26,15 +26,12 @@ static void begin_slice(struct line_stream *lines)
 
 bool line_stream_run(struct line_stream *lines, struct command *command, struct result *result)
 {
-    uint64_t hold;
-
     command->has_key = lines->stream.has_key;
     if (command->has_key) {
         command->key = key_of_slice(lines);
         command->fingerprint = hash_finish64(&lines->slice_fingerprint);
     }
-    hold = pipeline_run(lines->api->pipeline, command, result);
-    lines->hold = hold > lines->hold ? hold : lines->hold;
+    deferred_hold(&lines->deferred, pipeline_run(lines->api->pipeline, command, result));
     lines->slices++;
     begin_slice(lines);
     if (result->outcome != OUTCOME_OK)
@@ -123,7 +120,7 @@ static void line_stream_free(struct line_stream *lines)
     if (lines->kind->release != NULL)
         lines->kind->release(lines);
     buffer_release(&lines->pending);
-    buffer_release(&lines->headers);
+    deferred_release(&lines->deferred);
     free(lines);
 }
 
@@ -136,14 +133,14 @@ static void finish(struct line_stream *lines)
         take_line(lines, "", 0);
     lines->kind->end(lines);
     if (lines->refusal != OUTCOME_OK) {
-        call_refuse_later(lines->deferred, &lines->headers, lines->refusal, NULL, lines->hold);
+        deferred_refuse(&lines->deferred, lines->refusal, NULL);
     } else {
         buffer_init(&body);
         w = json_writer(&body);
         json_object_begin(&w, NULL);
         lines->kind->write(lines, &w);
         json_object_end(&w);
-        http_answer(lines->deferred, 200, "application/json", &lines->headers, &body, lines->hold);
+        deferred_answer(&lines->deferred, &body);
         buffer_release(&body);
     }
     line_stream_free(lines);
@@ -188,7 +185,7 @@ static void on_turn(void *context)
     forget_taken(lines);
     if (has_more)
         schedule(lines);
-    else if (lines->deferred != NULL)
+    else if (lines->deferred.reply != NULL)
         finish(lines);
     else
         read_on(lines);
@@ -258,10 +255,8 @@ void line_stream_answer(struct call *call, struct line_stream *lines)
         return;
     call->stream = NULL; /* it outlives the call */
     buffer_append(&lines->pending, call->request->body.data, call->request->body.size);
-    buffer_append(&lines->headers, call->reply->headers->data, call->reply->headers->size);
     lines->is_ended = true;
-    lines->hold = call->reply->hold > lines->hold ? call->reply->hold : lines->hold;
-    lines->deferred = http_defer(call->reply);
+    call_defer(call, &lines->deferred);
     if (!lines->is_scheduled)
         on_turn(lines);
 }

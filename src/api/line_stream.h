@@ -12,6 +12,7 @@
 
 #include "api/body_stream.h"
 #include "api/call.h"
+#include "api/deferred.h"
 
 struct line_stream;
 
@@ -45,9 +46,7 @@ struct line_stream {
     struct hash slice_fingerprint; /* with an idempotency key: the kind's to feed */
     uint64_t slices;
     enum outcome refusal; /* OUTCOME_OK: none; otherwise what comes is not looked at */
-    uint64_t hold;
-    struct http_deferred *deferred;
-    struct buffer headers;
+    struct deferred deferred;
 };
 
 /* Zeros of that size, begun. NULL: too many are under way. */

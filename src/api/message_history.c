@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "api/deferred.h"
 #include "api/message_lists.h"
 #include "base/error.h"
 #include "engine/archive.h"
@@ -17,13 +18,11 @@ struct taken {
 struct history_call {
     struct api *api;
     const struct route *route;
-    struct http_deferred *deferred;
-    struct buffer headers;
+    struct deferred deferred;
     struct api_key key;
     bool has_idempotency_key;
     struct hash128 idempotency_key;
     uint64_t fingerprint;
-    uint64_t hold; /* of what rows had */
 
     uint64_t number; /* of the message asked for; 0: it is a list */
     bool has_command;
@@ -50,11 +49,8 @@ static struct history_call *history_call_new(const struct call *call)
                                    .key = *call->key,
                                    .has_idempotency_key = call->has_idempotency_key,
                                    .idempotency_key = call->idempotency_key,
-                                   .fingerprint = call->fingerprint,
-                                   .hold = call->reply->hold};
-    buffer_init(&asked->headers);
+                                   .fingerprint = call->fingerprint};
     buffer_init(&asked->values);
-    buffer_append(&asked->headers, call->reply->headers->data, call->reply->headers->size);
     return asked;
 }
 
@@ -64,7 +60,6 @@ static void history_call_free(struct history_call *asked)
         buffer_release(&asked->page->json);
     free(asked->page);
     buffer_release(&asked->values);
-    buffer_release(&asked->headers);
     free(asked);
 }
 
@@ -76,7 +71,8 @@ static void on_end(void *context, int error)
 {
     struct history_call *asked = context;
     struct buffer body;
-    struct http_reply reply = {.headers = &asked->headers, .body = &body, .hold = asked->hold};
+    struct http_reply reply = {
+        .headers = &asked->deferred.headers, .body = &body, .hold = asked->deferred.hold};
     struct call call = {.api = asked->api,
                         .reply = &reply,
                         .route = asked->route,
@@ -92,8 +88,8 @@ static void on_end(void *context, int error)
         answer_one(&call, asked);
     else
         answer_merged(&call, asked);
-    http_answer(asked->deferred, reply.status, reply.content_type, &asked->headers, &body,
-                reply.hold);
+    deferred_hold(&asked->deferred, reply.hold);
+    deferred_answer_status(&asked->deferred, reply.status, reply.content_type, &body);
     buffer_release(&body);
     history_call_free(asked);
 }
@@ -128,7 +124,7 @@ static void ask(struct call *call, struct history_call *asked)
         return;
     }
     /* `on_end` comes in a later turn. */
-    asked->deferred = http_defer(call->reply);
+    call_defer(call, &asked->deferred);
 }
 
 /* What is history is read whole but rarely: too large for the stack beside the events. */
@@ -169,7 +165,7 @@ static bool is_shown(struct call *call, const struct archive_record *record)
     struct txn *txn = pipeline_read_begin(call->api->pipeline);
     bool is = record != NULL && call_may_see_company(call, txn, record->row.company);
 
-    pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (!is)
         call_refuse(call, OUTCOME_MESSAGE_NOT_FOUND, NULL);
     return is;

@@ -92,7 +92,7 @@ static void write_events(struct json_writer *w, const struct message_event *even
 /* Archived messages may be of any day of which there is history. */
 static bool may_be_history(struct api *api, uint64_t first, uint64_t last)
 {
-    return pipeline_has_history(api->pipeline, archive_day(first), archive_day(last));
+    return pipeline_has_history(api->pipeline, id_day(first), id_day(last));
 }
 
 enum message_place call_message(struct call *call, uint64_t *number)
@@ -103,7 +103,7 @@ enum message_place call_message(struct call *call, uint64_t *number)
     bool is_row = is_message && message_find(txn, *number, &row);
     bool is_seen = is_row && call_may_see_company(call, txn, row.company);
 
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (is_seen)
         return MESSAGE_IS_ROW;
     if (is_message && !is_row && may_be_history(call->api, *number, *number))
@@ -147,7 +147,7 @@ static void answer_row(struct call *call, uint64_t number)
     assert(is_there);
     write_message_whole(&w, txn, &row, &text, events,
                         message_history(txn, &row, text.row.send_at_ms, events));
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
 }
 
 void api_message_get(struct call *call)
@@ -310,7 +310,7 @@ static void answer_list(struct call *call, struct message_list *list,
     buffer_init(&page->json);
     if (has_any)
         take_page(page, txn, list);
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (has_any && needs_history(call, list, page)) {
         call_list_history(call, list, page);
         return;

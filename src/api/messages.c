@@ -183,6 +183,16 @@ static bool bind_body(struct call *call, struct command *command)
 /* --- answering -----------------------------------------------------------------------------------
  */
 
+void write_params(struct json_writer *w, const struct template_param *params, size_t count)
+{
+    json_object_begin(w, "params");
+    for (size_t i = 0; i < count; i++) {
+        json_member(w, params[i].name.data, params[i].name.size);
+        json_text(w, NULL, params[i].value.data, params[i].value.size);
+    }
+    json_object_end(w);
+}
+
 void message_list_faults(struct arena *arena, const struct message_fault *faults, size_t count,
                          struct json_errors *errors)
 {
@@ -209,18 +219,17 @@ bool message_faults(struct txn *txn, struct arena *arena,
     return true;
 }
 
-static bool write_faults(const struct api *api, struct buffer *body, struct arena *arena,
-                         const struct command *command, enum outcome outcome)
+/* The same, looked for now. NULL: what the outcome says is all. */
+static const struct json_errors *find_faults(const struct api *api, struct arena *arena,
+                                             const struct command *command, enum outcome outcome,
+                                             struct json_errors *errors)
 {
-    struct json_errors errors;
     struct txn *txn = pipeline_read_begin(api->pipeline);
     bool is_so =
-        message_faults(txn, arena, &command->of.message_submit, command->now_ms, outcome, &errors);
+        message_faults(txn, arena, &command->of.message_submit, command->now_ms, outcome, errors);
 
     pipeline_read_end(api->pipeline, txn);
-    if (is_so)
-        call_write_problem_errors(body, outcome, NULL, &errors);
-    return is_so;
+    return is_so ? errors : NULL;
 }
 
 static void write_submitted(const struct api *api, struct json_writer *w, const char *name,
@@ -276,27 +285,25 @@ static void write_preview(struct json_writer *w, struct txn *txn, const struct m
 
 void api_message_create(struct call *call)
 {
+    struct json_errors errors;
     struct command command;
     struct result result;
-    struct buffer problem;
+    struct json_writer w;
 
     if (!bind_body(call, &command))
         return;
-    if (call_run(call, &command, &result)) {
-        struct json_writer w = call_answer(call);
-        write_submitted(call->api, &w, NULL, &command, &result);
+    if (!call_try(call, &command, &result)) {
+        call_answer_refusal(call, result.outcome,
+                            find_faults(call->api, call->arena, &command, result.outcome, &errors));
         return;
     }
-    buffer_init(&problem);
-    if (write_faults(call->api, &problem, call->arena, &command, result.outcome)) {
-        call->reply->body->size = 0;
-        buffer_append(call->reply->body, problem.data, problem.size);
-    }
-    buffer_release(&problem);
+    w = call_answer(call);
+    write_submitted(call->api, &w, NULL, &command, &result);
 }
 
 void api_message_preview(struct call *call)
 {
+    struct json_errors errors;
     struct command command;
     struct message_plan plan;
     struct txn *txn;
@@ -308,18 +315,16 @@ void api_message_preview(struct call *call)
     txn = pipeline_read_begin(call->api->pipeline);
     message_plan_preview(&plan, txn, &command.of.message_submit, command.now_ms);
     outcome = message_plan_outcome(&plan);
+    json_errors_init(&errors);
     if (outcome == OUTCOME_OK) {
         struct json_writer w = call_answer(call);
         write_preview(&w, txn, &plan);
+    } else {
+        message_list_faults(call->arena, plan.faults, plan.fault_count, &errors);
     }
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
-    if (outcome == OUTCOME_OK)
-        return;
-    call_refuse(call, outcome, NULL);
-    if (plan.fault_count > 0) {
-        call->reply->body->size = 0;
-        write_faults(call->api, call->reply->body, call->arena, &command, outcome);
-    }
+    call_read_end(call, txn);
+    if (outcome != OUTCOME_OK)
+        call_refuse_faults(call, outcome, errors.count > 0 ? &errors : NULL);
 }
 
 /* --- items of a batch ----------------------------------------------------------------------------
@@ -386,11 +391,12 @@ static int status_of(const struct command *command)
 static void write_item_refusal(const struct api *api, struct buffer *problem,
                                const struct command *command, enum outcome outcome)
 {
+    struct json_errors errors;
     struct arena arena;
 
     arena_init(&arena, 0);
-    if (!write_faults(api, problem, &arena, command, outcome))
-        call_write_problem(problem, outcome, NULL);
+    call_write_problem_errors(problem, outcome, NULL,
+                              find_faults(api, &arena, command, outcome, &errors));
     arena_release(&arena);
 }
 
@@ -435,7 +441,7 @@ static void change(struct call *call, struct command *command, uint64_t *message
     txn = pipeline_read_begin(call->api->pipeline);
     if (message_find(txn, *message, &row) && message_text_find(txn, *message, &text))
         write_message_rows(&w, txn, &row, &text);
-    pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     json_object_end(&w);
 }
 

@@ -30,6 +30,9 @@ void write_message(struct json_writer *writer, struct txn *txn, const struct mes
 void write_message_rows(struct json_writer *writer, struct txn *txn, const struct message_row *row,
                         const struct message_text *text);
 
+/* The member `params`. */
+void write_params(struct json_writer *writer, const struct template_param *params, size_t count);
+
 /* Each fault as an error of its field. */
 void message_list_faults(struct arena *arena, const struct message_fault *faults, size_t count,
                          struct json_errors *errors);

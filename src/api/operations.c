@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/deferred.h"
 #include "base/metric.h"
 #include "gateway/gateway.h"
 #include "jobs/jobs.h"
@@ -49,9 +50,7 @@ static const struct json_field advance_fields[] = {
 
 struct advance {
     struct api *api;
-    struct http_deferred *deferred;
-    struct buffer headers;
-    uint64_t hold;
+    struct deferred deferred;
 };
 
 static void on_sent(void *context)
@@ -65,10 +64,8 @@ static void on_sent(void *context)
     json_object_begin(&w, NULL);
     json_time(&w, "now", pipeline_now_ms(advance->api->pipeline));
     json_object_end(&w);
-    http_answer(advance->deferred, 200, "application/json", &advance->headers, &body,
-                advance->hold);
+    deferred_answer(&advance->deferred, &body);
     buffer_release(&body);
-    buffer_release(&advance->headers);
     free(advance);
 }
 
@@ -96,9 +93,9 @@ void api_test_clock_advance(struct call *call)
     advance = calloc(1, sizeof *advance);
     assert(advance != NULL);
     advance->api = call->api;
-    advance->hold = pipeline_advance_clock(call->api->pipeline, body.seconds * 1000);
-    buffer_init(&advance->headers);
-    call_common_headers(call->api, call->request, &advance->headers);
-    advance->deferred = http_defer(call->reply);
+    call->reply->hold = pipeline_advance_clock(call->api->pipeline, body.seconds * 1000);
+    call->reply->headers->size = 0; /* X-Test-Clock tells the new time */
+    call_common_headers(call->api, call->request, call->reply->headers);
+    call_defer(call, &advance->deferred);
     jobs_run_due(call->api->jobs, on_due_done, advance);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/deferred.h"
 #include "api/packets.h"
 #include "api/page.h"
 #include "base/id.h"
@@ -42,22 +43,6 @@ enum split_rule packet_split_parse(struct text text)
     return 0;
 }
 
-static void write_bytes(struct json_writer *w, const char *name, const uint8_t *bytes)
-{
-    static const char digits[] = "0123456789abcdef";
-    char text[2 * SHA256_SIZE];
-
-    if (bytes == NULL) {
-        json_null(w, name);
-        return;
-    }
-    for (int i = 0; i < SHA256_SIZE; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    json_text(w, name, text, sizeof text);
-}
-
 void write_packet(struct json_writer *w, const struct packet_view *view)
 {
     const struct packet_row *row = view->row;
@@ -77,8 +62,8 @@ void write_packet(struct json_writer *w, const struct packet_view *view)
     json_string(w, "status", status_texts[status]);
     json_text_or_null(w, "group", view->group.data, view->group.size);
     json_text_or_null(w, "greeting", view->greeting.data, view->greeting.size);
-    write_bytes(w, "commitment", view->commitment);
-    write_bytes(w, "seed", view->seed);
+    json_hex(w, "commitment", view->commitment, SHA256_SIZE);
+    json_hex(w, "seed", view->seed, SHA256_SIZE);
     json_int(w, "refunded_amount", row->refunded);
     json_time(w, "created_at", id_time_ms(row->number));
     json_time(w, "expires_at", row->expires_ms);
@@ -141,8 +126,8 @@ struct details {
     uint32_t place; /* the next one to write */
     struct json_writer writer;
     /* When it takes more than a slice: */
-    struct http_deferred *deferred;
-    struct buffer headers, body;
+    struct deferred deferred;
+    struct buffer body;
 };
 
 /* True: all is written. */
@@ -170,9 +155,8 @@ static void go_on(void *context)
         pipeline_continue(details->api->pipeline, go_on, details);
         return;
     }
-    http_answer(details->deferred, 200, "application/json", &details->headers, &details->body,
-                hold);
-    buffer_release(&details->headers);
+    deferred_hold(&details->deferred, hold);
+    deferred_answer(&details->deferred, &details->body);
     buffer_release(&details->body);
     free(details);
 }
@@ -184,13 +168,11 @@ static void defer(struct call *call, const struct details *begun)
 
     assert(details != NULL);
     *details = *begun;
-    buffer_init(&details->headers);
-    buffer_append(&details->headers, call->reply->headers->data, call->reply->headers->size);
     buffer_init(&details->body);
     buffer_append(&details->body, call->reply->body->data, call->reply->body->size);
     details->writer.to = &details->body;
     call->reply->body->size = 0;
-    details->deferred = http_defer(call->reply);
+    call_defer(call, &details->deferred);
     pipeline_continue(call->api->pipeline, go_on, details);
 }
 
@@ -212,7 +194,7 @@ void api_packet_get(struct call *call)
         json_array_begin(&details.writer, "grabs");
         is_done = write_slice(&details, txn);
     }
-    call->reply->hold = pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     if (!is_found)
         call_refuse(call, OUTCOME_PACKET_NOT_FOUND, NULL);
     else if (!is_done)

@@ -227,10 +227,7 @@ void api_packet_create(struct call *call)
 
 bool call_packet_number(struct call *call, uint64_t *number)
 {
-    if (id_parse(call->params[0].data, call->params[0].size, "pkt_", number))
-        return true;
-    call_refuse(call, OUTCOME_PACKET_NOT_FOUND, NULL);
-    return false;
+    return call_path_number(call, "pkt_", OUTCOME_PACKET_NOT_FOUND, number);
 }
 
 static void write_grab(struct call *call, uint64_t packet, struct text user,

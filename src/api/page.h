@@ -63,27 +63,29 @@ enum {
     PAGE_EXAMINED_MAX = 2000, /* rows, where not all are of the list */
 };
 
+/* Zeros for what is not given. */
 struct page_walk {
-    enum table table;
+    enum table table; /* an ordered one, all of whose keys of the list are of one size */
     enum walk_direction direction; /* DOWN: newest first */
     char key[PAGE_KEY_MAX];        /* what all keys of the list begin with, */
     size_t prefix_size;            /* so many bytes; the number is behind them */
     uint64_t after;                /* it goes on behind this number; */
     uint64_t first;                /* DOWN: and ends with this one */
     int64_t limit;
-    int examined_max; /* 0: each row is of the list */
+    int examined_max; /* rows; 0: however many it takes */
     /* Takes the row that the walk stands on. False: it is not of the list. */
     bool (*take)(void *context, struct txn *txn, uint64_t number, const struct txn_walk *row);
     void *context;
 };
-/* Returns the number that the next page goes on behind; 0: there is none. */
+/* Returns the number that the next page goes on behind; 0: there is none. `walk->key` is used. */
 uint64_t page_walk(struct txn *txn, struct page_walk *walk);
 
 /* --- answering -----------------------------------------------------------------------------------
  */
 
+/* Begins an answer that is a list: its items are written next, */
 struct json_writer call_begin_list(struct call *call);
-/* `next` 0 writes null. */
+/* and then its end. `next` 0 writes null. */
 void call_end_list(struct json_writer *writer, uint64_t next);
 
 /* Answers with a table's rows, newest first, as a list that has no other parameters; keys are the

@@ -6,8 +6,6 @@
 
 enum { REQUEST_ID_MAX = 128 };
 
-#define PROBLEM_TYPE "application/problem+json"
-
 static bool is_visible(const char *data, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -69,7 +67,7 @@ static void write_problem(struct buffer *body, const struct outcome_info *info, 
     json_object_end(&w);
 }
 
-static void write_headers(struct buffer *headers, enum outcome outcome, int retry_after_s)
+void call_problem_headers(struct buffer *headers, enum outcome outcome, int retry_after_s)
 {
     int status = outcome_infos[outcome].status;
 
@@ -86,21 +84,8 @@ static void answer_problem(struct call *call, enum outcome outcome, const char *
 
     call->reply->status = info->status;
     call->reply->content_type = PROBLEM_TYPE;
-    write_headers(call->reply->headers, outcome, call->retry_after_s);
+    call_problem_headers(call->reply->headers, outcome, call->retry_after_s);
     write_problem(call->reply->body, info, detail, errors);
-}
-
-void call_refuse_later(struct http_deferred *deferred, struct buffer *headers, enum outcome outcome,
-                       const char *detail, uint64_t hold)
-{
-    const struct outcome_info *info = &outcome_infos[outcome];
-    struct buffer body;
-
-    buffer_init(&body);
-    write_headers(headers, outcome, 0);
-    write_problem(&body, info, detail, NULL);
-    http_answer(deferred, info->status, PROBLEM_TYPE, headers, &body, hold);
-    buffer_release(&body);
 }
 
 int call_write_problem(struct buffer *body, enum outcome outcome, const char *detail)
@@ -147,8 +132,11 @@ static bool keep_refusal(struct call *call, enum outcome outcome)
     struct command command = {.type = COMMAND_REFUSAL, .of.refusal.outcome = outcome};
     struct idempotency_row row;
     struct result result;
-    bool is_used = find_key(call, &row);
+    bool is_used;
 
+    if (call->is_trial)
+        return true;
+    is_used = find_key(call, &row);
     if (is_used && refuse_reused_key(call, &row))
         return false;
     if (!call->has_idempotency_key || !outcome_is_kept(outcome) ||
@@ -173,14 +161,16 @@ void call_refuse(struct call *call, enum outcome outcome, const char *detail)
         answer_problem(call, outcome, detail, NULL);
 }
 
+void call_refuse_faults(struct call *call, enum outcome outcome, const struct json_errors *errors)
+{
+    if (keep_refusal(call, outcome))
+        answer_problem(call, outcome, NULL, errors);
+}
+
 void call_refuse_errors(struct call *call, const struct json_errors *errors)
 {
-    struct idempotency_row row;
-
-    if (find_key(call, &row) && refuse_reused_key(call, &row))
-        return;
-    answer_problem(call, errors->has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID, NULL,
-                   errors);
+    call_refuse_faults(call, errors->has_unknown_field ? OUTCOME_UNKNOWN_FIELD : OUTCOME_INVALID,
+                       errors);
 }
 
 void call_refuse_field(struct call *call, const char *pointer, const char *detail)

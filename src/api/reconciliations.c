@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "api/body_stream.h"
+#include "api/deferred.h"
 #include "api/reports.h"
 #include "api/statement_reader.h"
 #include "base/bytes.h"
@@ -40,9 +41,7 @@ struct reconciliation {
     struct statement statement;
     enum step step;
     struct archive_record record; /* in hand, on the history's thread */
-    struct http_deferred *deferred;
-    struct buffer headers;
-    uint64_t hold;
+    struct deferred deferred;
 };
 
 /* --- our side, on the threads of the scan and of history ---------------------------------------
@@ -240,13 +239,13 @@ static void reconciliation_free(struct reconciliation *run)
     run->api->reconciliation_count--;
     statement_release(&run->statement);
     statement_reader_release(&run->reader);
-    buffer_release(&run->headers);
+    deferred_release(&run->deferred);
     free(run);
 }
 
 static void refuse(struct reconciliation *run, enum outcome outcome, const char *detail)
 {
-    call_refuse_later(run->deferred, &run->headers, outcome, detail, run->hold);
+    deferred_refuse(&run->deferred, outcome, detail);
     reconciliation_free(run);
 }
 
@@ -256,7 +255,7 @@ static void answer(struct reconciliation *run)
 
     buffer_init(&body);
     write_answer(&body, run);
-    http_answer(run->deferred, 200, "application/json", &run->headers, &body, run->hold);
+    deferred_answer(&run->deferred, &body);
     buffer_release(&body);
     reconciliation_free(run);
 }
@@ -401,7 +400,7 @@ static bool take_product(struct call *call, struct reconciliation *run, struct t
                        id_at(run->period.end * REPORT_DAY_MS),
                        pipeline_now_ms(call->api->pipeline));
     }
-    run->hold = pipeline_read_end(call->api->pipeline, txn);
+    deferred_hold(&run->deferred, pipeline_read_end(call->api->pipeline, txn));
     if (!is_there)
         call_refuse(call, OUTCOME_PRODUCT_NOT_FOUND, NULL);
     return is_there;
@@ -434,22 +433,6 @@ static bool take_query(struct call *call, struct reconciliation *run)
 /* --- what api.c calls ----------------------------------------------------------------------------
  */
 
-/* While the body comes nobody can be told yet what is wrong: the handler finds it again. */
-static bool try_query(struct call *call, struct reconciliation *run)
-{
-    struct api *api = call->api;
-    struct http_reply never_sent = {.headers = &api->try_headers, .body = &api->try_body};
-    bool is_good;
-
-    if (call->reply != NULL)
-        return take_query(call, run);
-    api->try_headers.size = api->try_body.size = 0;
-    call->reply = &never_sent;
-    is_good = take_query(call, run);
-    call->reply = NULL;
-    return is_good;
-}
-
 static struct body_stream *begin(struct call *call)
 {
     struct http_span type = call->request->content_type;
@@ -464,7 +447,7 @@ static struct body_stream *begin(struct call *call)
     statement_reader_init(&run->reader, &run->statement, &call->api->arena,
                           type.size >= CSV_TYPE_SIZE &&
                               strncasecmp(type.data, CSV_TYPE, CSV_TYPE_SIZE) == 0);
-    run->is_refused = !try_query(call, run);
+    run->is_refused = !take_query(call, run);
     return &run->stream;
 }
 
@@ -482,7 +465,13 @@ static void feed(struct body_stream *stream, struct call *call, const char *data
         statement_reader_feed(&run->reader, data, size);
 }
 
-const struct body_stream_type reconciliation_stream = {begin, feed, abandon};
+const struct body_stream_type reconciliation_stream = {
+    .takes_csv = true,
+    .bytes_max_at = offsetof(struct api_options, batch_bytes_max),
+    .begin = begin,
+    .feed = feed,
+    .abandon = abandon,
+};
 
 /* False: it is of no use, and that is replied. */
 static bool end_statement(struct call *call, struct reconciliation *run)
@@ -502,14 +491,12 @@ static bool end_statement(struct call *call, struct reconciliation *run)
 
 static void answer_later(struct call *call, struct reconciliation *run)
 {
-    assert(call->reply != NULL);
     if (begin_step(run) != 0) {
         call_refuse(call, OUTCOME_OVERLOADED, "too many audits are under way");
         return;
     }
     call->stream = NULL; /* it outlives the call */
-    buffer_append(&run->headers, call->reply->headers->data, call->reply->headers->size);
-    run->deferred = http_defer(call->reply);
+    call_defer(call, &run->deferred);
 }
 
 void api_reconciliation(struct call *call)

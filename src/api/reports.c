@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/catalog.h"
+#include "api/deferred.h"
 #include "api/messages.h"
 #include "api/page.h"
 #include "api/report_groups.h"
@@ -104,8 +105,7 @@ static const struct json_field report_parameters[] = {
 
 struct report_call {
     struct api *api;
-    struct http_deferred *deferred;
-    struct buffer headers;
+    struct deferred deferred;
     struct period period;
     uint64_t company, product; /* numbers; 0: any */
     char country[2];           /* 0: any */
@@ -113,42 +113,24 @@ struct report_call {
     struct report_groups groups;
     char at[REPORT_KEY_SIZE]; /* the walk goes on from there, */
     bool is_begun;            /* behind it */
-    uint64_t hold;
 };
 
 /* --- the cursor: a line's key --------------------------------------------------------------------
  */
 
-static const char hex_digits[] = "0123456789abcdef";
-
 static bool cursor_read(struct json_text text, char key[REPORT_GROUP_KEY_SIZE])
 {
+    static const char digits[] = "0123456789abcdef";
+
     if (text.size != 2 * REPORT_GROUP_KEY_SIZE)
         return false;
     for (size_t i = 0; i < text.size; i++) {
-        const char *digit = memchr(hex_digits, text.data[i], 16);
+        const char *digit = memchr(digits, text.data[i], 16);
         if (digit == NULL)
             return false;
-        key[i / 2] = (char)((unsigned)key[i / 2] << 4 | (unsigned)(digit - hex_digits));
+        key[i / 2] = (char)((unsigned)key[i / 2] << 4 | (unsigned)(digit - digits));
     }
     return true;
-}
-
-static void write_next(struct json_writer *w, const struct report_groups *groups)
-{
-    char text[2 * REPORT_GROUP_KEY_SIZE];
-    const char *key;
-
-    if (!groups->has_more) {
-        json_null(w, "next");
-        return;
-    }
-    key = groups->items[groups->count - 1].key;
-    for (size_t i = 0; i < REPORT_GROUP_KEY_SIZE; i++) {
-        text[2 * i] = hex_digits[(uint8_t)key[i] >> 4];
-        text[2 * i + 1] = hex_digits[(uint8_t)key[i] & 15];
-    }
-    json_text(w, "next", text, sizeof text);
 }
 
 /* --- answering -----------------------------------------------------------------------------------
@@ -247,7 +229,8 @@ static void write_report(struct buffer *body, struct txn *txn, const struct repo
         json_object_end(&w);
     }
     json_array_end(&w);
-    write_next(&w, groups);
+    json_hex(&w, "next", groups->has_more ? groups->items[groups->count - 1].key : NULL,
+             REPORT_GROUP_KEY_SIZE);
     json_object_end(&w);
 }
 
@@ -260,10 +243,9 @@ static void finish(struct report_call *report)
     buffer_init(&body);
     write_report(&body, txn, report);
     hold = pipeline_read_end(report->api->pipeline, txn);
-    http_answer(report->deferred, 200, "application/json", &report->headers, &body,
-                hold > report->hold ? hold : report->hold);
+    deferred_hold(&report->deferred, hold);
+    deferred_answer(&report->deferred, &body);
     buffer_release(&body);
-    buffer_release(&report->headers);
     report_groups_release(&report->groups);
     assert(report->api->batch_count > 0);
     report->api->batch_count--;
@@ -314,7 +296,7 @@ static void on_turn(void *context)
     }
     txn_walk_end(walk);
     hold = pipeline_read_end(report->api->pipeline, txn);
-    report->hold = hold > report->hold ? hold : report->hold;
+    deferred_hold(&report->deferred, hold);
     report->is_begun = true;
     if (has_more)
         pipeline_continue(report->api->pipeline, on_turn, report);
@@ -334,7 +316,7 @@ static void take_filters(struct report_call *report, const struct report_query *
         report->company = UINT64_MAX;
     if (!page_thing(txn, CATALOG_PRODUCT, query->product, &report->product))
         report->product = UINT64_MAX;
-    report->hold = pipeline_read_end(report->api->pipeline, txn);
+    deferred_hold(&report->deferred, pipeline_read_end(report->api->pipeline, txn));
     if (query->country.data != NULL)
         memcpy(report->country, query->country.data, sizeof report->country);
     if (query->kind.data != NULL)
@@ -391,7 +373,6 @@ void api_report_messages(struct call *call)
     take_filters(report, &query);
     set_out(report);
     call->api->batch_count++;
-    buffer_append(&report->headers, call->reply->headers->data, call->reply->headers->size);
-    report->deferred = http_defer(call->reply);
+    call_defer(call, &report->deferred);
     on_turn(report);
 }

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "api/body_stream.h"
 #include "api/call.h"
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -60,8 +61,7 @@ void routes_init(void)
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         cut((struct text){routes[i].path, strlen(routes[i].path)}, &route_segments[i]);
         assert(route_segments[i].count > 0);
-        if (routes[i].body == BODY_BATCH || routes[i].body == BODY_LINES ||
-            routes[i].body == BODY_RECIPIENTS || routes[i].body == BODY_STATEMENT)
+        if (body_stream_type(routes[i].body) != NULL)
             streaming[count++] = &routes[i];
     }
 }

@@ -49,8 +49,7 @@ struct route_match {
 void routes_init(void);
 void route_match(struct arena *arena, enum http_method method, struct text path,
                  struct route_match *match);
-/* Cheaper: the route, if its body is taken as it comes (BODY_BATCH, BODY_LINES, BODY_RECIPIENTS,
- * BODY_STATEMENT); otherwise NULL. */
+/* Cheaper: the route, if its body is taken as it comes (api/body_stream.h); otherwise NULL. */
 const struct route *route_that_streams(enum http_method method, struct text path);
 /* "GET, POST" for the Allow header. */
 const char *route_method_names(struct arena *arena, unsigned allowed);

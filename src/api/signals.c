@@ -338,7 +338,13 @@ static struct body_stream *begin(struct call *call)
     return &stream->lines.stream;
 }
 
-const struct body_stream_type signal_stream = {begin, line_stream_feed, line_stream_abandon};
+const struct body_stream_type signal_stream = {
+    .takes_json = true,
+    .bytes_max_at = offsetof(struct api_options, batch_bytes_max),
+    .begin = begin,
+    .feed = line_stream_feed,
+    .abandon = line_stream_abandon,
+};
 
 void api_signals(struct call *call)
 {

@@ -184,7 +184,7 @@ static bool list_faults(struct call *call, const struct command *command, enum o
 
     verification_message(&command->of.verification_create, txn, command->now_ms, params, &submit);
     has_faults = message_faults(txn, call->arena, &submit, command->now_ms, outcome, errors);
-    pipeline_read_end(call->api->pipeline, txn);
+    call_read_end(call, txn);
     return has_faults;
 }
 

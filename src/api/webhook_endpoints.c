@@ -51,19 +51,11 @@ static void answer_endpoint(struct call *call, uint64_t number)
     write_endpoint(&w, &endpoint);
 }
 
-static bool endpoint_number(struct call *call, uint64_t *number)
-{
-    if (id_parse(call->params[0].data, call->params[0].size, "whe_", number))
-        return true;
-    call_refuse(call, OUTCOME_NOT_FOUND, NULL);
-    return false;
-}
-
 void api_webhook_endpoint_get(struct call *call)
 {
     uint64_t number;
 
-    if (endpoint_number(call, &number))
+    if (call_path_number(call, "whe_", OUTCOME_NOT_FOUND, &number))
         answer_endpoint(call, number);
 }
 
@@ -74,7 +66,8 @@ void api_webhook_endpoint_update(struct call *call)
     struct result result;
     bool is_enabled;
 
-    if (!endpoint_number(call, &change->endpoint) || !call_bind_enabled(call, &is_enabled))
+    if (!call_path_number(call, "whe_", OUTCOME_NOT_FOUND, &change->endpoint) ||
+        !call_bind_enabled(call, &is_enabled))
         return;
     change->status = is_enabled ? WEBHOOK_ENDPOINT_ENABLED : WEBHOOK_ENDPOINT_DISABLED;
     if (call_run(call, &command, &result))
@@ -106,9 +99,8 @@ void api_webhook_secret_create(struct call *call)
     char text[SECRET_TEXT_SIZE];
     struct result result;
     struct json_writer w;
-    uint64_t given;
 
-    if (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given))
+    if (!call_bind_nothing(call))
         return;
     entropy_fill(command.of.webhook_secret.secret, WEBHOOK_SECRET_SIZE);
     memcpy(text, SECRET_PREFIX, sizeof SECRET_PREFIX - 1);

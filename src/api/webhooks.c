@@ -108,19 +108,11 @@ static void answer_webhook(struct call *call, uint64_t number, bool is_first_ans
     json_object_end(&w);
 }
 
-static bool webhook_number(struct call *call, uint64_t *number)
-{
-    if (id_parse(call->params[0].data, call->params[0].size, "whk_", number))
-        return true;
-    call_refuse(call, OUTCOME_NOT_FOUND, NULL);
-    return false;
-}
-
 void api_webhook_get(struct call *call)
 {
     uint64_t number;
 
-    if (webhook_number(call, &number))
+    if (call_path_number(call, "whk_", OUTCOME_NOT_FOUND, &number))
         answer_webhook(call, number, false);
 }
 
@@ -128,11 +120,9 @@ void api_webhook_replay(struct call *call)
 {
     struct command command = {.type = COMMAND_WEBHOOK_REPLAY};
     struct result result;
-    uint64_t given;
 
-    if (!webhook_number(call, &command.of.webhook_replay.webhook))
-        return;
-    if (call->json != NULL && !call_bind(call, NULL, 0, NULL, &given))
+    if (!call_path_number(call, "whk_", OUTCOME_NOT_FOUND, &command.of.webhook_replay.webhook) ||
+        !call_bind_nothing(call))
         return;
     if (call_run(call, &command, &result))
         answer_webhook(call, result.of.webhook.number, true);

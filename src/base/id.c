@@ -16,6 +16,7 @@ static const unsigned char values[256] = {
     ['r'] = 25, ['s'] = 26, ['t'] = 27, ['v'] = 28, ['w'] = 29, ['x'] = 30, ['y'] = 31, ['z'] = 32,
 };
 
+#define DAY_MS   INT64_C(86400000)
 #define TIME_MAX ((INT64_C(1) << (64 - ID_COUNTER_BITS)) - 1)
 
 uint64_t id_at(int64_t time_ms)
@@ -40,6 +41,16 @@ uint64_t id_next(uint64_t previous, int64_t now_ms)
 int64_t id_time_ms(uint64_t number)
 {
     return ID_EPOCH_MS + (int64_t)(number >> ID_COUNTER_BITS);
+}
+
+uint32_t id_day(uint64_t number)
+{
+    return (uint32_t)(id_time_ms(number) / DAY_MS);
+}
+
+uint64_t id_of_day(int64_t day)
+{
+    return id_at(day * DAY_MS);
 }
 
 size_t id_format(char *to, const char *prefix, uint64_t number)

@@ -25,6 +25,10 @@ uint64_t id_next(uint64_t previous, int64_t now_ms);
 int64_t id_time_ms(uint64_t number);
 /* The smallest number of that millisecond: for ranges by time. Clamped at both ends. */
 uint64_t id_at(int64_t time_ms);
+/* The UTC day that lies in the number, counted from 1970-01-01; and the smallest number of a day,
+ * clamped likewise. */
+uint32_t id_day(uint64_t number);
+uint64_t id_of_day(int64_t day);
 
 /* Writes prefix and digits to `to` (no NUL) and returns the length. */
 size_t id_format(char *to, const char *prefix, uint64_t number);

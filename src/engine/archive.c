@@ -16,8 +16,6 @@
 #include "engine/audit.h"
 #include "engine/handler.h"
 
-#define DAY_MS INT64_C(86400000)
-
 enum {
     RECORD_VERSION = 1,
     DAY_ROW_VERSION = 1,
@@ -48,7 +46,8 @@ static uint8_t append_events(struct txn *txn, const char key[8], struct buffer *
     struct txn_walk *walk = txn_walk(txn, TABLE_MESSAGE_EVENT, WALK_UP, key, 8);
     uint8_t count = 0;
 
-    while (txn_walk_next(walk) && memcmp(walk->key, key, 8) == 0) {
+    txn_walk_within(walk, 8);
+    while (txn_walk_next(walk)) {
         append_row(to, walk->value, walk->value_size);
         count++;
     }
@@ -61,7 +60,8 @@ static uint16_t append_ids(struct txn *txn, const char key[8], struct buffer *to
     struct txn_walk *walk = txn_walk(txn, TABLE_MESSAGE_IDS, WALK_UP, key, 8);
     uint16_t count = 0;
 
-    while (txn_walk_next(walk) && memcmp(walk->key, key, 8) == 0) {
+    txn_walk_within(walk, 8);
+    while (txn_walk_next(walk)) {
         buffer_append(to, (const char *)walk->key + 8, ID_HEAD_SIZE);
         append_row(to, walk->value, walk->value_size);
         count++;
@@ -225,11 +225,6 @@ size_t archive_history(const struct archive_record *record,
 /* --- days ----------------------------------------------------------------------------------------
  */
 
-uint32_t archive_day(uint64_t number)
-{
-    return (uint32_t)(id_time_ms(number) / DAY_MS);
-}
-
 bool history_day_read(const void *key, size_t key_size, const void *value, size_t size,
                       uint32_t *day, struct history_day_row *row)
 {
@@ -350,11 +345,11 @@ enum outcome engine_messages_archived(struct engine *engine,
         struct message_row row;
         if (!is_unchanged(engine, message, &row))
             continue;
-        if (more.messages > 0 && day != archive_day(message->number)) {
+        if (more.messages > 0 && day != id_day(message->number)) {
             history_day_add(engine, day, &more);
             more = (struct history_day_row){.version = DAY_ROW_VERSION};
         }
-        day = archive_day(message->number);
+        day = id_day(message->number);
         more.messages++;
         more.charged += audit_charge_weight(row.number, row.charged);
         more.records += audit_record_weight(row.number, message->record_crc);

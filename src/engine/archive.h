@@ -71,7 +71,6 @@ static_assert(sizeof(struct history_day_row) == 32, "stored layout");
 
 /* Its keys are days since 1970, UTC. */
 enum { HISTORY_DAY_KEY_SIZE = 4, HISTORY_DAYS_DROPPED = 0 };
-uint32_t archive_day(uint64_t number);
 bool history_day_read(const void *key, size_t key_size, const void *value, size_t size,
                       uint32_t *day, struct history_day_row *row);
 bool history_day_find(struct txn *txn, uint32_t day, struct history_day_row *row);

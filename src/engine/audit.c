@@ -431,7 +431,7 @@ static struct audit_day *day_of(struct audit *audit, uint32_t day)
 bool audit_history_record(struct audit *audit, uint64_t number, const void *value,
                           size_t value_size, bool is_row, uint64_t *to, uint64_t *company)
 {
-    struct audit_day *day = day_of(audit, archive_day(number));
+    struct audit_day *day = day_of(audit, id_day(number));
     struct archive_record record;
     char id[ID_TEXT_MAX];
 
@@ -439,7 +439,7 @@ bool audit_history_record(struct audit *audit, uint64_t number, const void *valu
         return false;
     *to = record.text.row.to;
     *company = record.row.company;
-    if (is_row || (day == NULL && archive_day(number) < audit->dropped_before))
+    if (is_row || (day == NULL && id_day(number) < audit->dropped_before))
         return true;
     if (day == NULL) {
         fault(audit, "message %.*s is history and was never archived",

@@ -50,11 +50,6 @@ uint32_t campaign_ahead(const struct campaign_row *row)
     return row->waiting - row->held_back;
 }
 
-bool campaign_is_confirmed(const struct campaign_row *row)
-{
-    return row->confirmed_ms != 0;
-}
-
 /* --- the campaign --------------------------------------------------------------------------------
  */
 

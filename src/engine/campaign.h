@@ -79,8 +79,6 @@ uint32_t campaign_left(const struct campaign_row *row);
 uint32_t campaign_waiting(const struct campaign_row *row);
 /* Its messages that wait for a gateway by day: what the window bounds. */
 uint32_t campaign_ahead(const struct campaign_row *row);
-/* Is what it costs set aside? */
-bool campaign_is_confirmed(const struct campaign_row *row);
 
 /* A recipient or an error in hand; texts point into the value it was read from. False: it is none.
  * Any thread. */

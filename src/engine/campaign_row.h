@@ -66,7 +66,8 @@ struct campaign_row {
     int64_t started_ms;   /* likewise */
     int64_t ended_ms;     /* finished or canceled; 0: not yet */
     int64_t full_ms;      /* when as many waited as may, last; 0: never */
-    uint64_t to_last;     /* recipients up to this one have had their turn */
+    uint64_t to_last;     /* recipients up to this one have had their turn, or, once they are being
+                             forgotten, are deleted */
 };
 static_assert(sizeof(struct campaign_row) == 256, "stored layout");
 

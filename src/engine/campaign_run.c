@@ -281,15 +281,14 @@ static void run(struct engine *engine, struct campaign_row *row)
 
 static void take_back(struct engine *engine, uint64_t campaign)
 {
-    char from[CAMPAIGN_KEY_SIZE], last[CAMPAIGN_KEY_SIZE];
+    char from[CAMPAIGN_KEY_SIZE];
     struct campaign_row row;
     struct message_row message;
     struct txn_walk *walk;
 
     campaign_key(from, campaign, 0);
-    campaign_key(last, campaign, UINT64_MAX);
     walk = txn_walk(engine->txn, TABLE_CAMPAIGN_WAITING, WALK_UP, from, sizeof from);
-    txn_walk_until(walk, last, sizeof last);
+    txn_walk_within(walk, 8);
     for (int i = 0; i < CANCELS_MAX && txn_walk_next(walk); i++) {
         if (!message_find(engine->txn, bytes_get_u64_be((const char *)walk->key + 8), &message))
             assert(!"a message that waits is not there");
@@ -412,22 +411,42 @@ void campaign_hold_back(struct engine *engine, uint64_t campaign, uint64_t messa
 /* --- forgetting ----------------------------------------------------------------------------------
  */
 
-/* Deletes the first rows of the campaign. Returns how many. */
-static int delete_some(struct engine *engine, enum table table, uint64_t campaign, int count_max)
+/* Deletes the campaign's first rows behind `*after`, which moves on. Returns how many. */
+static int delete_some(struct engine *engine, enum table table, uint64_t campaign, uint64_t *after,
+                       int count_max)
 {
     char from[CAMPAIGN_KEY_SIZE], key[CAMPAIGN_KEY_SIZE];
     struct txn_walk *walk;
     int count = 0;
 
-    campaign_key(from, campaign, 0);
+    campaign_key(from, campaign, *after + 1);
     walk = txn_walk(engine->txn, table, WALK_UP, from, sizeof from);
-    while (count < count_max && txn_walk_next(walk) && memcmp(walk->key, from, 8) == 0) {
+    txn_walk_within(walk, 8);
+    while (count < count_max && txn_walk_next(walk)) {
         memcpy(key, walk->key, sizeof key);
         txn_delete(engine->txn, table, key, sizeof key);
+        *after = bytes_get_u64_be(key + 8);
         count++;
     }
     txn_walk_end(walk);
     return count;
+}
+
+/* Recipients may be millions, asleep, too: each slice begins where the last one ended, and does not
+ * pass over what that one deleted. Errors are few (CAMPAIGN_ERRORS_MAX). */
+static int forget_some(struct engine *engine, struct campaign_row *row)
+{
+    uint64_t error = 0;
+    int count;
+
+    if (!(row->flags & CAMPAIGN_IS_FORGOTTEN))
+        row->to_last = 0;
+    row->flags |= CAMPAIGN_IS_FORGOTTEN;
+    count = delete_some(engine, TABLE_CAMPAIGN_RECIPIENT, row->number, &row->to_last, FORGETS_MAX);
+    count +=
+        delete_some(engine, TABLE_CAMPAIGN_ASLEEP, row->number, &row->woken, FORGETS_MAX - count);
+    return count +
+           delete_some(engine, TABLE_CAMPAIGN_ERROR, row->number, &error, FORGETS_MAX - count);
 }
 
 enum outcome engine_campaign_forget(struct engine *engine, const struct due_command *command,
@@ -439,12 +458,9 @@ enum outcome engine_campaign_forget(struct engine *engine, const struct due_comm
 
     (void)answer;
     assert(is_there && row.forget_ms == command->due_ms);
-    count = delete_some(engine, TABLE_CAMPAIGN_RECIPIENT, row.number, FORGETS_MAX);
-    count += delete_some(engine, TABLE_CAMPAIGN_ASLEEP, row.number, FORGETS_MAX - count);
-    count += delete_some(engine, TABLE_CAMPAIGN_ERROR, row.number, FORGETS_MAX - count);
+    count = forget_some(engine, &row);
     due_delete(engine, row.forget_ms, DUE_CAMPAIGN_FORGET, row.number);
     row.forget_ms = 0;
-    row.flags |= CAMPAIGN_IS_FORGOTTEN;
     if (count == FORGETS_MAX) {
         row.forget_ms = engine->command->now_ms;
         due_put(engine, row.forget_ms, DUE_CAMPAIGN_FORGET, row.number);

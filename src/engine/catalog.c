@@ -178,18 +178,6 @@ bool catalog_texts_have(const struct catalog_thing *thing, enum catalog_field fi
     return !catalog_has(thing, field);
 }
 
-bool catalog_ints_have(const struct catalog_thing *thing, enum catalog_field field, int64_t number)
-{
-    size_t at = 0;
-    int64_t one;
-
-    while (catalog_ints_next(thing, field, &at, &one)) {
-        if (one == number)
-            return true;
-    }
-    return !catalog_has(thing, field);
-}
-
 /* --- settings ------------------------------------------------------------------------------------
  */
 

@@ -79,11 +79,10 @@ bool catalog_has(const struct catalog_thing *thing, enum catalog_field field);
 struct text catalog_text(const struct catalog_thing *thing, enum catalog_field field);
 /* An INT, BOOL or CHOICE; if it was not given its fallback, 0 where there is none. */
 int64_t catalog_int(const struct catalog_thing *thing, enum catalog_field field);
-/* Is `text` one of the TEXTS, `number` one of the INTS? True also if none were given: a list that
- * is not there limits nothing. */
+/* Is `text` one of the TEXTS? True also if none were given: a list that is not there limits
+ * nothing. */
 bool catalog_texts_have(const struct catalog_thing *thing, enum catalog_field field,
                         struct text text);
-bool catalog_ints_have(const struct catalog_thing *thing, enum catalog_field field, int64_t number);
 /* The TEXTS one after the other, the INTS by place: `*at` begins as 0. False: no more. */
 bool catalog_texts_next(const struct catalog_thing *thing, enum catalog_field field, size_t *at,
                         struct text *text);

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "engine/handler.h"
 
-enum { OUTBOX_KEY_SIZE = 25 };
+enum { OUTBOX_KEY_SIZE = 25, LANE_SIZE = 9 };
 
 static void key_write(char key[OUTBOX_KEY_SIZE], uint64_t product, enum message_kind lane,
                       const struct outbox_item *item)
@@ -34,16 +34,15 @@ bool outbox_read_key(const void *key, size_t key_size, uint64_t *product, enum m
 bool outbox_first(struct txn *txn, uint64_t product, enum message_kind lane,
                   const struct outbox_item *from, struct outbox_item *item)
 {
-    char first[OUTBOX_KEY_SIZE], last[OUTBOX_KEY_SIZE];
+    char first[OUTBOX_KEY_SIZE];
     struct txn_walk *walk;
     bool is_there;
 
     key_write(first, product, lane, from);
-    key_write(last, product, lane, &(struct outbox_item){INT64_MAX, UINT64_MAX});
     walk = txn_walk(txn, TABLE_OUTBOX, WALK_UP, first, sizeof first);
-    txn_walk_until(walk, last, sizeof last); /* not through what has left the lanes behind it */
-    is_there = txn_walk_next(walk) && memcmp(walk->key, first, 9) == 0 &&
-               outbox_read_key(walk->key, walk->key_size, &product, &lane, item);
+    txn_walk_within(walk, LANE_SIZE); /* not through what has left the lanes behind it */
+    is_there =
+        txn_walk_next(walk) && outbox_read_key(walk->key, walk->key_size, &product, &lane, item);
     txn_walk_end(walk);
     return is_there;
 }

@@ -182,7 +182,8 @@ void provider_ids_delete(struct engine *engine, uint64_t message)
 
     bytes_put_u64_be(key, message);
     walk = txn_walk(engine->txn, TABLE_MESSAGE_IDS, WALK_UP, key, sizeof key);
-    while (txn_walk_next(walk) && memcmp(walk->key, key, 8) == 0) {
+    txn_walk_within(walk, 8);
+    while (txn_walk_next(walk)) {
         struct message_id id;
         bool is_whole =
             message_id_read(walk->key, walk->key_size, walk->value, walk->value_size, &id);

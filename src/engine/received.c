@@ -139,13 +139,10 @@ bool received_find_answered(struct txn *txn, uint64_t product, uint64_t from,
 
     message_list_key(key, from, UINT64_MAX);
     walk = txn_walk(txn, TABLE_MESSAGE_TO, WALK_DOWN, key, sizeof key);
-    for (int i = 0; i < RECEIVED_LOOKED_AT_MAX && !is_found && txn_walk_next(walk); i++) {
-        const char *at = walk->key;
-        if (memcmp(at, key, 8) != 0)
-            break;
-        is_found = message_find(txn, bytes_get_u64_be(at + 8), message) &&
+    txn_walk_within(walk, 8);
+    for (int i = 0; i < RECEIVED_LOOKED_AT_MAX && !is_found && txn_walk_next(walk); i++)
+        is_found = message_find(txn, bytes_get_u64_be((const char *)walk->key + 8), message) &&
                    received_answers(message, product);
-    }
     txn_walk_end(walk);
     return is_found;
 }

@@ -41,7 +41,7 @@ bool report_key_read(const void *key, size_t size, struct report_key *to)
 
 struct report_key report_key_of(const struct message_row *row, uint64_t product)
 {
-    return (struct report_key){.day = (uint32_t)(id_time_ms(row->number) / REPORT_DAY_MS),
+    return (struct report_key){.day = id_day(row->number),
                                .company = row->company,
                                .product = product,
                                .country = {row->country[0], row->country[1]},

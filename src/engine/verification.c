@@ -409,7 +409,8 @@ static uint64_t company_of_newest(struct txn *txn, uint64_t to, int64_t now_ms)
 
     asked_key(key, to, 0);
     walk = txn_walk(txn, TABLE_VERIFICATION_NUMBER, WALK_UP, key, sizeof key);
-    while (txn_walk_next(walk) && memcmp(walk->key, key, 8) == 0) {
+    txn_walk_within(walk, 8);
+    while (txn_walk_next(walk)) {
         struct verification_number_row number;
         memcpy(&number, walk->value, sizeof number);
         if (!verification_find(txn, number.current, &row) || row.status == VERIFICATION_NONE)

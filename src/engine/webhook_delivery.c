@@ -53,8 +53,9 @@ void webhook_make_ready(struct engine *engine, struct webhook *webhook, uint64_t
             : WEBHOOK_ENDPOINTS_MANY;
 }
 
-static bool outbox_at(struct txn *txn, uint64_t endpoint, uint64_t place, uint64_t *found,
-                      struct webhook_ready *ready)
+/* `is_alone`: of this endpoint alone, not through what was deleted at those behind it. */
+static bool outbox_at(struct txn *txn, uint64_t endpoint, uint64_t place, bool is_alone,
+                      uint64_t *found, struct webhook_ready *ready)
 {
     char from[OUTBOX_KEY_SIZE];
     struct txn_walk *walk;
@@ -62,6 +63,8 @@ static bool outbox_at(struct txn *txn, uint64_t endpoint, uint64_t place, uint64
 
     outbox_key(from, endpoint, place);
     walk = txn_walk(txn, TABLE_WEBHOOK_OUTBOX, WALK_UP, from, sizeof from);
+    if (is_alone)
+        txn_walk_within(walk, 8);
     is_there = txn_walk_next(walk);
     if (is_there) {
         *found = bytes_get_u64_be(walk->key);
@@ -77,7 +80,7 @@ bool webhook_outbox_first(struct txn *txn, uint64_t endpoint, uint64_t after,
 {
     uint64_t found;
 
-    return outbox_at(txn, endpoint, after + 1, &found, ready) && found == endpoint;
+    return outbox_at(txn, endpoint, after + 1, true, &found, ready);
 }
 
 uint64_t webhook_outbox_endpoint(struct txn *txn, uint64_t after)
@@ -85,7 +88,7 @@ uint64_t webhook_outbox_endpoint(struct txn *txn, uint64_t after)
     struct webhook_ready ready;
     uint64_t found;
 
-    return outbox_at(txn, after + 1, 0, &found, &ready) ? found : 0;
+    return outbox_at(txn, after + 1, 0, false, &found, &ready) ? found : 0;
 }
 
 /* --- results -------------------------------------------------------------------------------------

@@ -44,8 +44,8 @@ bool late_messages_has(struct outlet *outlet, uint64_t from)
     bool is_found = received_find_answered(txn, outlet->product, from, &message);
 
     pipeline_read_end(pipeline, txn);
-    return !is_found && pipeline_has_history(pipeline, history_day_of(id_at(since_ms(outlet))),
-                                             history_day_of(id_at(pipeline_now_ms(pipeline))));
+    return !is_found && pipeline_has_history(pipeline, id_day(id_at(since_ms(outlet))),
+                                             id_day(id_at(pipeline_now_ms(pipeline))));
 }
 
 struct late_messages *late_messages_new(struct outlet *outlet)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "engine/city_image.h"
@@ -22,7 +23,7 @@
 #include "pipeline/pipeline.h"
 
 enum {
-    EXPIRED_MAX = 4 << 20, /* 64 MiB; what is beyond waits for the next run */
+    EXPIRED_BYTES_MAX = 64 << 20, /* what is beyond waits for the next run */
     SLICE_EXPIRED = 256,
     SLICE_NOTED = 2048,
     RETRY_MS = 100,
@@ -31,8 +32,8 @@ enum {
 struct rebuild {
     struct job *job;
     struct city_build *build;
-    struct visit_key *expired;
-    size_t count, capacity, deleted;
+    struct buffer expired; /* struct visit_key */
+    size_t deleted;        /* of these */
     uint64_t visits;
     struct city_image_row image; /* of what is loaded */
     char path[IMAGE_PATH_MAX];
@@ -41,18 +42,6 @@ struct rebuild {
 
 static void begin_scan(struct rebuild *rebuild, uint32_t city);
 static void on_image(struct job *job);
-
-static void note_expired(struct rebuild *rebuild, const struct visit_key *key)
-{
-    if (rebuild->count == EXPIRED_MAX)
-        return;
-    if (rebuild->count == rebuild->capacity) {
-        rebuild->capacity = rebuild->capacity == 0 ? 1024 : rebuild->capacity * 2;
-        rebuild->expired = realloc(rebuild->expired, rebuild->capacity * sizeof *rebuild->expired);
-        assert(rebuild->expired != NULL);
-    }
-    rebuild->expired[rebuild->count++] = *key;
-}
 
 /* On the scan's thread. */
 static int on_row(void *context, enum table table, const void *key, size_t key_size,
@@ -68,8 +57,8 @@ static int on_row(void *context, enum table table, const void *key, size_t key_s
     visit.city = __builtin_bswap32(visit.city);
     visit_row_of(value, value_size, &row);
     rebuild->visits++;
-    if (!city_build_row(rebuild->build, &visit, &row))
-        note_expired(rebuild, &visit);
+    if (!city_build_row(rebuild->build, &visit, &row) && rebuild->expired.size < EXPIRED_BYTES_MAX)
+        buffer_append(&rebuild->expired, &visit, sizeof visit);
     return 0;
 }
 
@@ -91,7 +80,7 @@ static void finish(struct rebuild *rebuild, bool is_failed)
     struct job *job = rebuild->job;
     uint64_t visits = rebuild->visits;
 
-    free(rebuild->expired);
+    buffer_release(&rebuild->expired);
     free(rebuild);
     job->run = NULL;
     job_finish(job, visits, is_failed);
@@ -130,21 +119,23 @@ static void take_windows(const struct city_index *cities, struct visit_key *keys
 static void delete_slice(struct job *job)
 {
     struct rebuild *rebuild = job->run;
-    size_t left = rebuild->count - rebuild->deleted;
+    size_t left = rebuild->expired.size / sizeof(struct visit_key) - rebuild->deleted;
     struct command command = {.type = COMMAND_VISIT_EXPIRE};
+    struct visit_key *keys;
     struct result result;
+    size_t count;
 
     if (left == 0 || job->is_stopped) {
         go_on(rebuild);
         return;
     }
-    command.of.visit_expire.keys = rebuild->expired + rebuild->deleted;
-    command.of.visit_expire.count = left < SLICE_EXPIRED ? left : SLICE_EXPIRED;
-    take_windows(pipeline_cities(job->pipeline), rebuild->expired + rebuild->deleted,
-                 command.of.visit_expire.count);
+    keys = (struct visit_key *)(void *)rebuild->expired.data + rebuild->deleted;
+    count = left < SLICE_EXPIRED ? left : SLICE_EXPIRED;
+    take_windows(pipeline_cities(job->pipeline), keys, count);
+    command.of.visit_expire = (struct visit_expire_command){keys, count};
     pipeline_run(job->pipeline, &command, &result);
     if (result.outcome == OUTCOME_OK)
-        rebuild->deleted += command.of.visit_expire.count;
+        rebuild->deleted += count;
     job_continue(job, result.outcome == OUTCOME_OK ? 0 : RETRY_MS, delete_slice);
 }
 
@@ -222,7 +213,7 @@ static void begin_scan(struct rebuild *rebuild, uint32_t city)
     static const enum table tables[] = {TABLE_VISIT};
     uint32_t prefix = __builtin_bswap32(city); /* of a visit's key */
 
-    rebuild->count = rebuild->deleted = 0;
+    rebuild->expired.size = rebuild->deleted = 0;
     rebuild->image = (struct city_image_row){.image = 0};
     begin_build(rebuild, city);
     scan(rebuild, &(struct pipeline_scan){.tables = tables,
@@ -299,6 +290,7 @@ void job_city_rebuild(struct job *job)
 
     assert(rebuild != NULL && job->run == NULL);
     rebuild->job = job;
+    buffer_init(&rebuild->expired);
     job->run = rebuild;
     if (is_start)
         job->kept = calloc(1, 1);

@@ -199,6 +199,25 @@ void json_id(struct json_writer *writer, const char *name, const char *prefix, u
     finish(writer, to);
 }
 
+void json_hex(struct json_writer *writer, const char *name, const void *bytes, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *from = bytes;
+
+    if (bytes == NULL) {
+        json_null(writer, name);
+        return;
+    }
+    char *to = begin(writer, name, 2 * size + 2);
+    *to++ = '"';
+    for (size_t i = 0; i < size; i++) {
+        *to++ = digits[from[i] >> 4];
+        *to++ = digits[from[i] & 15];
+    }
+    *to++ = '"';
+    finish(writer, to);
+}
+
 void json_text_or_null(struct json_writer *writer, const char *name, const char *text, size_t size)
 {
     json_text(writer, name, size == 0 ? NULL : text, size);

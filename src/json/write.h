@@ -44,6 +44,8 @@ void json_bool(struct json_writer *writer, const char *name, bool value);
 void json_null(struct json_writer *writer, const char *name);
 void json_time(struct json_writer *writer, const char *name, int64_t unix_ms);
 void json_id(struct json_writer *writer, const char *name, const char *prefix, uint64_t number);
+/* As text, two lower-case hexadecimal digits a byte; NULL writes null. */
+void json_hex(struct json_writer *writer, const char *name, const void *bytes, size_t size);
 /* Of what may not be there, where 0, or a size of 0, says so: then null. */
 void json_text_or_null(struct json_writer *writer, const char *name, const char *text, size_t size);
 void json_int_or_null(struct json_writer *writer, const char *name, int64_t value);

@@ -6,8 +6,6 @@
 #include "base/id.h"
 #include "pipeline/pipeline.h"
 
-#define DAY_MS INT64_C(86400000)
-
 struct history_scan {
     struct history_request request;
     struct pipeline_history_scan asked;
@@ -40,15 +38,14 @@ int pipeline_history_scan(struct pipeline *pipeline, const struct pipeline_histo
     struct history_scan *scan = malloc(sizeof *scan);
 
     assert(scan != NULL && asked->day_first <= asked->day_last);
-    *scan = (struct history_scan){
-        .request = {.kind = HISTORY_SCAN,
-                    .first = id_at(asked->day_first * DAY_MS),
-                    .last = id_at((asked->day_last + INT64_C(1)) * DAY_MS) - 1,
-                    .on_record = on_record,
-                    .on_end = on_end,
-                    .context = scan,
-                    .end_context = scan},
-        .asked = *asked};
+    *scan = (struct history_scan){.request = {.kind = HISTORY_SCAN,
+                                              .first = id_of_day(asked->day_first),
+                                              .last = id_of_day(asked->day_last + INT64_C(1)) - 1,
+                                              .on_record = on_record,
+                                              .on_end = on_end,
+                                              .context = scan,
+                                              .end_context = scan},
+                                  .asked = *asked};
     if (pipeline_history(pipeline, &scan->request) == 0)
         return 0;
     free(scan);

@@ -127,7 +127,7 @@ int pipeline_scan(struct pipeline *pipeline, const struct pipeline_scan *scan);
  * `on_record` runs on the history's thread. -1: too many wait, and nothing is called; or rows are
  * in memory only, and there is no history. */
 int pipeline_history(struct pipeline *pipeline, struct history_request *request);
-/* May anything that was made on these days (history_day_of) be history? */
+/* May anything that was made on these days (id_day) be history? */
 bool pipeline_has_history(struct pipeline *pipeline, uint32_t day_first, uint32_t day_last);
 /* Shows every record of history that was made on these days, both included, oldest first: off the
  * loop, in slices, so that it may take long without holding up who reads. `on_record` runs on the

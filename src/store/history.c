@@ -32,7 +32,6 @@ enum {
     IDLE_S = 5,
     TOLD_MAX = 16,          /* days whose failures are remembered */
     TOLD_AGAIN_S = 10 * 60, /* a day that goes on failing is told of again */
-    DAY_MS = 86400000,
 };
 
 struct open_day {
@@ -176,7 +175,7 @@ static size_t records_of_day(const struct history_request *request, uint32_t day
     size_t count = 0, left = request->record_count - request->appended;
     const struct history_record *records = request->records + request->appended;
 
-    while (count < left && history_day_of(records[count].number) == day)
+    while (count < left && id_day(records[count].number) == day)
         count++;
     return count;
 }
@@ -194,7 +193,7 @@ static bool append(struct history *history, struct history_request *request)
     if (request->appended == request->record_count)
         return true;
     buffer_init(&why);
-    day = history_day_of(records->number);
+    day = id_day(records->number);
     count = records_of_day(request, day);
     error = !history_days_has(&history->days, day) && history->days.count == HISTORY_DAYS_MAX
                 ? ERR_TOO_LARGE
@@ -273,10 +272,10 @@ static int show(struct history_request *request, struct history_cursor *cursor)
 /* On to the next day. False: it is not in the range. */
 static bool leave_day(struct history_request *request, uint32_t day)
 {
-    uint64_t begin = id_at((int64_t)day * DAY_MS);
+    uint64_t begin = id_of_day(day);
 
     if (request->kind == HISTORY_SCAN) {
-        request->first = id_at(((int64_t)day + 1) * DAY_MS);
+        request->first = id_of_day(day + INT64_C(1));
         return request->first <= request->last;
     }
     if (begin <= request->first)
@@ -291,8 +290,8 @@ static bool find_day(struct history *history, const struct history_request *requ
     bool up = request->kind == HISTORY_SCAN;
 
     return request->first <= request->last &&
-           history_days_next(&history->days, up, history_day_of(place_in(request)), day) &&
-           (up ? *day <= history_day_of(request->last) : *day >= history_day_of(request->first));
+           history_days_next(&history->days, up, id_day(place_in(request)), day) &&
+           (up ? *day <= id_day(request->last) : *day >= id_day(request->first));
 }
 
 static int show_day(struct history *history, struct history_request *request, uint32_t day)

@@ -25,14 +25,11 @@ struct history;
 
 enum {
     HISTORY_REQUESTS_MAX = 64,
-    HISTORY_APPEND_MAX = 4096,       /* records of one request, all in memory until it is synced */
-    HISTORY_VALUE_BYTES_MAX = 32768, /* of a record */
+    HISTORY_APPEND_MAX = 4096, /* records of one request, all in memory until it is synced */
     HISTORY_DAYS_MAX = 8192,
 };
 
-/* Days since 1970-01-01, UTC. */
-uint32_t history_day_of(uint64_t number);
-/* "2026-11-22" and a NUL. */
+/* Days are those of id_day (base/id.h). "2026-11-22" and a NUL. */
 enum { HISTORY_DAY_TEXT_SIZE = 11 };
 void history_day_text(char to[HISTORY_DAY_TEXT_SIZE], uint32_t day);
 

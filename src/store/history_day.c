@@ -50,11 +50,6 @@ struct history_cursor {
 /* --- days and names ------------------------------------------------------------------------------
  */
 
-uint32_t history_day_of(uint64_t number)
-{
-    return (uint32_t)(id_time_ms(number) / DAY_MS);
-}
-
 void history_day_text(char to[HISTORY_DAY_TEXT_SIZE], uint32_t day)
 {
     char time[TIME_TEXT_SIZE];

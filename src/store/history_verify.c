@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/id.h"
 #include "store/history_day.h"
 
 struct verified {
@@ -59,7 +60,7 @@ static int verify_record(const struct verified *verified, struct history_day *fi
     uint64_t to, company;
     int error;
 
-    if (history_day_of(number) != day)
+    if (id_day(number) != day)
         return fail_record(verified, day, number, "a record is of another day");
     error = verified->on_record(verified->context, number, value, size, &to, &company);
     if (error != 0)

@@ -48,6 +48,7 @@ struct walk {
     size_t bound_size;                     /* 0: at the end the direction starts at */
     const void *last;                      /* NULL: to the end */
     size_t last_size;
+    size_t prefix_size; /* of `bound`: what every key begins with */
     bool has_shown;
 };
 

@@ -61,9 +61,12 @@ struct txn_walk {
 struct txn_walk *txn_walk(struct txn *txn, enum table table, enum walk_direction direction,
                           const void *from, size_t from_size);
 bool txn_walk_next(struct txn_walk *walk);
-/* Before the first row: the walk ends behind `last`, which must stay as long as it does. Rows that
- * were deleted lie in memory until a checkpoint; those behind `last` are not passed over. */
+/* Before the first row, where the walk ends: behind `last`, which must stay as long as it does; or
+ * with the keys that begin as `from` does, with so many bytes of it. Rows that were deleted lie in
+ * memory until a checkpoint, and a walk passes over each: it is asked for less when it need not
+ * look for a row beyond those that are wanted. */
 void txn_walk_until(struct txn_walk *walk, const void *last, size_t last_size);
+void txn_walk_within(struct txn_walk *walk, size_t prefix_size);
 void txn_walk_end(struct txn_walk *walk);
 
 #endif

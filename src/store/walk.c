@@ -129,8 +129,19 @@ void txn_walk_until(struct txn_walk *shown, const void *last, size_t last_size)
     walk->last_size = last_size;
 }
 
-static bool is_behind_last(const struct walk *walk, struct source_key key)
+void txn_walk_within(struct txn_walk *shown, size_t prefix_size)
 {
+    struct walk *walk = (struct walk *)(void *)shown;
+
+    assert(walk->is_open && !walk->has_shown && prefix_size <= walk->bound_size);
+    walk->prefix_size = prefix_size;
+}
+
+static bool is_beyond(const struct walk *walk, struct source_key key)
+{
+    if (walk->prefix_size > 0 &&
+        (key.size < walk->prefix_size || memcmp(key.key, walk->bound, walk->prefix_size) != 0))
+        return true;
     return walk->last != NULL &&
            compare(walk, (struct source_key){walk->last, walk->last_size}, key) < 0;
 }
@@ -151,7 +162,7 @@ bool txn_walk_next(struct txn_walk *shown)
             nearest = frozen;
         if (compare(walk, row, nearest) < 0)
             nearest = row;
-        if (nearest.key == NULL || is_behind_last(walk, nearest))
+        if (nearest.key == NULL || is_beyond(walk, nearest))
             return false;
         walk->took_live = live.key != NULL && compare(walk, live, nearest) == 0;
         walk->took_frozen = frozen.key != NULL && compare(walk, frozen, nearest) == 0;

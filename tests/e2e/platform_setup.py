@@ -1,5 +1,6 @@
 """What sending needs: a catalogue with one company that has money, countries, and products with routes."""
 
+import datetime
 import time
 
 from smsd import ANSWER_SECONDS_MAX
@@ -27,6 +28,12 @@ def set_up(smsd):
         put(smsd, f"/v1/countries/{alpha2}", country)
     put(smsd, "/v1/channels/provider", {"name": "Provider"})
     put(smsd, f"/v1/companies/{COMPANY}", {"name": "Acme", "account": "money"})
+
+
+def to_midnight(smsd):
+    """A little past the next one, so that a test of days does not begin at the end of one."""
+    now = datetime.datetime.fromisoformat(smsd.advance(0).body["now"].replace("Z", "+00:00"))
+    smsd.advance(86400 - (now.hour * 3600 + now.minute * 60 + now.second) + 60)
 
 
 def put_product(smsd, name, gateway, **fields):

@@ -135,9 +135,14 @@ def blank(binary):
         assert time.monotonic() < deadline, segments
         time.sleep(0.01)
     first.stop()
-    subprocess.run(["cp", "-a", "--sparse=always", first.data_dir, folder / "blank"], check=True)
+    copy_data(first.data_dir, folder / "blank", "--sparse=always")
     shutil.rmtree(first.data_dir)
     return folder / "blank"
+
+
+def copy_data(data_dir, to, *options):
+    """Of a smsd that is not running; what is a hole in it stays one."""
+    subprocess.run(["cp", "-a", *options, data_dir, to], check=True)
 
 
 class Smsd:
@@ -173,7 +178,7 @@ class Smsd:
         """Starts it and waits until it serves. Raises StartFailed if it ends instead."""
         assert self.process is None, "already running"
         if not self.first_start and not self.data_dir.exists():
-            subprocess.run(["cp", "-a", blank(self.binary), self.data_dir], check=True)
+            copy_data(blank(self.binary), self.data_dir)
         self.log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.generation += 1
         with self.log_path.open("ab") as log:

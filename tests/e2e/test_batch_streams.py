@@ -9,6 +9,7 @@ import time
 import pytest
 
 import smsd as harness
+from platform_setup import metric
 
 PATH = "/v1/charges/batch"
 ITEMS_MAX = 10_000
@@ -152,10 +153,11 @@ def test_a_batch_cut_in_the_middle_leaves_no_trace(smsd):
 
 
 def test_a_batch_under_way_does_not_outlive_the_server(smsd):
+    smsd.options += ["--stop-grace-ms", "100"]
+    smsd.restart()
     top_up(smsd, "a", 1000)
     with Sender(smsd) as sender:
         sender.send(with_length(smsd, as_array(items("a", 1000)))[:-1], (4096,), 0.001)
-        smsd.options += ["--stop-grace-ms", "100"]
         smsd.process.send_signal(15)
         assert smsd.wait_end() == 0
         smsd.check_log()
@@ -262,6 +264,9 @@ def test_batches_beyond_the_limit_are_refused_before_they_are_read(tmp_path, acc
         assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "overloaded", "1")
     at_once = ask(server, sent)
     assert (at_once.status, at_once.code, at_once.headers["retry-after"]) == (503, "overloaded", "1")
+    assert metric(server, "smsd_http_shed_total") == 2  # each once
+    assert server.post("/v1/signals", []).code == "overloaded"
+    assert metric(server, "smsd_http_shed_total") == 3
     assert server.get(f"/v1/accounts/{account}").status == 200
     for sender in under_way:
         sender.send(sent[-1:])

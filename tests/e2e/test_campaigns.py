@@ -93,6 +93,19 @@ def test_it_waits_for_its_time(sending):
     wait_for(sending, campaign, "finished")
 
 
+def test_who_has_opted_out_by_then_is_left_out(sending):
+    """SMS-14, SMS-18: and the campaign is as done as if he had been sent to."""
+    sandbox(sending)
+    campaign = create(sending)
+    upload(sending, campaign, numbers(4))
+    put(sending, f"/v1/blocklist/{numbers(4)[2]}", {"reason": "opted_out"})
+    change(sending, campaign, "confirm")
+    finished = wait_for(sending, campaign, "finished", until=lambda body: body["messages"]["delivered"] == 3)
+    assert (finished["refused"], finished["submitted"], finished["progress"]) == (1, 3, 100)
+    assert [error["code"] for error in pages(sending, f"/v1/campaigns/{campaign}/errors", 5)] == ["blocked_number"]
+    check_money(sending, finished, START_MONEY)
+
+
 def test_webhooks_tell_what_becomes_of_it(smsd, receiver):
     smsd.stop()
     smsd.options += ["--webhooks-allow-private"]
@@ -277,6 +290,17 @@ def test_what_is_wrong_with_lines_is_kept_and_can_be_downloaded(sending):
     table = sending.get(errors, headers={"Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(table.raw.decode())))
     assert [(int(row["line"]), row["code"]) for row in rows] == [row[:2] for row in wrong]
+
+
+def test_what_a_spreadsheet_would_compute_is_marked_as_text(sending):
+    """Texts of strangers in a table that an operator opens; numbers stay numbers."""
+    sandbox(sending)
+    campaign = create(sending)
+    given_as = ["=1+1", "+1+1", "-1+1", "@sum", "\t=1", "\r=1", "+4915", "a\"b", "0049"]
+    upload(sending, campaign, given_as)
+    table = sending.get(f"/v1/campaigns/{campaign}/errors", headers={"Accept": "text/csv"}).raw.decode()
+    shown = [row["to"] for row in csv.DictReader(io.StringIO(table, newline=""))]
+    assert shown == ["'" + text for text in given_as[:6]] + given_as[6:]
 
 
 def test_a_long_list_of_errors_is_downloaded_in_parts(sending):

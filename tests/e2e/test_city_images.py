@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from smsd import Smsd
+from smsd import Smsd, copy_data
 from platform_setup import metric
 from platform_setup import put as put_thing
 from test_cities import DAY, city, counts, mobile, put, rebuild, send
@@ -68,7 +68,7 @@ def data_with_an_image(tmp_path_factory):
 
 def copy_of(saved, tmp_path):
     smsd = Smsd(tmp_path)
-    shutil.copytree(saved.data_dir, smsd.data_dir)
+    copy_data(saved.data_dir, smsd.data_dir)
     return smsd
 
 
@@ -135,7 +135,7 @@ def test_an_image_of_other_rows_is_not_trusted(saved, tmp_path):
     assert isinstance(read(smsd), str)
     check_all_known(smsd, VISITS + 1000, 0)
     smsd.close()
-    other = Smsd(tmp_path / "other").start()
+    other = Smsd(tmp_path / "other", first_start=True).start()  # with an identity of its own
     put(other, "image")
     send(other, signals(5000, 100))
     own = save(other)

@@ -188,11 +188,15 @@ def test_they_are_kept_for_ninety_days(smsd, far):
     assert told(smsd, body) == 200
     smsd.advance(60 * 86400)
     assert told(smsd, {**body, "text": "Later"}) == 200
-    smsd.advance(30 * 86400)
+    smsd.advance(29 * 86400)
+    assert [one["content"] for one in received(smsd)] == ["Later", "Hello"]
+    smsd.advance(86400)
     assert [one["content"] for one in received(smsd)] == ["Later"]
     assert told(smsd, {**body, "text": "Later"}) == 200, "and is still known by its id"
     assert [one["content"] for one in received(smsd, f"?from={DE}111".replace("+", "%2B"))] == ["Later"]
-    smsd.advance(61 * 86400)
+    smsd.advance(59 * 86400)
+    assert len(received(smsd)) == 1
+    smsd.advance(86400)
     assert received(smsd) == []
 
 

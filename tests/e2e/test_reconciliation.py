@@ -315,6 +315,20 @@ def test_a_key_of_a_company_may_not(far):
     assert far.smsd.request("POST", PATH, "id\n", headers=CSV, key=key).status == 403
 
 
+def test_a_refusal_under_a_key_is_the_same_however_the_body_comes(far):
+    """BILL-9: what is wrong shows while the body still comes, and is kept only once it has."""
+    headers = {"Authorization": f"Bearer {far.smsd.admin_key}", "Idempotency-Key": "K", **CSV}
+    text = b"id\n" + b"a\n" * 50000
+    for replayed in (None, "true"):
+        connection = far.smsd.unix_connection()
+        connection.request("POST", PATH.replace("far", "none"), iter([text[:3], text[3:50000], text[50000:]]), headers,
+                           encode_chunked=True)
+        answer = answer_of(connection.getresponse())
+        connection.close()
+        assert (answer.status, answer.body["code"]) == (404, "product_not_found")
+        assert answer.headers.get("idempotent-replayed") == replayed
+
+
 def test_nothing_is_left_of_a_client_that_goes_away(far):
     """Two at once is all there may be: those that were cut off do not count."""
     smsd = far.smsd

@@ -4,7 +4,10 @@ import datetime
 
 import pytest
 
-from platform_setup import COMPANY, put, put_product, put_route, sandbox, send, send_many, body_of, set_up, wait_for
+from platform_setup import (COMPANY, body_of, put, put_product, put_route, sandbox, send, send_many, set_up,
+                            to_midnight, wait_for)
+from provider import Provider
+from test_receipts import gateway, receipt
 
 DE, CN = "+4915112340", "+861381234"
 DAY_S = 86400
@@ -33,6 +36,7 @@ def counts(line):
 
 @pytest.fixture
 def ready(smsd):
+    to_midnight(smsd)
     set_up(smsd)
     sandbox(smsd)
     return smsd
@@ -61,6 +65,23 @@ def test_a_message_is_counted_by_its_present_status(ready):
     assert 50 <= line["delivery_p50_ms"] == line["delivery_p99_ms"] <= 60000
     assert set(line["counts"]) == {"draft", "scheduled", "queued", "sending", "sent", "delivered", "undelivered",
                                    "failed", "canceled", "rejected"}
+
+
+def test_how_long_half_nine_in_ten_and_nearly_all_have_taken(smsd):
+    """SMS-21: of twenty, seventeen at once, two after a minute, one after an hour."""
+    set_up(smsd)
+    with Provider(lambda request: (200, {"ids": [request.form["id"]]})) as provider:
+        put_product(smsd, "far", gateway(provider))
+        put_route(smsd, "far")
+        messages = send_many(smsd, [body_of(DE + "0001") for _ in range(20)])
+        for message in messages:
+            wait_for(smsd, message, "sent")
+    for first, last, seconds in ((0, 17, 60), (17, 19, 3540), (19, 20, 0)):
+        for message in messages[first:last]:
+            assert receipt(smsd, message) == 200
+        smsd.advance(seconds)
+    line = only(smsd)
+    assert line["delivery_p50_ms"] < 50000 < line["delivery_p90_ms"] < 500000 < line["delivery_p99_ms"], line
 
 
 def test_nothing_delivered_has_no_rate_and_no_time(ready):

@@ -224,7 +224,7 @@ bool archive_first_day(const struct archive *archive, uint32_t *day)
 {
     *day = UINT32_MAX;
     for (uint32_t i = 0; i < archive->count; i++) {
-        uint32_t own = archive_day(archive->of[i].message.number);
+        uint32_t own = id_day(archive->of[i].message.number);
         if (archive->of[i].is_kept && own < *day)
             *day = own;
     }
@@ -237,7 +237,7 @@ void archive_dropped(struct archive *archive, struct world *world, uint32_t day)
     must(archive->chunk_count == 0);
     for (uint32_t i = 0; i < archive->count; i++) {
         struct sim_record *record = &archive->of[i];
-        record->is_kept = record->is_kept && archive_day(record->message.number) != day;
+        record->is_kept = record->is_kept && id_day(record->message.number) != day;
     }
     if (day >= archive->dropped_before)
         archive->dropped_before = day + 1;
@@ -251,7 +251,7 @@ static void sum_day(const struct archive *archive, uint32_t day, struct history_
     for (uint32_t i = 0; i < archive->count; i++) {
         const struct sim_record *record = &archive->of[i];
         if (!record->is_alone ||
-            day != (record->is_kept ? archive_day(record->message.number) : HISTORY_DAYS_DROPPED))
+            day != (record->is_kept ? id_day(record->message.number) : HISTORY_DAYS_DROPPED))
             continue;
         sum->messages++;
         sum->charged += record->charge_weight;

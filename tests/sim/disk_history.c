@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "wrong.h"
 
 struct asked {
@@ -87,7 +88,7 @@ static bool is_needed(struct txn *txn, const struct sim_record *record)
     struct message_row row;
 
     return record->is_kept && !message_find(txn, record->message.number, &row) &&
-           history_day_find(txn, archive_day(record->message.number), &day);
+           history_day_find(txn, id_day(record->message.number), &day);
 }
 
 static int on_record(void *context, uint64_t number, const void *value, size_t value_size)

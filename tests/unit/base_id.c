@@ -57,6 +57,16 @@ static void check_round_trip(uint64_t number)
     assert_true(read == number);
 }
 
+static void a_number_says_its_day(void **state)
+{
+    (void)state;
+    int64_t midnight_ms = INT64_C(20779) * 86400000; /* 2026-11-22 */
+    assert_int_equal(id_day(id_at(midnight_ms)), 20779);
+    assert_int_equal(id_day(id_at(midnight_ms) - 1), 20778);
+    assert_true(id_of_day(20779) == id_at(midnight_ms));
+    assert_true(id_of_day(0) == 0);
+}
+
 static void texts_read_back_as_the_same_number(void **state)
 {
     (void)state;
@@ -122,6 +132,7 @@ int main(void)
         cmocka_unit_test(numbers_grow_while_the_clock_stands_or_steps_back),
         cmocka_unit_test(a_full_millisecond_runs_over_into_the_next),
         cmocka_unit_test(the_smallest_number_of_a_time_is_clamped_at_both_ends),
+        cmocka_unit_test(a_number_says_its_day),
         cmocka_unit_test(texts_read_back_as_the_same_number),
         cmocka_unit_test(texts_sort_as_their_numbers),
         cmocka_unit_test(anything_but_the_exact_text_is_refused),

@@ -4,6 +4,7 @@
 #include "message_world.h"
 
 #include "base/crc32c.h"
+#include "base/id.h"
 #include "engine/archive.h"
 #include "engine/receipt.h"
 
@@ -190,13 +191,13 @@ static void what_was_archived_leaves_no_row(void **state)
     assert_int_equal(archive(world, one), 1);
     expect_no_rows(world, message);
     assert_int_equal(count_rows(world, TABLE_ENTRY_MARK), entries);
-    row = day_row(world, archive_day(message));
+    row = day_row(world, id_day(message));
     assert_int_equal(row.messages, 1);
     assert_int_equal(row.charged, audit_charge_weight(message, PRICE));
     assert_int_equal(row.records,
                      audit_record_weight(message, crc32c(0, one->record.data, one->record.size)));
     assert_int_equal(archive(world, one), 0); /* and a second time nothing */
-    assert_int_equal(day_row(world, archive_day(message)).messages, 1);
+    assert_int_equal(day_row(world, id_day(message)).messages, 1);
 }
 
 static void only_what_finished_long_enough_ago_may_go(void **state)
@@ -351,7 +352,7 @@ static void a_dropped_day_is_remembered_by_its_sums(void **state)
     struct world *world = *state;
     uint64_t first = delivered(world, "x1"), second;
     struct command command = {.type = COMMAND_HISTORY_DROP};
-    uint32_t day = archive_day(first);
+    uint32_t day = id_day(first);
     uint64_t charged;
 
     world->now_ms += DAY_MS;
@@ -367,7 +368,7 @@ static void a_dropped_day_is_remembered_by_its_sums(void **state)
         assert_int_equal(day_row(world, HISTORY_DAYS_DROPPED).charged, charged);
         assert_int_equal(day_row(world, HISTORY_DAYS_DROPPED).before, day + 1);
     }
-    assert_int_equal(day_row(world, archive_day(second)).messages, 1);
+    assert_int_equal(day_row(world, id_day(second)).messages, 1);
     assert_true(audit_says(world, true, false)); /* its file may still be there */
 }
 
@@ -377,9 +378,9 @@ static void what_is_archived_after_its_day_was_dropped_is_history_again(void **s
     struct world *world = *state;
     uint64_t first = delivered(world, "x1"), second = delivered(world, "x2");
     struct command command = {.type = COMMAND_HISTORY_DROP};
-    uint32_t day = archive_day(first);
+    uint32_t day = id_day(first);
 
-    assert_int_equal(archive_day(second), day);
+    assert_int_equal(id_day(second), day);
     archive(world, encode(world, first));
     command.of.history_drop.day = day;
     assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);

@@ -348,6 +348,7 @@ static void who_is_blocked_meanwhile_is_refused_alone(void **state)
     row = campaign(world, number);
     assert_int_equal(row.status, CAMPAIGN_FINISHED);
     assert_int_equal(row.refused, 1);
+    assert_int_equal(row.errors, 1);
     assert_int_equal(row.released, PRICE);
     assert_string_equal(errors(world, number), "blocked_number:to");
     assert_int_equal(recipient(world, number, UINT64_C(8613800000004)).turn, CAMPAIGN_REFUSED);

@@ -146,6 +146,7 @@ static void recipients_are_forgotten_long_after_the_end(void **state)
     assert_int_equal(change(world, COMMAND_CAMPAIGN_CANCEL, number), OUTCOME_OK);
     run_due(world);
     row = campaign(world, number);
+    assert_true(row.forget_ms - row.ended_ms == INT64_C(90) * 24 * 60 * MINUTE_MS);
     world->now_ms = row.forget_ms;
     for (int slices = 0; row.forget_ms != 0; slices++) {
         struct command command = {.type = COMMAND_CAMPAIGN_FORGET};

@@ -70,16 +70,18 @@ static void what_may_not_be_there_is_null_then(void **state)
 {
     (void)state;
     json_array_begin(&w, NULL);
+    json_hex(&w, NULL, NULL, 3);
     json_text_or_null(&w, NULL, "x", 0);
     json_int_or_null(&w, NULL, 0);
     json_time_or_null(&w, NULL, 0);
     json_id_or_null(&w, NULL, "ent_", 0);
+    json_hex(&w, NULL, "\x00\x9f\xff", 3);
     json_text_or_null(&w, NULL, "x", 1);
     json_int_or_null(&w, NULL, -1);
     json_time_or_null(&w, NULL, 1);
     json_id_or_null(&w, NULL, "ent_", 1);
     json_array_end(&w);
-    assert_written("[null,null,null,null,\"x\",-1,\"1970-01-01T00:00:00.001Z\","
+    assert_written("[null,null,null,null,null,\"009fff\",\"x\",-1,\"1970-01-01T00:00:00.001Z\","
                    "\"ent_0000000000001\"]");
 }
 

@@ -319,7 +319,7 @@ static void change_file(struct world *world, uint32_t day, bool cuts)
 static int verify_record(void *context, uint64_t number, const void *value, size_t size,
                          uint64_t *to, uint64_t *company)
 {
-    uint64_t i = (number - id_at(history_day_of(number) * DAY_MS)) >> ID_COUNTER_BITS;
+    uint64_t i = (number - id_at(id_day(number) * DAY_MS)) >> ID_COUNTER_BITS;
     (void)value, (void)size;
     *to = i % 3 == 0 ? 7 : 100 + i;
     *company = 4 + i % 2;

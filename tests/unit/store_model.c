@@ -299,6 +299,52 @@ static void a_walk_goes_on_after_the_row_it_stood_on_was_rolled_back(void **stat
     fixture_release(&fixture);
 }
 
+/* Also where those at the bound are deleted, or are in LMDB. */
+static void a_walk_ends_where_it_is_told_to(void **state)
+{
+    static const char *const keys[] = {"a", "b1", "b2", "b3", "b4", "c"};
+    struct fixture fixture;
+    (void)state;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    for (int i = 0; i < 6; i++) {
+        fixture_put(&fixture, TABLE_ACCOUNT_NUMBER, keys[i], "1", 1);
+        if (i == 3)
+            fixture_checkpoint(&fixture);
+    }
+    struct txn *txn = store_begin(fixture.store);
+    txn_delete(txn, TABLE_ACCOUNT_NUMBER, "b3", 2);
+    struct txn_walk *until = txn_walk(txn, TABLE_ACCOUNT_NUMBER, WALK_UP, "b2", 2);
+    struct txn_walk *down_until = txn_walk(txn, TABLE_ACCOUNT_NUMBER, WALK_DOWN, NULL, 0);
+    struct txn_walk *within = txn_walk(txn, TABLE_ACCOUNT_NUMBER, WALK_UP, "b2", 2);
+    struct txn_walk *down_within = txn_walk(txn, TABLE_ACCOUNT_NUMBER, WALK_DOWN, "b3x", 3);
+    struct txn_walk *none = txn_walk(txn, TABLE_ACCOUNT_NUMBER, WALK_UP, "b3", 2);
+    txn_walk_until(until, "b3", 2);
+    txn_walk_until(down_until, "b4", 2);
+    txn_walk_within(within, 1);
+    txn_walk_within(down_within, 1);
+    txn_walk_within(none, 2);
+    expect_next(until, "b2");
+    expect_next(until, NULL);
+    expect_next(down_until, "c");
+    expect_next(down_until, "b4");
+    expect_next(down_until, NULL);
+    expect_next(within, "b2");
+    expect_next(within, "b4");
+    expect_next(within, NULL);
+    expect_next(down_within, "b2");
+    expect_next(down_within, "b1");
+    expect_next(down_within, NULL);
+    expect_next(none, NULL);
+    txn_walk_end(until);
+    txn_walk_end(down_until);
+    txn_walk_end(within);
+    txn_walk_end(down_within);
+    txn_walk_end(none);
+    store_commit(txn);
+    fixture_release(&fixture);
+}
+
 static void an_aborted_transaction_leaves_no_byte_behind(void **state)
 {
     struct fixture fixture;
@@ -326,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_holds_what_a_model_of_it_holds),
         cmocka_unit_test(a_walk_goes_on_after_the_row_it_stood_on_was_rolled_back),
+        cmocka_unit_test(a_walk_ends_where_it_is_told_to),
         cmocka_unit_test(an_aborted_transaction_leaves_no_byte_behind),
         cmocka_unit_test(rows_in_memory_only_are_the_same_to_a_transaction),
     };
