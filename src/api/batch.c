@@ -130,7 +130,8 @@ static void bind_item(struct batch *batch, struct item *item, const struct json_
     if (outcome != OUTCOME_OK) {
         if (outcome == OUTCOME_INVALID && errors.has_unknown_field)
             outcome = OUTCOME_UNKNOWN_FIELD;
-        refuse_item(batch, item, outcome, NULL, errors.count > 0 ? &errors : NULL);
+        refuse_item(batch, item, outcome, outcome == OUTCOME_FORBIDDEN ? OTHERS_KEY : NULL,
+                    errors.count > 0 ? &errors : NULL);
         return;
     }
     batch->text_bytes += batch->kind->text_bytes(&item->command);

@@ -181,7 +181,7 @@ bool call_may_act_for(struct call *call, struct text company)
 {
     if (call_may_use_company(call, company))
         return true;
-    call_refuse(call, OUTCOME_FORBIDDEN, "The API key is of another company");
+    call_refuse(call, OUTCOME_FORBIDDEN, OTHERS_KEY);
     return false;
 }
 

@@ -123,6 +123,7 @@ void call_read_end(struct call *call, struct txn *txn);
 struct text call_company(const struct call *call);
 /* May the API key act for this company? */
 bool call_may_use_company(const struct call *call, struct text company);
+#define OTHERS_KEY "The API key is of another company"
 /* The same. False: replied, 403. */
 bool call_may_act_for(struct call *call, struct text company);
 /* The company that is asked about, where none is named the API key's own. False: it is another's,

@@ -177,13 +177,44 @@ static void answer_campaign(struct call *call, const struct campaign_row *row)
 /* --- handlers ------------------------------------------------------------------------------------
  */
 
+static void list_unknown_params(struct call *call, const struct campaign_create_command *create,
+                                struct json_errors *errors)
+{
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    struct template_refusal refusal = {.unknown.count = 0};
+    struct catalog_thing template;
+    char unused[1];
+    size_t size;
+
+    if (catalog_find(txn, CATALOG_TEMPLATE, create->template, &template))
+        template_render(catalog_text(&template, TEMPLATE_CONTENT), create->params,
+                        create->param_count, unused, 0, &size, &refusal);
+    for (size_t i = 0; i < refusal.unknown.count; i++) {
+        struct text name = refusal.unknown.names[i];
+        json_errors_add(call->arena, errors,
+                        json_pointer_name(call->arena, "/params",
+                                          arena_copy(call->arena, name.data, name.size)),
+                        "is no placeholder of the template");
+    }
+    call_read_end(call, txn);
+}
+
 void api_campaign_create(struct call *call)
 {
     struct command command = {.type = COMMAND_CAMPAIGN_CREATE};
+    struct json_errors errors;
     struct result result;
 
-    if (bind_create(call, &command.of.campaign_create) && call_run(call, &command, &result))
+    if (!bind_create(call, &command.of.campaign_create))
+        return;
+    if (call_try(call, &command, &result)) {
         answer_campaign(call, &result.of.campaign.row);
+        return;
+    }
+    json_errors_init(&errors);
+    if (result.outcome == OUTCOME_UNKNOWN_PARAMETER)
+        list_unknown_params(call, &command.of.campaign_create, &errors);
+    call_answer_refusal(call, result.outcome, errors.count > 0 ? &errors : NULL);
 }
 
 bool call_find_campaign(const struct call *call, struct txn *txn, struct campaign_row *row)

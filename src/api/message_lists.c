@@ -333,7 +333,7 @@ void api_message_list(struct call *call)
     if (query.company.data == NULL && own.size > 0)
         query.company = (struct json_text){own.data, own.size};
     if (own.size > 0 && !call_may_use_company(call, text_of(query.company))) {
-        call_refuse(call, OUTCOME_FORBIDDEN, "The API key is another company's");
+        call_refuse(call, OUTCOME_FORBIDDEN, OTHERS_KEY);
         return;
     }
     page_span(query.created_from, query.created_to, &list.first, &end);

@@ -176,7 +176,7 @@ static bool bind_body(struct call *call, struct command *command)
     if (outcome == OUTCOME_INVALID)
         call_refuse_errors(call, &errors);
     else if (outcome != OUTCOME_OK)
-        call_refuse(call, outcome, "The API key is another company's");
+        call_refuse(call, outcome, OTHERS_KEY);
     return outcome == OUTCOME_OK;
 }
 

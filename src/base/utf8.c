@@ -44,6 +44,19 @@ size_t utf8_length(const char *text, const char *end)
     return length;
 }
 
+struct text utf8_cut(struct text text, size_t size_max)
+{
+    size_t size = 0;
+
+    while (size < text.size) {
+        size_t length = utf8_length(text.data + size, text.data + text.size);
+        if (length == 0 || size + length > size_max)
+            break;
+        size += length;
+    }
+    return (struct text){text.data, size};
+}
+
 size_t utf8_put(char *to, uint32_t code)
 {
     assert(code <= 0x10ffff && (code < 0xd800 || code > 0xdfff));

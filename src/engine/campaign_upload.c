@@ -19,30 +19,13 @@ struct upload {
     struct message_plan plan;
 };
 
-/* As much of it as is kept, whole characters. */
-static struct text cut(struct text text, size_t size_max)
-{
-    const char *end = text.data + text.size;
-    size_t size = 0;
-
-    if (text.size <= size_max)
-        return text;
-    while (size < size_max) {
-        size_t length = utf8_length(text.data + size, end);
-        if (length == 0 || size + length > size_max)
-            break;
-        size += length;
-    }
-    return (struct text){text.data, size};
-}
-
 static void note_error(struct upload *upload, const struct campaign_line *line,
                        enum outcome outcome, struct text field, struct text detail)
 {
     struct campaign_error error = {.row = {.outcome = (uint16_t)outcome, .line = line->line},
-                                   .to = cut(line->to, CAMPAIGN_ERROR_TO_MAX),
-                                   .field = cut(field, CAMPAIGN_ERROR_FIELD_MAX),
-                                   .detail = cut(detail, CAMPAIGN_ERROR_DETAIL_MAX)};
+                                   .to = utf8_cut(line->to, CAMPAIGN_ERROR_TO_MAX),
+                                   .field = utf8_cut(field, CAMPAIGN_ERROR_FIELD_MAX),
+                                   .detail = utf8_cut(detail, CAMPAIGN_ERROR_DETAIL_MAX)};
     uint64_t number = campaign_error_store(upload->engine, &upload->row, &error);
 
     upload->row.errors++;

@@ -144,8 +144,6 @@ enum outcome message_submit(struct engine *engine, const struct message_made *ma
  * caller's, and so is storing. */
 void message_move(struct engine *engine, struct message_row *row, enum message_status to,
                   enum message_error error, struct text detail);
-/* As much of what a provider said as is kept: whole characters, none that is not UTF-8. */
-struct text message_cut_detail(struct text text);
 /* Something that changes no status. */
 void message_note(struct engine *engine, struct message_row *row, enum message_error error,
                   struct text detail);

@@ -29,17 +29,6 @@ enum { EVENT_KEY_SIZE = MESSAGE_EVENT_KEY_SIZE, EVENT_ROW_VERSION = 1, TIES_MAX 
 /* --- events --------------------------------------------------------------------------------------
  */
 
-struct text message_cut_detail(struct text text)
-{
-    size_t size = 0, length;
-
-    while (size < text.size &&
-           (length = utf8_length(text.data + size, text.data + text.size)) > 0 &&
-           size + length <= MESSAGE_DETAIL_MAX)
-        size += length;
-    return (struct text){text.data, size};
-}
-
 static void event_put(struct engine *engine, struct message_row *row, int64_t at_ms,
                       enum message_status status, enum message_error error, struct text detail)
 {
@@ -52,7 +41,7 @@ static void event_put(struct engine *engine, struct message_row *row, int64_t at
 
     if (row->event_count >= MESSAGE_EVENTS_MAX - (is_end ? 0 : MESSAGE_EVENTS_KEPT))
         return;
-    detail = message_cut_detail(detail);
+    detail = utf8_cut(detail, MESSAGE_DETAIL_MAX);
     value.row = (struct message_event_row){.version = EVENT_ROW_VERSION,
                                            .status = (uint8_t)status,
                                            .error = (uint8_t)error,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 #include "engine/due.h"
 #include "engine/handler.h"
 #include "engine/message.h"
@@ -344,7 +345,7 @@ static void forget(struct engine *engine, const struct id_key *key, const struct
 /* Of several for one id the last counts: what is on its way is delivered later. */
 static void keep(struct engine *engine, const struct id_key *key, const struct receipt *receipt)
 {
-    struct text detail = message_cut_detail(receipt->detail);
+    struct text detail = utf8_cut(receipt->detail, MESSAGE_DETAIL_MAX);
     struct early early;
     char number[8];
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 #include "engine/blocklist.h"
 #include "engine/due.h"
 #include "engine/handler.h"
@@ -165,11 +166,12 @@ static void act(struct engine *engine, const struct received_row *row, struct te
     bool is_listed = blocklist_find(engine->txn, row->from, &blocked);
 
     if (row->action == RECEIVED_STOP && !is_listed)
-        engine_blocklist_put(engine,
-                             &(struct blocklist_put_command){.mobile = row->from,
-                                                             .reason = BLOCKLIST_OPTED_OUT,
-                                                             .note = message_cut_detail(content)},
-                             &unused);
+        engine_blocklist_put(
+            engine,
+            &(struct blocklist_put_command){.mobile = row->from,
+                                            .reason = BLOCKLIST_OPTED_OUT,
+                                            .note = utf8_cut(content, BLOCKLIST_NOTE_MAX)},
+            &unused);
     if (row->action == RECEIVED_START && is_listed && blocked.row.changed_by == 0 &&
         blocked.row.reason == BLOCKLIST_OPTED_OUT)
         engine_blocklist_delete(engine, &(struct blocklist_delete_command){row->from}, &unused);

@@ -116,23 +116,6 @@ void webhook_store(struct engine *engine, uint64_t number, const struct webhook 
     txn_put(engine->txn, TABLE_WEBHOOK, key, sizeof key, value, (size_t)(to - value));
 }
 
-/* As much of it as fits, whole characters. */
-static struct text cut(struct text text)
-{
-    const char *end = text.data + text.size;
-    size_t size = 0;
-
-    if (text.size <= WEBHOOK_TEXT_MAX)
-        return text;
-    while (size < WEBHOOK_TEXT_MAX) {
-        size_t length = utf8_length(text.data + size, end);
-        if (length == 0 || size + length > WEBHOOK_TEXT_MAX)
-            break;
-        size += length;
-    }
-    return (struct text){text.data, size};
-}
-
 static struct text copy(char **to, struct text text)
 {
     struct text copied = {*to, text.size};
@@ -164,7 +147,7 @@ static void fill(struct engine *engine, const struct webhook_event *event, struc
         webhook->url = copy(&to, url);
     webhook->row.url_size = (uint16_t)webhook->url.size;
     for (int i = 0; i < WEBHOOK_TEXTS; i++) {
-        webhook->texts[i] = copy(&to, cut(event->texts[i]));
+        webhook->texts[i] = copy(&to, utf8_cut(event->texts[i], WEBHOOK_TEXT_MAX));
         webhook->row.text_sizes[i] = (uint8_t)webhook->texts[i].size;
         if (event->texts[i].data != NULL)
             webhook->row.text_given |= (uint8_t)(1 << i);

@@ -55,6 +55,13 @@ CASES = [
     ("man", "man/noun.7", ".Dd $Mdocdate$\n.Dt NOUN 7\n.Os\n.Sh NAME\n.Nm noun\n.Nd a noun\n.Xr verb 8\n",
      "man/noun.7:7: STYLE: referenced manual not found: Xr verb 8",
      ".Dd $Mdocdate$\n.Dt NOUN 7\n.Os\n.Sh NAME\n.Nm noun\n.Nd a noun\n"),
+    ("documents", "src/README.md", "what `noun_step` does\n", "src/README.md:1: there is no noun_step",
+     "what `step` does\n"),
+    ("documents", "README.md", "    make VARIANT=debug noun\n", "README.md:1: make has no target noun", "    make\n"),
+    ("documents", "README.md", "[a noun](#the-noun)\n", "README.md:1: no heading is #the-noun",
+     "[a noun](#the-noun)\n\n# The noun\n"),
+    ("documents", "src/store/table.def", "TABLE(NOUN, 1, ORDERED, 16)\n",
+     "src/store/table.def:1: src/README.md does not explain NOUN", "/* TABLE(NOUN, 1, ORDERED, 16) */\n"),
     ("shell", "run.sh", "#!/bin/sh\necho $1\n", "run.sh:2", '#!/bin/sh\necho "$1"\n'),
     ("shell", "noun.py", "x = = 1\n", "noun.py:1: Python:", "x = 1\n"),
     ("tidy", "src/base/noun.c", "#include <stdlib.h>\nint noun(int *p);\nint noun(int *p)\n{\n    free(p);\n"

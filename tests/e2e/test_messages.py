@@ -319,10 +319,12 @@ def test_a_key_of_a_company_uses_its_own_only(platform):
     key = platform.post("/v1/keys", {"name": "acme's", "scopes": ["messages"], "company": "acme"}).body["secret"]
     theirs = submit(platform, waiting(company="other"))["id"]
     ours = submit(platform, waiting(), key=key)["id"]
-    assert platform.post("/v1/messages", waiting(company="other"), key=key).code == "forbidden"
+    refusal = platform.post("/v1/messages", waiting(company="other"), key=key)
+    assert refusal.code == "forbidden"
     assert platform.post("/v1/messages/preview", waiting(company="other"), key=key).code == "forbidden"
     answer = platform.post("/v1/messages/batch", [waiting(company="other"), waiting()], key=key)
     assert [result["status"] for result in answer.body["results"]] == [403, 202]
+    assert answer.body["results"][0]["body"] == refusal.body, "as the single call would have been answered"
     assert platform.get(f"/v1/messages/{theirs}", key=key).code == "message_not_found"
     assert platform.post(f"/v1/messages/{theirs}/cancel", key=key).code == "message_not_found"
     assert {message["company"] for message in platform.get("/v1/messages", key=key).body["data"]} == {"acme"}

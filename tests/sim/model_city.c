@@ -148,6 +148,24 @@ static void learn_message(struct txn *txn, uint32_t city, int mobile, int64_t no
     }
 }
 
+/* A window that was made shorter may have let the group's visit expire: then, in the command that
+ * has begun it anew, the trace says whether its message still counts. */
+static bool is_held_back(const struct model_cities *cities, struct txn *txn,
+                         const struct signal *signal, const struct model_decision *decision)
+{
+    int mobile = model_mobile_of(signal->mobile);
+    const struct city_put_command *put = &cities->city[signal->city].put;
+    const struct model_welcome *last = &cities->welcome[put->group.size][mobile];
+    struct trace_row row;
+
+    if (!is_grouped(cities, signal->city, mobile, decision->at_ms / 1000))
+        return false;
+    if (!cities->visit[last->city][mobile].is_open)
+        return true;
+    must(trace_find(txn, model_mobiles[mobile], &row));
+    return find_decision(&row, signal->city, decision->decided_ms)->decision == DECISION_GROUPED;
+}
+
 /* CITY-9: the switch, the labels, the percentage, in this order; then the group, then the message.
  */
 static void decide(struct model_cities *cities, struct txn *txn, const struct signal *signal,
@@ -164,7 +182,7 @@ static void decide(struct model_cities *cities, struct txn *txn, const struct si
         decision->decision = DECISION_NOT_ROLLED_OUT;
     else if (put->template.data == NULL)
         decision->decision = DECISION_NO_MESSAGE;
-    else if (is_grouped(cities, signal->city, mobile, decision->at_ms / 1000))
+    else if (is_held_back(cities, txn, signal, decision))
         decision->decision = DECISION_GROUPED;
     else
         learn_message(txn, signal->city, mobile, decision->decided_ms, decision);

@@ -56,12 +56,30 @@ static void the_third_and_fourth_byte_must_continue(void **state)
     }
 }
 
+static void a_text_is_cut_at_a_character(void **state)
+{
+    enum { SIZE_MAX_KEPT = 128 };
+    char text[300];
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    memcpy(text + SIZE_MAX_KEPT - 1, "\xc3\xa9", 2);
+    struct text whole = {text, sizeof text};
+    assert_int_equal(utf8_cut(whole, SIZE_MAX_KEPT).size, SIZE_MAX_KEPT - 1);
+    assert_int_equal(utf8_cut(whole, SIZE_MAX_KEPT + 1).size, SIZE_MAX_KEPT + 1);
+    assert_int_equal(utf8_cut(whole, sizeof text).size, sizeof text);
+    text[10] = (char)0xff;
+    assert_int_equal(utf8_cut(whole, SIZE_MAX_KEPT).size, 10);
+    assert_int_equal(utf8_cut((struct text){NULL, 0}, SIZE_MAX_KEPT).size, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_scalar_value_goes_both_ways),
         cmocka_unit_test(exactly_the_scalar_values_are_accepted),
         cmocka_unit_test(the_third_and_fourth_byte_must_continue),
+        cmocka_unit_test(a_text_is_cut_at_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

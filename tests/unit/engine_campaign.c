@@ -97,6 +97,26 @@ static void a_number_stands_once_in_a_campaign(void **state)
     assert_int_equal(campaign(world, number).amount, PRICE);
 }
 
+/* Ten parts of the dearest are 10^13 each, and the largest amount is 9 * 10^15. */
+static void a_campaign_costs_no_more_than_can_be_paid(void **state)
+{
+    static char content[1400];
+    struct world *world = *state;
+    struct campaign_create_command dear = marketing();
+    struct campaign_line line = {.line = 901, .to = TEXT("+8613900000001")};
+    uint64_t number;
+
+    put_priced(world, "a", INT64_C(1000000000000), ON_UNKNOWN_QUERY);
+    memset(content, 'm', sizeof content);
+    dear.content = (struct text){content, sizeof content};
+    number = create(world, dear);
+    upload_many(world, number, 900);
+    assert_int_equal(campaign(world, number).amount, INT64_C(9000000000000000));
+    assert_int_equal(upload(world, number, &line, 1).invalid, 1);
+    assert_string_equal(errors(world, number), "campaign_full");
+    assert_int_equal(campaign(world, number).recipients, 900);
+}
+
 static void own_parameters_go_before_common_ones(void **state)
 {
     static const struct template_param own[] = {{{"name", 4}, {"Ann", 3}},
@@ -402,6 +422,7 @@ int main(void)
         TEST(a_campaign_is_refused_for_what_is_wrong_with_it),
         TEST(each_line_is_checked_as_a_submit_and_what_is_wrong_is_kept),
         TEST(a_number_stands_once_in_a_campaign),
+        TEST(a_campaign_costs_no_more_than_can_be_paid),
         TEST(own_parameters_go_before_common_ones),
         TEST(confirming_sets_aside_what_it_costs_and_messages_pay_from_it),
         TEST(what_cannot_be_set_aside_leaves_a_draft),

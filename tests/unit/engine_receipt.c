@@ -266,22 +266,6 @@ static void a_message_that_has_expired_does_not_fail_over(void **state)
     expect_status(world, message, MESSAGE_UNDELIVERED, MESSAGE_ERROR_UNDELIVERED);
 }
 
-/* What a provider says may be anything. */
-static void a_detail_is_cut_at_a_character(void **state)
-{
-    char text[300];
-    struct text cut;
-
-    (void)state;
-    memset(text, 'x', sizeof text);
-    memcpy(text + MESSAGE_DETAIL_MAX - 1, "\xc3\xa9", 2);
-    cut = message_cut_detail((struct text){text, sizeof text});
-    assert_int_equal(cut.size, MESSAGE_DETAIL_MAX - 1);
-    text[10] = (char)0xff;
-    assert_int_equal(message_cut_detail((struct text){text, sizeof text}).size, 10);
-    assert_int_equal(message_cut_detail(NO_TEXT).size, 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_messages, teardown_messages)
 
 int main(void)
@@ -302,7 +286,6 @@ int main(void)
         TEST(an_unknown_receipt_is_kept_for_an_hour),
         TEST(undelivered_goes_another_way_where_the_route_says_so),
         TEST(a_message_that_has_expired_does_not_fail_over),
-        cmocka_unit_test(a_detail_is_cut_at_a_character),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

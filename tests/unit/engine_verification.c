@@ -1,5 +1,6 @@
-/* engine/verification.c, _code.c: codes and checks, to the millisecond (SMS-17). What clients see
- * is told in tests/e2e. After every test the audit finds each verification's row in the due index.
+/* engine/verification.c, _create.c, _check.c, _code.c: codes and checks, to the millisecond
+ * (SMS-17). What clients see is told in tests/e2e. After every test the audit finds each
+ * verification's row in the due index.
  */
 #include "verification_world.h"
 
