@@ -31,7 +31,12 @@ static const struct option options[] = {
 #undef OPTION
 };
 
-enum { OPTION_COUNT = sizeof options / sizeof *options, NAME_MAX_SIZE = 64, LINE_MAX_SIZE = 4096 };
+enum {
+    OPTION_COUNT = sizeof options / sizeof *options,
+    NAME_MAX_SIZE = 64,
+    LINE_MAX_SIZE = 4096,
+    HELP_COLUMNS = 72
+};
 
 /* Which options have a value of their own: the first source that names one wins. */
 struct given {
@@ -361,6 +366,36 @@ void config_release(struct config *config)
     *config = (struct config){0};
 }
 
+/* In lines of a terminal, behind six spaces. */
+static void append_lines(struct buffer *to, const char *prose, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        size_t end = at + HELP_COLUMNS < size ? at + HELP_COLUMNS : size;
+        while (end < size && end > at && prose[end] != ' ')
+            end--;
+        if (end == at) /* a word longer than a line */
+            end = size;
+        buffer_append_literal(to, "\n      ");
+        buffer_append(to, prose + at, end - at);
+        at = end + 1;
+    }
+}
+
+static void append_prose(struct buffer *to, const struct option *option)
+{
+    struct buffer prose;
+
+    buffer_init(&prose);
+    buffer_append_text(&prose, option->prose);
+    if (option->kind == KIND_NUMBER)
+        buffer_append_format(&prose, " From %lld to %lld %s; default %s.", (long long)option->min,
+                             (long long)option->max, option->unit, option->initial);
+    else if (*option->initial != '\0' && option->kind != KIND_FLAG)
+        buffer_append_format(&prose, " Default %s.", option->initial);
+    append_lines(to, prose.data, prose.size);
+    buffer_release(&prose);
+}
+
 void config_help(struct buffer *to)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -370,10 +405,7 @@ void config_help(struct buffer *to)
             buffer_append(to, *c == '_' ? "-" : c, 1);
         if (option->kind != KIND_FLAG)
             buffer_append_text(to, option->kind == KIND_NUMBER ? " N" : " TEXT");
-        buffer_append_format(to, "\n      %s", option->prose);
-        if (*option->initial != '\0' && option->kind != KIND_FLAG)
-            buffer_append_format(to, " Default %s%s%s.", option->initial,
-                                 *option->unit != '\0' ? " " : "", option->unit);
+        append_prose(to, option);
         buffer_append_text(to, "\n");
     }
 }

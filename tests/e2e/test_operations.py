@@ -196,6 +196,8 @@ def test_version_and_help():
     assert shown.returncode == 0
     for option in ("--data-dir", "--listen", "--test-clock", "verify"):
         assert option in shown.stdout
+    assert max(len(line) for line in shown.stdout.splitlines()) <= 80
+    assert "From 1 to 3650 days; default 30." in " ".join(shown.stdout.split())
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["--data-dir"], []])
