@@ -230,6 +230,8 @@ static void check_history(const struct message_row *row, int64_t send_at_ms,
             continue; /* a late receipt, say */
         if (row->event_count >= MESSAGE_EVENTS_MAX - MESSAGE_EVENTS_KEPT)
             continue; /* what was between is not noted any more */
+        if (events[i].at_ms == events[i - 1].at_ms)
+            continue; /* a failover and its whole attempt, say, in any order */
         if (events[i].status == events[i - 1].status)
             wrong("%s is said twice", message_status_text(events[i].status));
     }
