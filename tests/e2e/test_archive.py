@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from platform_setup import (COMPANY, body_of, get, metric, put, put_product, put_route, sandbox, send, send_many, set_up,
+from platform_setup import (COMPANY, body_of, get, metric, put, put_product, sandbox, send, send_many, set_up,
                             to_midnight)
 from smsd import Smsd, run, variant
 from contract import LIST, pages
