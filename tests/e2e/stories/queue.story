@@ -152,7 +152,7 @@ queue        A 20    -> queued
 advance      1m
 account      A       -> balance=50 pending=0
 
-# BILL-2: a frozen account's queue is in order with what is queued later.
+# BILL-2: a frozen account's queue goes at once when it is no longer frozen, and before what is queued later.
 restart      charges_drain_interval_ms=60000 charges_drain_max=2
 topup        A 100
 queue        A 1     -> id=$c1
@@ -163,9 +163,7 @@ advance      10m
 unfreeze     A
 queue        A 8     -> id=$c4
 advance      1m
-advance      1m
-advance      1m
-entries      A type=charge  -> amount=-12,-3 count=2,2
+entries      A type=charge  -> amount=-8,-4,-3 count=1,1,2
 account      A       -> balance=85 pending=0
 
 # BILL-2, BILL-9: a repeated key queues once, and is answered the same after the charge was settled.
