@@ -226,6 +226,23 @@ static enum outcome take_next(struct engine *engine, struct campaign_row *row,
     return outcome;
 }
 
+/* Messages are of the kind that their template has now, and so is the campaign: but no campaign
+ * goes ahead of everything else as a code does. */
+static enum outcome follow_template(struct engine *engine, struct campaign_row *row,
+                                    struct text name)
+{
+    struct catalog_thing template;
+    int64_t kind;
+
+    if (name.size == 0 || !catalog_find(engine->txn, CATALOG_TEMPLATE, name, &template))
+        return OUTCOME_OK; /* the plan of a message says what is wrong */
+    kind = catalog_int(&template, TEMPLATE_KIND);
+    if (kind == MESSAGE_KIND_VERIFICATION)
+        return OUTCOME_NOT_FOR_CAMPAIGNS;
+    row->kind = (uint8_t)kind;
+    return OUTCOME_OK;
+}
+
 /* OUTCOME_OK, or why it cannot go on. */
 static enum outcome take_turns(struct engine *engine, struct campaign_row *row)
 {
@@ -234,7 +251,9 @@ static enum outcome take_turns(struct engine *engine, struct campaign_row *row)
     enum outcome outcome;
 
     campaign_text_find(engine->txn, row->number, &text);
-    outcome = take_woken(engine, row, &text, &turns);
+    outcome = follow_template(engine, row, text.template);
+    if (outcome == OUTCOME_OK)
+        outcome = take_woken(engine, row, &text, &turns);
     if (outcome == OUTCOME_OK)
         outcome = take_next(engine, row, &text, &turns);
     return outcome;

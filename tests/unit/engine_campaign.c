@@ -414,6 +414,29 @@ static void without_a_route_it_pauses_and_says_why(void **state)
     expect_campaign(world, number, CAMPAIGN_FINISHED);
 }
 
+static void it_is_of_the_kind_that_its_template_is_and_no_code(void **state)
+{
+    struct world *world = *state;
+    uint64_t number = create(world, by_template());
+    struct template_param named[] = {{TEXT("name"), TEXT("Ann")}};
+    struct campaign_line line = {
+        .line = 1, .to = TEXT("+8613800000000"), .params = named, .param_count = 1};
+
+    assert_int_equal(upload(world, number, &line, 1).accepted, 1);
+    confirm(world, number);
+    assert_int_equal(campaign(world, number).kind, MESSAGE_KIND_NOTICE);
+    put_template(world, "note", MESSAGE_KIND_VERIFICATION, "Dear {name}, {what}");
+    run_due(world);
+    expect_campaign(world, number, CAMPAIGN_PAUSED);
+    assert_int_equal(campaign(world, number).reason, OUTCOME_NOT_FOR_CAMPAIGNS);
+    assert_int_equal(count_rows(world, TABLE_MESSAGE), 0);
+    put_template(world, "note", MESSAGE_KIND_MARKETING, "Dear {name}, {what}");
+    assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_OK);
+    assert_int_equal(send_all(world), 1);
+    expect_campaign(world, number, CAMPAIGN_FINISHED);
+    assert_int_equal(campaign(world, number).kind, MESSAGE_KIND_MARKETING);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_messages, teardown_messages)
@@ -436,6 +459,7 @@ int main(void)
         TEST(who_is_blocked_meanwhile_is_refused_alone),
         TEST(whose_country_is_served_no_more_is_refused_alone),
         TEST(without_a_route_it_pauses_and_says_why),
+        TEST(it_is_of_the_kind_that_its_template_is_and_no_code),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
