@@ -128,13 +128,32 @@ static void move_to_end(struct message_event *events, size_t count)
     events[count - 1] = first;
 }
 
-/* Finds an order of events[from … end) in which each can follow the one before it, as near to
+struct ties {
+    struct message_event *events;
+    size_t end, count; /* of the ties, of all events */
+    bool leads_on;     /* what comes behind them must be able to follow the last of them */
+};
+
+static bool can_lead_on(const struct ties *ties)
+{
+    const struct message_event *next = ties->events + ties->end;
+    bool can = ties->end == ties->count;
+
+    for (size_t i = 0; ties->end + i < ties->count && next[i].at_ms == next->at_ms; i++)
+        can = can || may_move(next[-1].status, next[i].status);
+    return can;
+}
+
+/* Finds an order of the ties from there on in which each can follow the one before it, as near to
  * theirs as there is. A remark on a status is an event with the same: it follows where no step can.
  * False: there is none, and they stay. */
-static bool arrange(struct message_event *events, size_t from, size_t end)
+static bool arrange(const struct ties *ties, size_t from)
 {
+    struct message_event *events = ties->events;
+    size_t end = ties->end;
+
     if (from == end)
-        return true;
+        return !ties->leads_on || can_lead_on(ties);
     for (size_t i = from; i < 2 * end - from; i++) {
         bool is_remark = i >= end;
         size_t at = is_remark ? i - end + from : i;
@@ -142,7 +161,7 @@ static bool arrange(struct message_event *events, size_t from, size_t end)
         if (is_remark ? status != before : !may_move(before, status))
             continue;
         move_to_front(events + from, at - from + 1);
-        if (arrange(events, from + 1, end))
+        if (arrange(ties, from + 1))
             return true;
         move_to_end(events + from, at - from + 1);
     }
@@ -155,8 +174,9 @@ static void order_ties(struct message_event *events, size_t count)
     for (size_t i = 1, end; i < count; i = end) {
         for (end = i + 1; end < count && events[end].at_ms == events[i].at_ms; end++)
             ;
-        if (end - i > 1 && end - i <= TIES_MAX)
-            arrange(events, i, end);
+        if (end - i > 1 && end - i <= TIES_MAX &&
+            !arrange(&(struct ties){events, end, count, true}, i))
+            arrange(&(struct ties){events, end, count, false}, i);
     }
 }
 

@@ -100,6 +100,25 @@ static void steps_of_one_millisecond_are_told_in_an_order_that_can_be(void **sta
                         "queued sending queued sending queued sending sent");
 }
 
+/* What comes a moment later must be able to follow them, too. */
+static void steps_of_one_millisecond_lead_to_the_next(void **state)
+{
+    struct world *world = *state;
+    uint64_t message = submit(world, notice());
+    struct command sweep = {.type = COMMAND_MESSAGE_SWEEP, .of.message_sweep = {message, true}};
+
+    world->now_ms++;
+    assert_int_equal(apply(world, &sweep).outcome, OUTCOME_OK);
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct command command = {.type = COMMAND_MESSAGE_SENDING,
+                                  .of.message_sending = {message, row_of(world, message).product}};
+        assert_int_equal(apply(world, &command).outcome, OUTCOME_OK);
+        world->now_ms += i - 1;
+        answer(world, message, i, MESSAGE_RETRY, NULL, 0);
+    }
+    assert_string_equal(history(world, message), "queued sending queued queued sending queued");
+}
+
 /* Attempts are told apart by 16 bits; a product that throttles for three weeks uses them up. */
 static void no_attempt_has_the_number_of_another(void **state)
 {
@@ -487,6 +506,7 @@ int main(void)
         TEST(without_another_route_the_same_is_tried_after_five_minutes),
         TEST(throttling_is_no_failure),
         TEST(steps_of_one_millisecond_are_told_in_an_order_that_can_be),
+        TEST(steps_of_one_millisecond_lead_to_the_next),
         TEST(no_attempt_has_the_number_of_another),
         TEST(refused_for_good_is_rejected_at_once),
         TEST(a_retry_behind_the_expiry_is_a_failure_now),
