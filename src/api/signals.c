@@ -185,6 +185,7 @@ static bool take_place(struct signal_stream *stream, const struct signal_body *b
     struct city_index *cities = pipeline_cities(stream->lines.api->pipeline);
 
     if ((given & GIVEN_PLACE) == GIVEN_CITY) {
+        assert(body->city.data != NULL);
         signal->city = find_city(stream, text_of(body->city));
         if (signal->city == CITY_NONE)
             note_error(stream, stream->lines.line, OUTCOME_CITY_NOT_FOUND, "", NULL);
