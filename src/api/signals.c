@@ -5,6 +5,7 @@
  * A line is read the short way if it is plain (json/flat.h) and by the parser otherwise, which also
  * says what is wrong with it: that is noted and the next one is taken. A slice is SIGNALS_MAX good
  * lines in a row. */
+#include <assert.h>
 #include <string.h>
 
 #include "api/line_stream.h"
