@@ -131,7 +131,9 @@ static void move_to_end(struct message_event *events, size_t count)
 struct ties {
     struct message_event *events;
     size_t end, count; /* of the ties, of all events */
-    bool leads_on;     /* what comes behind them must be able to follow the last of them */
+    /* What comes behind them must be able to follow the last of them, and a remark says something.
+     */
+    bool is_strict;
 };
 
 static bool can_lead_on(const struct ties *ties)
@@ -144,6 +146,14 @@ static bool can_lead_on(const struct ties *ties)
     return can;
 }
 
+static bool may_follow(const struct ties *ties, enum message_status before,
+                       const struct message_event *event, bool is_remark)
+{
+    if (!is_remark)
+        return may_move(before, event->status);
+    return event->status == before && (event->detail_size > 0 || !ties->is_strict);
+}
+
 /* Finds an order of the ties from there on in which each can follow the one before it, as near to
  * theirs as there is. A remark on a status is an event with the same: it follows where no step can.
  * False: there is none, and they stay. */
@@ -153,12 +163,11 @@ static bool arrange(const struct ties *ties, size_t from)
     size_t end = ties->end;
 
     if (from == end)
-        return !ties->leads_on || can_lead_on(ties);
+        return !ties->is_strict || can_lead_on(ties);
     for (size_t i = from; i < 2 * end - from; i++) {
         bool is_remark = i >= end;
         size_t at = is_remark ? i - end + from : i;
-        enum message_status before = events[from - 1].status, status = events[at].status;
-        if (is_remark ? status != before : !may_move(before, status))
+        if (!may_follow(ties, events[from - 1].status, &events[at], is_remark))
             continue;
         move_to_front(events + from, at - from + 1);
         if (arrange(ties, from + 1))
