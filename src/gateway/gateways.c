@@ -148,7 +148,7 @@ static void on_outbox(void *context, const struct outbox_wake *wake)
         gateways->is_scattered = true;
     } else {
         outlet = outlet_new(gateways, wake->product);
-        gateways->is_changed = gateways->is_changed || outlet->updated_ms == 0;
+        gateways->is_changed = gateways->is_changed || !outlet->is_known;
         outlet_put(outlet, (unsigned)wake->lane - 1, wake->due_ms);
     }
     gateways_want_pump(gateways);

@@ -103,9 +103,8 @@ void outlet_refresh(struct outlet *outlet)
     struct txn *txn = pipeline_read_begin(outlet->gateways->pipeline);
     struct catalog_thing product;
 
-    if (catalog_find_number(txn, CATALOG_PRODUCT, outlet->product, &product) &&
-        product.updated_ms != outlet->updated_ms) {
-        outlet->updated_ms = product.updated_ms;
+    if (catalog_find_number(txn, CATALOG_PRODUCT, outlet->product, &product)) {
+        outlet->is_known = true;
         read_product(outlet, &product);
     }
     pipeline_read_end(outlet->gateways->pipeline, txn);
@@ -136,7 +135,7 @@ struct outlet *outlet_of(struct gateways *gateways, uint64_t product)
 {
     struct outlet *outlet = outlet_new(gateways, product);
 
-    if (outlet->updated_ms == 0)
+    if (!outlet->is_known)
         outlet_refresh(outlet);
     return outlet;
 }

@@ -103,7 +103,7 @@ struct outlet {
     struct outlet *next;
     uint64_t product;
     char id[CATALOG_ID_MAX + 1];
-    int64_t updated_ms;           /* of the product, as it was read */
+    bool is_known;                /* the product has been read */
     struct gateway *gateway;      /* NULL: it cannot send */
     struct gateway *gateways_all; /* this one, and those that still have users */
     bool is_enabled;

@@ -328,6 +328,19 @@ def test_what_waits_for_a_product_that_is_disabled_goes_when_it_is_enabled(sendi
         wait_for(sending, send(sending, DE + "113"), "sent")
 
 
+def test_of_changes_to_a_product_within_a_millisecond_the_last_counts(sending):
+    with Provider() as provider:
+        put_product(sending, "idle", http(provider))
+        put_route(sending, "idle")
+        messages = []
+        for number in range(50):
+            sending.patch("/v1/products/idle", {"status": "disabled"})
+            sending.patch("/v1/products/idle", {"status": "enabled"})
+            messages.append(send(sending, f"{DE}{200 + number}"))
+        for message in messages:
+            wait_for(sending, message, "sent")
+
+
 # --- kills --------------------------------------------------------------------------------------------------------
 
 class Memory:
