@@ -55,7 +55,9 @@ class Client:
     def wait_until_read(self):
         """Until the server has read what was sent; over TCP, until its kernel has it."""
         unread = array.array("i", [1])
+        deadline = time.monotonic() + SECONDS_MAX
         while unread[0] != 0:
+            assert time.monotonic() < deadline, f"{unread[0]} bytes are not taken"
             fcntl.ioctl(self.socket, termios.TIOCOUTQ, unread)
             time.sleep(0)
 
