@@ -88,7 +88,9 @@ def test_without_descriptors_clients_are_refused_and_the_loop_does_not_spin(star
     assert server.metric("smsd_http_shed_total") > 0
     server.terminate()
     status, errors = server.wait()
-    assert (status, errors.count("\n"), errors.count('"accept_failed"')) == (0, 1, 1)  # said once, not 10 times a second
+    told = errors.count('"accept_failed"')
+    assert (status, errors.count("\n")) == (0, told)
+    assert 1 <= told <= 3  # once a shortage (those who close end one, who waited begin one), not 10 times a second
 
 
 def test_a_client_that_does_not_read_is_not_read_from_either(start):
