@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/deferred.h"
 #include "gateway/gateway.h"
 
 static struct text span_text(struct http_span span)
@@ -62,8 +63,7 @@ static void finish(struct call *call, enum callback_outcome outcome,
 struct late_call {
     struct api *api;
     const struct route *route;
-    struct http_deferred *deferred;
-    struct buffer headers;
+    struct deferred deferred;
 };
 
 static void on_answer(void *context, enum callback_outcome outcome,
@@ -71,15 +71,14 @@ static void on_answer(void *context, enum callback_outcome outcome,
 {
     struct late_call *late = context;
     struct buffer body;
-    struct http_reply reply = {.headers = &late->headers, .body = &body};
+    struct http_reply reply = {.headers = &late->deferred.headers, .body = &body};
     struct call call = {.api = late->api, .reply = &reply, .route = late->route};
 
     buffer_init(&body);
     finish(&call, outcome, said);
-    http_answer(late->deferred, reply.status, reply.content_type, &late->headers, &body,
-                reply.hold);
+    deferred_hold(&late->deferred, reply.hold);
+    deferred_answer_status(&late->deferred, reply.status, reply.content_type, &body);
     buffer_release(&body);
-    buffer_release(&late->headers);
     free(late);
 }
 
@@ -89,9 +88,7 @@ static void put_off(struct call *call, struct late_messages *messages)
 
     assert(late != NULL);
     *late = (struct late_call){.api = call->api, .route = call->route};
-    buffer_init(&late->headers);
-    buffer_append(&late->headers, call->reply->headers->data, call->reply->headers->size);
-    late->deferred = http_defer(call->reply);
+    call_defer(call, &late->deferred);
     gateways_callback_go_on(messages, on_answer, late);
 }
 

@@ -56,8 +56,6 @@ void api_campaign_recipient_list(struct call *call)
     struct campaign_row row;
     struct json_writer w;
     struct page page;
-    struct txn *txn;
-    uint64_t next;
 
     if (!call_campaign(call, &row) || !call_bind_page(call, &page) ||
         !call_page_after(call, &page, &walk.after))
@@ -66,10 +64,7 @@ void api_campaign_recipient_list(struct call *call)
     campaign_key(walk.key, row.number, 0);
     walk.limit = page.limit;
     walk.context = &w;
-    txn = pipeline_read_begin(call->api->pipeline);
-    next = page_walk(txn, &walk);
-    call_read_end(call, txn);
-    call_end_list(&w, next);
+    call_end_list(&w, call_walk_page(call, &walk));
 }
 
 /* --- errors --------------------------------------------------------------------------------------
@@ -187,16 +182,6 @@ static bool take_error(void *context, struct txn *txn, uint64_t number, const st
     return true;
 }
 
-/* Returns where it goes on; 0: nowhere. */
-static uint64_t write_errors(struct call *call, struct page_walk *walk)
-{
-    struct txn *txn = pipeline_read_begin(call->api->pipeline);
-    uint64_t next = page_walk(txn, walk);
-
-    call_read_end(call, txn);
-    return next;
-}
-
 static void download(struct call *call, struct page_walk *walk, enum form form)
 {
     char cursor[ID_TEXT_MAX];
@@ -208,7 +193,7 @@ static void download(struct call *call, struct page_walk *walk, enum form form)
     if (form == FORM_CSV && walk->after == 0)
         buffer_append_literal(call->reply->body, "line,to,code,field,detail,at\r\n");
     walk->limit = DOWNLOAD_MAX;
-    next = write_errors(call, walk);
+    next = call_walk_page(call, walk);
     if (next == 0)
         return;
     buffer_append_literal(call->reply->headers, "Link: <?after=");
@@ -240,5 +225,5 @@ void api_campaign_error_list(struct call *call)
     }
     list.writer = call_begin_list(call);
     walk.limit = page.limit;
-    call_end_list(&list.writer, write_errors(call, &walk));
+    call_end_list(&list.writer, call_walk_page(call, &walk));
 }

@@ -306,7 +306,6 @@ void api_catalog_list(struct call *call)
                              .after = UINT64_MAX,
                              .take = take_thing,
                              .context = &list};
-    struct txn *txn;
 
     if (!call_may_see_kind(call, list.kind) || !bind_list(call, list.kind, &query) ||
         !call_page_after(call, &query.page, &walk.after))
@@ -314,9 +313,7 @@ void api_catalog_list(struct call *call)
     scratch_init(&list.scratch);
     list.writer = call_begin_list(call);
     walk.limit = query.page.limit + 1;
-    txn = pipeline_read_begin(call->api->pipeline);
-    page_walk(txn, &walk);
-    call_read_end(call, txn);
+    call_walk_page(call, &walk);
     call_end_list(&list.writer, list.count > query.page.limit ? list.last : 0);
     arena_release(&list.scratch);
 }

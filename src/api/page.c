@@ -97,6 +97,15 @@ uint64_t page_walk(struct txn *txn, struct page_walk *walk)
     return next;
 }
 
+uint64_t call_walk_page(struct call *call, struct page_walk *walk)
+{
+    struct txn *txn = pipeline_read_begin(call->api->pipeline);
+    uint64_t next = page_walk(txn, walk);
+
+    call_read_end(call, txn);
+    return next;
+}
+
 /* --- answering -----------------------------------------------------------------------------------
  */
 
@@ -124,16 +133,11 @@ void call_list_numbered(struct call *call, enum table table,
         .table = table, .direction = WALK_DOWN, .after = UINT64_MAX, .take = take};
     struct json_writer w;
     struct page page;
-    struct txn *txn;
-    uint64_t next;
 
     if (!call_bind_page(call, &page) || !call_page_after(call, &page, &walk.after))
         return;
     w = call_begin_list(call);
     walk.limit = page.limit;
     walk.context = &w;
-    txn = pipeline_read_begin(call->api->pipeline);
-    next = page_walk(txn, &walk);
-    call_read_end(call, txn);
-    call_end_list(&w, next);
+    call_end_list(&w, call_walk_page(call, &walk));
 }

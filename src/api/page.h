@@ -79,6 +79,8 @@ struct page_walk {
 };
 /* Returns the number that the next page goes on behind; 0: there is none. `walk->key` is used. */
 uint64_t page_walk(struct txn *txn, struct page_walk *walk);
+/* The same, over rows as they are now; the reply waits for what was seen. */
+uint64_t call_walk_page(struct call *call, struct page_walk *walk);
 
 /* --- answering -----------------------------------------------------------------------------------
  */

@@ -218,16 +218,11 @@ void api_webhook_list(struct call *call)
                              .examined_max = WEBHOOKS_EXAMINED_MAX,
                              .take = take_webhook,
                              .context = &list};
-    struct txn *txn;
-    uint64_t next;
 
     if (!call_bind_query(call, list_parameters, FIELD_COUNT(list_parameters), &query) ||
         !call_page_after(call, &query.page, &walk.after) || !list_init(call, &query, &list))
         return;
     walk.limit = query.page.limit;
     list.writer = call_begin_list(call);
-    txn = pipeline_read_begin(call->api->pipeline);
-    next = page_walk(txn, &walk);
-    call_read_end(call, txn);
-    call_end_list(&list.writer, next);
+    call_end_list(&list.writer, call_walk_page(call, &walk));
 }
