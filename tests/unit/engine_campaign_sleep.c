@@ -260,15 +260,23 @@ static void who_is_not_had_by_day_sleeps_another_night(void **state)
 /* --- changes in the night ------------------------------------------------------------------------
  */
 
-static void a_pause_over_the_morning_and_a_resume_after_it(void **state)
+/* A few who were asleep when the campaign was confirmed, at 23:00 where they are. */
+static uint64_t begin_in_the_night(struct world *world)
 {
-    struct world *world = *state;
     uint64_t number = create(world, marketing());
 
     go_to(world, "2020-02-01T22:00");
     add(world, number, "DE", FEW);
     confirm(world, number);
     run_due(world);
+    return number;
+}
+
+static void a_pause_over_the_morning_and_a_resume_after_it(void **state)
+{
+    struct world *world = *state;
+    uint64_t number = begin_in_the_night(world);
+
     assert_int_equal(change(world, COMMAND_CAMPAIGN_PAUSE, number), OUTCOME_OK);
     go_to(world, "2020-02-02T12:00");
     assert_int_equal(send_now(world), 0);
@@ -281,12 +289,8 @@ static void a_pause_over_the_morning_and_a_resume_after_it(void **state)
 static void a_resume_in_the_night_wakes_nobody(void **state)
 {
     struct world *world = *state;
-    uint64_t number = create(world, marketing());
+    uint64_t number = begin_in_the_night(world);
 
-    go_to(world, "2020-02-01T22:00");
-    add(world, number, "DE", FEW);
-    confirm(world, number);
-    run_due(world);
     assert_int_equal(change(world, COMMAND_CAMPAIGN_PAUSE, number), OUTCOME_OK);
     assert_int_equal(change(world, COMMAND_CAMPAIGN_RESUME, number), OUTCOME_OK);
     assert_int_equal(send_now(world), 0);
@@ -326,13 +330,9 @@ static void a_cancel_gives_back_what_was_set_aside_for_who_sleeps(void **state)
 static void who_is_blocked_in_his_sleep_is_refused_in_the_morning(void **state)
 {
     struct world *world = *state;
-    uint64_t number = create(world, marketing());
+    uint64_t number = begin_in_the_night(world);
     struct command block = {.type = COMMAND_BLOCKLIST_PUT};
 
-    go_to(world, "2020-02-01T22:00");
-    add(world, number, "DE", FEW);
-    confirm(world, number);
-    run_due(world);
     block.of.blocklist_put = (struct blocklist_put_command){.mobile = UINT64_C(491512300000),
                                                             .reason = BLOCKLIST_OPTED_OUT};
     apply(world, &block);
